@@ -1,0 +1,1 @@
+"""The `leadscore` command: the one place that may import every service."""
