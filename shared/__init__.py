@@ -1,0 +1,1 @@
+"""What several services share: the vocabulary of events and the plumbing around it."""

@@ -1,1 +1,1 @@
-"""Transitions in, deliveries out. Brings qualified leads with their reasons to webhooks and the sales queue."""
+"""Transitions in, deliveries out: qualified leads, with their reasons, to webhooks and the sales queue."""

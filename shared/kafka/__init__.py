@@ -1,0 +1,1 @@
+"""Kafka behind two small interfaces: `Publisher` (publish.py) and `Stream` (stream.py)."""
