@@ -1,0 +1,37 @@
+"""How alembic reaches our database: asyncpg, one transaction per revision, one migrator at a time.
+
+In: the URL that services/cli/migrate.py puts into alembic's config. Out: a schema at that revision.
+Refuses offline mode (SQL to a file): our migrations read the clock for the event partitions.
+"""
+
+import asyncio
+
+from alembic import context
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from shared.database import driver_url
+
+# Any constant will do; it only has to be the same in every process that migrates.
+_MIGRATION_LOCK = 7_226_154_001
+
+
+def _migrate(connection: Connection) -> None:
+    connection.execute(text("SET lock_timeout = '10s'"))
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
+    connection.commit()
+    context.configure(connection=connection, target_metadata=None, transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def _run() -> None:
+    engine = create_async_engine(driver_url(context.config.attributes["database_url"]), poolclass=NullPool)
+    async with engine.connect() as connection:
+        await connection.run_sync(_migrate)
+        await connection.commit()
+    await engine.dispose()
+
+
+asyncio.run(_run())

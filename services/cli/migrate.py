@@ -1,0 +1,35 @@
+"""`leadscore migrate`: bring the schema to a revision.
+
+In: a database URL and a revision. Out: tables as deploy/migrations describes them.
+Refuses to run twice at the same time: a second migrator waits for the first (advisory lock).
+"""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+MIGRATIONS = Path(__file__).resolve().parents[2] / "deploy" / "migrations"
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Migrate upwards. Blocking, and with an event loop of its own: call it from a thread if you have one."""
+    command.upgrade(_config(url), revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Migrate downwards; for tests and for the brave."""
+    command.downgrade(_config(url), revision)
+
+
+def head() -> str:
+    """The newest revision that this checkout knows."""
+    return str(ScriptDirectory(str(MIGRATIONS)).get_current_head())
+
+
+def _config(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["database_url"] = url
+    return config
