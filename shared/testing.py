@@ -121,6 +121,7 @@ class MemoryStream:
         self._log = broker.logs[topic]
         self._owner = owner
         self._positions: dict[int, int] = {}
+        self._generation = 0
         self.mirrored: dict[int, int] = {}
 
     async def start(self) -> None:
@@ -137,7 +138,8 @@ class MemoryStream:
             revoked, self._positions = list(self._positions), {}
             await self._owner.revoked(revoked)
         ranges = {number: Range(first=0, end=len(records)) for number, records in self._log.items()}
-        self._positions = dict(await self._owner.assigned(ranges))
+        self._generation += 1
+        self._positions = dict(await self._owner.assigned(ranges, self._generation))
 
     async def poll(
         self, partitions: Iterable[int], *, max_records: int, timeout_s: float
@@ -151,6 +153,9 @@ class MemoryStream:
 
     def assigned(self) -> frozenset[int]:
         return frozenset(self._positions)
+
+    def generation(self) -> int:
+        return self._generation
 
     def seek(self, partition: int, offset: int) -> None:
         if partition in self._positions:

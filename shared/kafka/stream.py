@@ -55,8 +55,11 @@ class Range:
 class Owner(Protocol):
     """Decides where reading starts and is told when it must end."""
 
-    async def assigned(self, partitions: Mapping[int, Range]) -> Mapping[int, int]:
-        """The offset to start at for each partition that shall be read; one left out stays paused."""
+    async def assigned(self, partitions: Mapping[int, Range], generation: int) -> Mapping[int, int]:
+        """The offset to start at for each partition that shall be read; one left out stays paused.
+
+        generation: the group's count of rebalances; a lower one is an older, overtaken assignment
+        """
 
     async def revoked(self, partitions: Iterable[int]) -> None:
         """Finish or drop what is in flight for these partitions; they belong to another member next."""
@@ -80,6 +83,9 @@ class Stream(Protocol):
 
     def assigned(self) -> frozenset[int]:
         """The partitions that are ours and have a start."""
+
+    def generation(self) -> int:
+        """The group's count of rebalances as we know it, -1 when expelled or not joined."""
 
     def seek(self, partition: int, offset: int) -> None:
         """Read this partition from here next (after a rollback, back to what was not counted)."""
@@ -157,6 +163,11 @@ class KafkaStream(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     def assigned(self) -> frozenset[int]:
         return self._ours
 
+    def generation(self) -> int:
+        # Private in aiokafka, read in this one place; tests/pipeline would notice its disappearance.
+        coordinator = self._consumer and self._consumer._coordinator  # noqa: SLF001
+        return getattr(coordinator, "generation", -1)
+
     def seek(self, partition: int, offset: int) -> None:
         if partition in self._ours:
             self._started().seek(TopicPartition(self._topic, partition), offset)
@@ -194,7 +205,7 @@ class KafkaStream(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             consumer.pause(tp)
         REBALANCES.labels(topic=self._topic).inc()
         try:
-            starts = await self._owner.assigned(await self._ranges(partitions))
+            starts = await self._owner.assigned(await self._ranges(partitions), self.generation())
         except (KafkaError, OSError) as error:
             # Swallowed by aiokafka if raised here; with nothing assigned the owner's loop notices.
             log("kafka.assignment_failed", level="error", error=type(error).__name__)

@@ -22,6 +22,7 @@ CREATE TABLE partition_offsets (
   topic              text        NOT NULL,
   partition          int         NOT NULL,
   epoch              bigint      NOT NULL,
+  generation         bigint      NOT NULL,
   owner              text        NOT NULL,
   started_at_offset  bigint      NOT NULL,
   next_offset        bigint      NOT NULL,
@@ -50,6 +51,9 @@ CREATE TABLE leads (
   first_seen_at  timestamptz NOT NULL,
   last_seen_at   timestamptz NOT NULL,
   event_count    bigint      NOT NULL DEFAULT 0,
+  user_ids       int         NOT NULL DEFAULT 0,
+  emails         int         NOT NULL DEFAULT 0,
+  anonymous_ids  int         NOT NULL DEFAULT 0,
   state          bytea       NOT NULL,
   ledger         bytea       NOT NULL,
   stage          text        NOT NULL,
@@ -58,8 +62,10 @@ CREATE TABLE leads (
   grade          text        NOT NULL,
   dimensions     jsonb       NOT NULL,
   scored_at      timestamptz NOT NULL,
+  due_at         timestamptz,
   model_version  int         NOT NULL
 ) WITH (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX leads_merged ON leads (merged_into) WHERE merged_into IS NOT NULL;
 
 CREATE TABLE identities (
   kind      text        NOT NULL CHECK (kind IN ('user_id', 'email', 'anonymous_id')),

@@ -1,0 +1,65 @@
+"""Every metric of the scorer. Labels are closed sets; never a lead, an address or a rule's text."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+
+EVENTS = Counter(
+    "leadscore_scorer_events_total",
+    "Records taken from Kafka and committed, by what became of them.",
+    ["result"],
+)
+for _result in ("counted", "duplicate", "quarantined", "dead_lettered"):
+    EVENTS.labels(result=_result)
+
+BATCH_SECONDS = Histogram(
+    "leadscore_scorer_batch_seconds", "One transaction of a partition's batch.", buckets=_LATENCY_S
+)
+BATCH_EVENTS = Histogram(
+    "leadscore_scorer_batch_events",
+    "Records in one transaction.",
+    buckets=(1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000),
+)
+EVENT_TO_SCORE_SECONDS = Histogram(
+    "leadscore_scorer_event_to_score_seconds",
+    "From ingest receiving an event until its score is committed.",
+    buckets=_LATENCY_S,
+)
+TRANSITIONS = Counter(
+    "leadscore_scorer_transitions_total", "Stage transitions written.", ["previous_stage", "stage"]
+)
+REFOLDS = Counter(
+    "leadscore_scorer_refolds_total", "Leads computed anew from their history, by why.", ["reason"]
+)
+for _reason in ("late_event", "merge", "other_model"):
+    REFOLDS.labels(reason=_reason)
+
+MERGES = Counter("leadscore_scorer_merges_total", "Leads found to be one person, by outcome.", ["result"])
+for _merge in ("merged", "refused"):
+    MERGES.labels(result=_merge)
+
+RETRIES = Counter(
+    "leadscore_scorer_batch_retries_total", "Batches rolled back and tried again, by why.", ["reason"]
+)
+for _retry in ("postgres", "identity_race", "fenced"):
+    RETRIES.labels(reason=_retry)
+
+DEAD_LETTERS = Counter(
+    "leadscore_scorer_dead_letters_total",
+    "Records that could not be processed, kept with their bytes.",
+    ["code"],
+)
+HALTED = Gauge(
+    "leadscore_scorer_halted_partitions", "Partitions stopped for too much poison or a missing range."
+)
+LAG_RECORDS = Gauge(
+    "leadscore_scorer_lag_records", "Records in Kafka that are not committed yet.", ["partition"]
+)
+LAG_SECONDS = Gauge(
+    "leadscore_scorer_lag_seconds", "Age of the last committed record, 0 when caught up.", ["partition"]
+)
+SWEPT = Counter("leadscore_scorer_swept_leads_total", "Leads looked at because their stage was due.")
+SWEEP_LAG_SECONDS = Gauge(
+    "leadscore_scorer_sweep_lag_seconds", "How long the oldest due lead has been waiting."
+)
+MODEL_INFO = Gauge("leadscore_scorer_model_info", "Always 1; says which model scores.", ["model", "version"])

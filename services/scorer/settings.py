@@ -1,0 +1,46 @@
+"""What the scorer reads from its environment; deploy/config/reference.env says why for each."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import DatabaseSettings, KafkaSettings, Port, PositiveS, ServiceSettings
+
+
+class ScorerSettings(ServiceSettings, KafkaSettings, DatabaseSettings):
+    """The scorer's settings."""
+
+    model_config = SettingsConfigDict(env_prefix="LEADSCORE_SCORER_")
+
+    identity_key: SecretStr = Field(
+        min_length=16,
+        validation_alias="LEADSCORE_IDENTITY_KEY",
+        description="Secret that keys the hashes of identifiers. Changing it orphans every lead.",
+    )
+    model_file: Path = Field(
+        default=Path("deploy/config/scoring.yaml"), description="The scoring model to score with."
+    )
+    lists_dir: Path = Field(
+        default=Path("deploy/config/lists"),
+        description="Folder of *.txt lists (one entry per line) that the model's conditions name.",
+    )
+    group: str = Field(
+        default="leadscore-scorer",
+        min_length=1,
+        description="Kafka consumer group; offsets are kept under it.",
+    )
+    batch_records: int = Field(
+        default=500, ge=1, le=5000, description="Records of one partition in one transaction at most."
+    )
+    lanes: int = Field(
+        default=2, ge=1, le=8, description="Transactions at the same time, each for another partition."
+    )
+    sweep_interval_s: PositiveS = Field(
+        default=1.0,
+        description="Seconds between looks at the leads whose stage is due to change by time alone.",
+    )
+    admin_host: str = Field(default="127.0.0.1", description="Address of /metrics, /livez and /readyz.")
+    admin_port: Port = Field(
+        default=8092, description="Port of /metrics, /livez and /readyz; 0 takes a free one."
+    )
