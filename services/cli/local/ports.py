@@ -1,0 +1,66 @@
+"""Ports that stay the same from one start to the next.
+
+In: the file that remembers, the number wished for. Out: ports of 127.0.0.1 that were free a moment ago.
+Refuses nothing: a port that somebody took meanwhile is replaced, and the new one remembered.
+"""
+
+import json
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def remembered(memory: Path, wished: Sequence[int]) -> list[int]:
+    """One port for each wish.
+
+    memory:  JSON file with the ports of last time; written when they change
+    wished:  first choice of a first start; 0 takes any
+
+    A port is kept from last time, else as wished, else any free one.
+    """
+    before = _read(memory)
+    if len(before) != len(wished):
+        before = list(wished)
+    chosen = _free(before)
+    if chosen != _read(memory):
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        memory.write_text(json.dumps(chosen))
+    return chosen
+
+
+def _read(memory: Path) -> list[int]:
+    try:
+        return [int(port) for port in json.loads(memory.read_text())]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def _free(wished: Sequence[int]) -> list[int]:
+    """Each wish if it is free, else another; all are held until the last is found, so that none repeats."""
+    held: list[socket.socket] = []
+    try:
+        # Not a comprehension: what was bound before a failure must be closed too.
+        for port in wished:
+            held.append(_bind(port) or _bind_any())  # noqa: PERF401
+        return [int(each.getsockname()[1]) for each in held]
+    finally:
+        for each in held:
+            each.close()
+
+
+def _bind_any() -> socket.socket:
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", 0))
+    return bound
+
+
+def _bind(port: int) -> socket.socket | None:
+    """A socket bound to this port, None if it is taken. Ports in TIME_WAIT count as free, as for servers."""
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(("127.0.0.1", port))
+    except OSError:
+        bound.close()
+        return None
+    return bound
