@@ -59,6 +59,20 @@ class BackgroundTask:
         await self._run()
 
 
+class Drain:
+    """Something that only has an end: close a pool, wait for what is in flight."""
+
+    def __init__(self, name: str, close: Callable[[], Awaitable[None]]) -> None:
+        self.name = name
+        self._close = close
+
+    async def start(self) -> None:
+        """Nothing to begin."""
+
+    async def stop(self) -> None:
+        await self._close()
+
+
 class HttpServer:
     """An ASGI app on a port: one uvicorn worker, because metrics of several would each tell a part.
 

@@ -140,6 +140,7 @@ class Picture:
         lead = owners[0]
         if self._is_somebody_else(lead, ids):
             lead = self._create(event)
+            self._give(lead, [one for one in ids if one.kind == "user_id"])
         for other in owners:
             if other == lead:
                 continue

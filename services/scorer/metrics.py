@@ -1,6 +1,10 @@
 """Every metric of the scorer. Labels are closed sets; never a lead, an address or a rule's text."""
 
+from dataclasses import asdict
+
 from prometheus_client import Counter, Gauge, Histogram
+
+from services.scorer.count import Report
 
 _LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 
@@ -63,3 +67,15 @@ SWEEP_LAG_SECONDS = Gauge(
     "leadscore_scorer_sweep_lag_seconds", "How long the oldest due lead has been waiting."
 )
 MODEL_INFO = Gauge("leadscore_scorer_model_info", "Always 1; says which model scores.", ["model", "version"])
+
+
+def note(report: Report) -> None:
+    """Count what a committed batch did."""
+    for result, number in asdict(report.tally).items():
+        EVENTS.labels(result=result).inc(number)
+    for previous_stage, stage in report.passed:
+        TRANSITIONS.labels(previous_stage=previous_stage, stage=stage).inc()
+    for reason in report.refolded:
+        REFOLDS.labels(reason=reason).inc()
+    MERGES.labels(result="merged").inc(report.merged)
+    MERGES.labels(result="refused").inc(report.refused)

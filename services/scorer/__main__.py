@@ -1,0 +1,128 @@
+"""The scorer process: wiring only.
+
+In: the environment (services/scorer/settings.py). Out: a process that counts until it is told to stop.
+Refuses to start with wrong settings or a wrong model; both list every mistake.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from services.scorer import metrics
+from services.scorer.consume import Consumer
+from services.scorer.count import Counter
+from services.scorer.offsets import Offsets
+from services.scorer.settings import ScorerSettings
+from services.scorer.settle import ActiveModel
+from services.scorer.store import models
+from services.scorer.sweep import Sweep
+from shared import database as postgres
+from shared import settings as settings_reader
+from shared.clock import SystemClock
+from shared.errors import Misconfigured, Transient
+from shared.ids import SystemIds
+from shared.kafka.connect import connection, topics
+from shared.kafka.stream import KafkaStream
+from shared.lifecycle import BackgroundTask, Drain, HttpServer, run
+from shared.scoring.model import Model
+from shared.scoring.model_file import load
+from shared.telemetry import admin_app, configure_logging, log
+
+
+async def serve(settings: ScorerSettings) -> None:
+    """Run the scorer until it is told to stop."""
+    model, text = _model(settings)
+    engine = postgres.engine(
+        settings.database_url.get_secret_value(), application="leadscore-scorer", pool_size=settings.lanes + 2
+    )
+    async with postgres.transaction(engine) as driver:
+        active = ActiveModel(model=model, version=await models.activate(driver, model.name, text))
+    metrics.MODEL_INFO.labels(model=model.name, version=str(active.version)).set(1)
+    topic = topics(settings).events
+    counter = Counter(
+        active=active,
+        identity_key=settings.identity_key.get_secret_value().encode(),
+        topic=topic,
+        ids=SystemIds(),
+    )
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    consumer = Consumer(
+        offsets=Offsets(group=settings.group, topic=topic, owner=owner),
+        database=engine,
+        counter=counter,
+        clock=SystemClock(),
+    )
+    stream = KafkaStream(
+        connection(settings, "leadscore-scorer"), topic=topic, group=settings.group, owner=consumer
+    )
+    sweep = Sweep(database=engine, counter=counter, interval_s=settings.sweep_interval_s)
+    stopping = asyncio.Event()
+    app = admin_app(
+        "scorer",
+        version("leadscore"),
+        live={"loop": consumer.stuck},
+        ready={
+            "partitions": consumer.trouble,
+            "stopping": lambda: "draining" if stopping.is_set() else "",
+        },
+    )
+    await run(
+        [
+            Drain("database", engine.dispose),
+            HttpServer("admin", app, host=settings.admin_host, port=settings.admin_port),
+            stream,
+            Drain("batches", consumer.drain),
+            BackgroundTask(
+                "consume",
+                lambda: consumer.run(stream, batch_records=settings.batch_records, lanes=settings.lanes),
+            ),
+            BackgroundTask("sweep", sweep.run),
+        ],
+        stopping=stopping,
+    )
+
+
+def _model(settings: ScorerSettings) -> tuple[Model, str]:
+    """The model file with the lists it names, and its text."""
+    try:
+        text = settings.model_file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(
+            "The scoring model cannot be read:",
+            [f"{settings.model_file}: {error}. Set LEADSCORE_SCORER_MODEL_FILE to a scoring.yaml"],
+        ) from error
+    return load(text, file=str(settings.model_file), lists=_lists(settings.lists_dir)), text
+
+
+def _lists(folder: Path) -> dict[str, frozenset[str]]:
+    """Every list in the folder: file name without .txt → its entries, comments left out."""
+    return {
+        path.stem: frozenset(
+            entry.lower()
+            for line in path.read_text(encoding="utf-8").splitlines()
+            if (entry := line.partition("#")[0].strip())
+        )
+        for path in sorted(folder.glob("*.txt"))
+    }
+
+
+def main() -> int:
+    """Start, and say in plain words why not."""
+    try:
+        settings = settings_reader.load(ScorerSettings)
+        configure_logging("scorer", settings.log_level)
+        asyncio.run(serve(settings))
+    except Misconfigured as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except Transient as error:
+        log("scorer.stopped", level="error", reason=str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,267 @@
+"""The recipe for one batch, inside its transaction: identify, judge, deduplicate, score, store.
+
+In: records of one partition, the database's time. Out: rows, and a report of what was done.
+Refuses to catch anything: whatever goes wrong rolls the whole batch back, and consume.py decides.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from services.scorer.identify import Identifier, Picture, identifiers
+from services.scorer.judge import quarantine_reason
+from services.scorer.offsets import Tally
+from services.scorer.portrait import portrait
+from services.scorer.settle import (
+    ActiveModel,
+    Lead,
+    Settled,
+    absorb,
+    fold_in,
+    from_history,
+    newborn,
+    settle,
+)
+from services.scorer.store import dead_letters, events, identities, leads, transitions
+from shared.codec import decode
+from shared.errors import Invalid
+from shared.events import Event
+from shared.ids import EventId, Ids, LeadId
+from shared.kafka.stream import Received
+from shared.scoring.state import LeadState
+
+_MOST_LOOKS: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """A record, and the event in it or why there is none."""
+
+    record: Received
+    content: Event | Invalid
+
+    def rejected(self, reason: Invalid) -> "Decoded":
+        """The same record as a dead letter."""
+        return replace(self, content=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one batch did, to be counted in metrics once it is committed.
+
+    passed:    (previous stage, stage) of each transition
+    merged:    leads merged; `refused`: merges and identifiers that a rule forbade
+    refolded:  one reason per lead that was computed from its history
+    """
+
+    tally: Tally
+    passed: list[tuple[str, str]]
+    merged: int
+    refused: int
+    refolded: list[str]
+
+
+def decode_records(records: Iterable[Received]) -> list[Decoded]:
+    """Each record with its event; one that holds none keeps the reason."""
+    return [Decoded(record=record, content=_content(record)) for record in records]
+
+
+def _content(record: Received) -> Event | Invalid:
+    try:
+        return decode(record.value)
+    except Invalid as reason:
+        return reason
+
+
+class Counter:
+    """Counts batches under the active model."""
+
+    def __init__(self, *, active: ActiveModel, identity_key: bytes, topic: str, ids: Ids) -> None:
+        self.active = active
+        self._key = identity_key
+        self._topic = topic
+        self._ids = ids
+
+    async def count(self, connection: Any, batch: Sequence[Decoded], *, now: datetime) -> Report:
+        """Count one batch in the caller's transaction."""
+        letters = [(one.record, one.content) for one in batch if isinstance(one.content, Invalid)]
+        await dead_letters.insert(connection, self._topic, letters)
+        candidates = [one for one in batch if isinstance(one.content, Event)]
+        picture, locked = await self._look(connection, candidates)
+        fresh = await self._not_counted_before(connection, candidates)
+        rows = self._place(fresh, picture)
+        await self._store_identities(connection, picture, now)
+        await events.insert(connection, rows)
+        people = self._people(picture, locked, rows)
+        passed = await self._score(connection, people, rows, now)
+        quarantined = sum(row.quarantine is not None for row in rows)
+        return Report(
+            tally=Tally(
+                counted=len(rows) - quarantined,
+                duplicate=len(candidates) - len(rows),
+                quarantined=quarantined,
+                dead_lettered=len(letters),
+            ),
+            passed=passed,
+            merged=len(picture.merges),
+            refused=picture.refused,
+            refolded=[person.hard for person in people if person.hard],
+        )
+
+    async def _look(
+        self, connection: Any, candidates: Sequence[Decoded]
+    ) -> tuple[Picture, dict[LeadId, Lead]]:
+        """Lock every lead that the batch may touch, and know whose each identifier is under those locks.
+
+        Identifiers can change owner between reading them and locking, so they are read again under the
+        locks until both readings agree.
+        """
+        wanted = {one for item in candidates for one in self._identifiers(item)}
+        owners = await identities.read(connection, wanted)
+        for _ in range(_MOST_LOOKS):
+            locked, merged_meanwhile = await leads.lock(connection, set(owners.values()))
+            again = await identities.read(connection, wanted)
+            if again == owners and not merged_meanwhile:
+                facts = {lead: row.facts for lead, row in locked.items()}
+                return Picture(owners=owners, facts=facts, fresh=self._fresh_lead), locked
+            owners = again
+        raise identities.IdentityRace("the identities of this batch kept changing")
+
+    async def _not_counted_before(self, connection: Any, candidates: Sequence[Decoded]) -> list[Decoded]:
+        """The first copy of each event that has no row yet. Asked under the leads' locks: that is final."""
+        by_id = {one.content.event_id: one for one in reversed(candidates) if isinstance(one.content, Event)}
+        known = await events.known(connection, by_id) if by_id else set()
+        return [one for one in by_id.values() if _event(one).event_id not in known][::-1]
+
+    def _place(self, fresh: Sequence[Decoded], picture: Picture) -> list[events.Row]:
+        """Give every event its lead; after merges within the batch, the lead that is left."""
+        placed = [(one, picture.place(_event(one), self._identifiers(one))) for one in fresh]
+        return [
+            events.Row(
+                event=_event(one),
+                lead=picture.final(lead),
+                quarantine=quarantine_reason(_event(one)),
+                body=one.record.value,
+            )
+            for one, lead in placed
+        ]
+
+    async def _store_identities(self, connection: Any, picture: Picture, now: datetime) -> None:
+        """Write what placing the events decided about identifiers and merges."""
+        born = set(picture.created)
+        await identities.attach(connection, picture.attached, now)
+        await identities.move(connection, picture.moved)
+        for merge in picture.merges:
+            if merge.loser not in born:
+                moved = await identities.inherit(connection, merge)
+                await leads.retire(connection, merge, moved)
+
+    def _people(
+        self, picture: Picture, locked: Mapping[LeadId, Lead], rows: Sequence[events.Row]
+    ) -> "list[_Person]":
+        """The leads that have to be written, each with its new events."""
+        new: defaultdict[LeadId, list[Event]] = defaultdict(list)
+        for row in rows:
+            if row.quarantine is None:
+                new[row.lead].append(row.event)
+        merged = {picture.final(merge.winner) for merge in picture.merges}
+        changed = {lead for lead, row in locked.items() if picture.facts[lead] != row.facts}
+        touched = {*new, *merged, *changed, *(row.lead for row in rows)}
+        return [
+            self._person(self._present(lead, picture, locked), new.get(lead, []), merged=lead in merged)
+            for lead in sorted(touched)
+            if picture.final(lead) == lead
+        ]
+
+    def _person(self, lead: Lead, new: list[Event], *, merged: bool) -> "_Person":
+        state = None if merged else fold_in(self.active, lead, new)
+        hard = ""
+        if state is None:
+            late = lead.model_version == self.active.version
+            hard = "merge" if merged else "late_event" if late else "other_model"
+        return _Person(lead=lead, new=new, state=state, hard=hard)
+
+    def _present(self, lead: LeadId, picture: Picture, locked: Mapping[LeadId, Lead]) -> Lead:
+        """A lead before its new events, with what it took over from leads merged into it."""
+        facts = picture.facts[lead]
+        present = replace(locked[lead], facts=facts) if lead in locked else newborn(lead, facts, self.active)
+        for merge in picture.merges:
+            if picture.final(merge.loser) == lead and merge.loser in locked:
+                present = absorb(present, locked[merge.loser])
+        return present
+
+    async def _score(
+        self, connection: Any, people: "Sequence[_Person]", rows: Sequence[events.Row], now: datetime
+    ) -> list[tuple[str, str]]:
+        """Judge and write all leads of the batch; the ones too hard to fold come from their history."""
+        history = await events.history(connection, [one.lead.lead_id for one in people if one.hard])
+        settled = [
+            settle(
+                self.active,
+                one.lead,
+                one.state or from_history(self.active, history.get(one.lead.lead_id, [])),
+                one.new,
+                now,
+            )
+            for one in people
+        ]
+        return await self.store(
+            connection, settled, {row.event.event_id: row.event.received_at for row in rows}
+        )
+
+    async def store(
+        self, connection: Any, settled: Sequence[Settled], received: Mapping[EventId, datetime]
+    ) -> list[tuple[str, str]]:
+        """Write leads as they are now, their next due times, and the transitions they made.
+
+            received: when ingest received the events that may have caused a transition
+
+        Returns (previous stage, stage) of each transition.
+        """
+        await leads.write(connection, [one.lead for one in settled])
+        await leads.wake(connection, [(one.lead.lead_id, one.wake_at) for one in settled if one.wake_at])
+        moved = [one for one in settled if one.transitions]
+        if not moved:
+            return []
+        history = await events.history(connection, [one.lead.lead_id for one in moved])
+        entries = [
+            transitions.Entry(
+                lead=one.lead.lead_id,
+                transition=passed,
+                score=one.score,
+                portrait=portrait(history.get(one.lead.lead_id, [])),
+                model_version=self.active.version,
+                event_received_at=passed.cause_event and received.get(passed.cause_event),
+            )
+            for one in moved
+            for passed in one.transitions
+        ]
+        await transitions.insert(connection, entries)
+        return [(entry.transition.previous_stage, entry.transition.stage) for entry in entries]
+
+    def _identifiers(self, one: Decoded) -> list[Identifier]:
+        return identifiers(_event(one), self._key)
+
+    def _fresh_lead(self) -> LeadId:
+        return LeadId(self._ids.fresh())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Person:
+    """A lead to be written.
+
+    state:  with the new events folded in, None if only its history can tell
+    hard:   why not, as a metric label; empty if it could be folded
+    """
+
+    lead: Lead
+    new: list[Event]
+    state: LeadState | None
+    hard: str
+
+
+def _event(one: Decoded) -> Event:
+    assert isinstance(one.content, Event)
+    return one.content

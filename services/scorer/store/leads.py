@@ -1,0 +1,159 @@
+"""leads and lead_due: the present of every lead, one hot row each.
+
+In: lead ids, or leads as they should be now. Out: leads, locked. Refuses to be indexed: no column that
+changes per event has an index, so that updates stay on their page (measured: 100 % HOT).
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import asyncpg
+
+from services.scorer.identify import Facts, Merge
+from services.scorer.settle import Lead
+from shared.ids import LeadId
+from shared.scoring import stages, state
+
+_COLUMNS: Final = (
+    "lead_id, merged_into, known, first_seen_at, last_seen_at, event_count, user_ids, emails, anonymous_ids, "
+    "state, ledger, stage, stage_since, score, grade, dimensions, scored_at, due_at, model_version"
+)
+
+# NO KEY UPDATE, in the order of ids: two batches that share leads wait for each other, never in a circle.
+_LOCK: Final = f"""
+SELECT {_COLUMNS} FROM leads WHERE lead_id = ANY($1::uuid[]) ORDER BY lead_id FOR NO KEY UPDATE
+"""  # noqa: S608 - only constants are inserted
+
+_WRITE: Final = f"""
+INSERT INTO leads ({_COLUMNS})
+SELECT lead_id, NULL, known, first_seen_at, last_seen_at, event_count, user_ids, emails, anonymous_ids,
+       state, ledger, stage, stage_since, score, grade, dimensions::jsonb, scored_at, due_at, model_version
+FROM unnest(
+  $1::uuid[], $2::boolean[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::int[], $7::int[],
+  $8::int[],
+  $9::bytea[], $10::bytea[], $11::text[], $12::timestamptz[], $13::int[], $14::text[], $15::text[],
+  $16::timestamptz[], $17::timestamptz[], $18::int[]
+) AS n (
+  lead_id, known, first_seen_at, last_seen_at, event_count, user_ids, emails, anonymous_ids,
+  state, ledger, stage, stage_since, score, grade, dimensions, scored_at, due_at, model_version
+)
+ORDER BY lead_id
+ON CONFLICT (lead_id) DO UPDATE SET
+  known = EXCLUDED.known, first_seen_at = EXCLUDED.first_seen_at, last_seen_at = EXCLUDED.last_seen_at,
+  event_count = EXCLUDED.event_count, user_ids = EXCLUDED.user_ids, emails = EXCLUDED.emails,
+  anonymous_ids = EXCLUDED.anonymous_ids, state = EXCLUDED.state, ledger = EXCLUDED.ledger,
+  stage = EXCLUDED.stage, stage_since = EXCLUDED.stage_since, score = EXCLUDED.score, grade = EXCLUDED.grade,
+  dimensions = EXCLUDED.dimensions, scored_at = EXCLUDED.scored_at, due_at = EXCLUDED.due_at,
+  model_version = EXCLUDED.model_version
+"""  # noqa: S608 - only constants are inserted
+
+# A later time than the stored one is not written: waking up early costs one look, and no write per event.
+_DUE: Final = """
+INSERT INTO lead_due AS held (lead_id, due_at)
+SELECT * FROM unnest($1::uuid[], $2::timestamptz[]) AS n (lead_id, due_at) ORDER BY lead_id
+ON CONFLICT (lead_id) DO UPDATE SET due_at = EXCLUDED.due_at WHERE held.due_at > EXCLUDED.due_at
+"""
+
+_TAKE_DUE: Final = """
+DELETE FROM lead_due WHERE lead_id IN (
+  SELECT lead_id FROM lead_due WHERE due_at <= now() ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
+) RETURNING lead_id
+"""
+
+_RETIRE: Final = """
+UPDATE leads SET merged_into = $1, state = ''::bytea, score = 0, dimensions = '{}'::jsonb, due_at = NULL,
+  user_ids = 0, emails = 0, anonymous_ids = 0
+WHERE lead_id = $2
+RETURNING to_jsonb(leads) - 'state' - 'ledger' AS row
+"""
+_COMPRESS: Final = "UPDATE leads SET merged_into = $1 WHERE merged_into = $2"
+_LOG_MERGE: Final = """
+INSERT INTO lead_merges (winner, loser, cause_event, loser_row, moved_identities)
+VALUES ($1, $2, $3, $4::jsonb, $5::jsonb)
+"""
+
+
+async def lock(connection: Any, ids: Iterable[LeadId]) -> tuple[dict[LeadId, Lead], bool]:
+    """These leads, locked until the transaction ends; and whether one of them was merged away meanwhile."""
+    rows = await connection.fetch(_LOCK, sorted(ids))
+    live = {LeadId(row["lead_id"]): _lead(row) for row in rows if row["merged_into"] is None}
+    return live, len(live) < len(rows)
+
+
+async def write(connection: Any, leads: Sequence[Lead]) -> None:
+    """Insert or update leads as they are now, and wake the sweep in time for each."""
+    if not leads:
+        return
+    rows = [_row(lead) for lead in leads]
+    await connection.execute(_WRITE, *(list(column) for column in zip(*rows, strict=True)))
+
+
+async def wake(connection: Any, due: Sequence[tuple[LeadId, datetime]]) -> None:
+    """Have the sweep look at these leads at these times, or earlier."""
+    if due:
+        await connection.execute(_DUE, [lead for lead, _ in due], [at for _, at in due])
+
+
+async def take_due(connection: Any, most: int) -> list[LeadId]:
+    """Leads whose time has come; another sweeper does not get them."""
+    return [LeadId(row["lead_id"]) for row in await connection.fetch(_TAKE_DUE, most)]
+
+
+async def retire(connection: Any, merge: Merge, moved: list[dict[str, str]]) -> None:
+    """Point the loser of a merge at its winner, and keep what is needed to undo it."""
+    row = await connection.fetchval(_RETIRE, merge.winner, merge.loser)
+    await connection.execute(_COMPRESS, merge.winner, merge.loser)
+    await connection.execute(
+        _LOG_MERGE, merge.winner, merge.loser, merge.cause, row or "{}", json.dumps(moved)
+    )
+
+
+def _lead(row: "asyncpg.Record") -> Lead:
+    return Lead(
+        lead_id=LeadId(row["lead_id"]),
+        facts=Facts(
+            known=row["known"],
+            first_seen_at=row["first_seen_at"],
+            counts={
+                "user_id": row["user_ids"],
+                "email": row["emails"],
+                "anonymous_id": row["anonymous_ids"],
+            },
+        ),
+        last_seen_at=row["last_seen_at"],
+        event_count=row["event_count"],
+        state=state.decode(row["state"]),
+        ledger=stages.decode(row["ledger"]),
+        score=row["score"],
+        grade=row["grade"],
+        dimensions=json.loads(row["dimensions"]),
+        scored_at=row["scored_at"],
+        due_at=row["due_at"],
+        model_version=row["model_version"],
+    )
+
+
+def _row(lead: Lead) -> tuple[Any, ...]:
+    counts = lead.facts.counts
+    return (
+        lead.lead_id,
+        lead.facts.known,
+        lead.facts.first_seen_at,
+        lead.last_seen_at,
+        lead.event_count,
+        counts.get("user_id", 0),
+        counts.get("email", 0),
+        counts.get("anonymous_id", 0),
+        state.encode(lead.state),
+        stages.encode(lead.ledger),
+        lead.ledger.stage,
+        lead.ledger.since,
+        lead.score,
+        lead.grade,
+        json.dumps(lead.dimensions),
+        lead.scored_at,
+        lead.due_at,
+        lead.model_version,
+    )

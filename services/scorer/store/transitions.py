@@ -1,0 +1,106 @@
+"""transitions: the outbox. Written with the score, planned by the router (P5).
+
+In: stages passed, with the score and what is known of the person at that moment. Out: rows, and one
+wake-up for the router. Refuses to carry a pointer where a value is needed: a row is the lead as it was
+then, and stays so.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from services.scorer.portrait import Portrait
+from shared.ids import LeadId, transition_id
+from shared.scoring.receipts import sentence
+from shared.scoring.score import Contribution, Score
+from shared.scoring.stages import Transition
+
+_INSERT: Final = """
+INSERT INTO transitions (
+  transition_id, lead_id, sequence, previous_stage, stage, cause, cause_event, at, score, grade,
+  dimensions, receipts, person, attribution, consent, model_version, event_received_at)
+SELECT
+  transition_id, lead_id, sequence, previous_stage, stage, cause, cause_event, at, score, grade,
+  dimensions::jsonb, receipts::jsonb, person::jsonb, attribution::jsonb, consent::jsonb, model_version,
+  event_received_at
+FROM unnest(
+  $1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::timestamptz[],
+  $9::int[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::int[],
+  $17::timestamptz[]
+) AS n (
+  transition_id, lead_id, sequence, previous_stage, stage, cause, cause_event, at, score, grade,
+  dimensions, receipts, person, attribution, consent, model_version, event_received_at)
+"""
+
+# Without a payload: a hint to look, not a message. The router's polling is the truth.
+_NOTIFY: Final = "NOTIFY leadscore_transitions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One transition with everything its deliveries will say."""
+
+    lead: LeadId
+    transition: Transition
+    score: Score
+    portrait: Portrait
+    model_version: int
+    event_received_at: datetime | None
+
+
+async def insert(connection: Any, entries: Sequence[Entry]) -> None:
+    """Write transitions and wake the router when this transaction commits."""
+    if not entries:
+        return
+    rows = [_row(entry) for entry in entries]
+    await connection.execute(_INSERT, *(list(column) for column in zip(*rows, strict=True)))
+    await connection.execute(_NOTIFY)
+
+
+def receipts(score: Score) -> list[dict[str, Any]]:
+    """The score's contributions as they are stored and sent: they add up to the score."""
+    return [_receipt(one, score.as_of) for one in score.contributions]
+
+
+def _receipt(one: Contribution, as_of: datetime) -> dict[str, Any]:
+    return {
+        "rule": one.rule,
+        "dimension": one.dimension,
+        "group": one.group,
+        "points": one.points,
+        "count": one.count,
+        "last_at": one.last_at.isoformat() if one.last_at else None,
+        "event_ids": [str(event) for event in one.event_ids],
+        "sentence_en": sentence(one, "en", as_of),
+        "sentence_de": sentence(one, "de", as_of),
+    }
+
+
+def _row(entry: Entry) -> tuple[Any, ...]:
+    passed, score, portrait = entry.transition, entry.score, entry.portrait
+    return (
+        transition_id(entry.lead, passed.sequence),
+        entry.lead,
+        passed.sequence,
+        passed.previous_stage,
+        passed.stage,
+        passed.cause,
+        passed.cause_event,
+        passed.at,
+        score.total,
+        score.grade,
+        _json(score.dimensions),
+        _json(receipts(score)),
+        _json(portrait.person),
+        _json(portrait.attribution),
+        None if portrait.consent is None else _json(portrait.consent),
+        entry.model_version,
+        entry.event_received_at,
+    )
+
+
+def _json(value: Any) -> str:
+    """JSON text that jsonb takes: it has no NUL character, so that one is spelled out."""
+    return json.dumps(value, default=str).replace("\\u0000", "\\ufffd")
