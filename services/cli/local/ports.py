@@ -28,6 +28,15 @@ def remembered(memory: Path, wished: Sequence[int]) -> list[int]:
     return chosen
 
 
+def listens(port: int) -> bool:
+    """True if something on this machine accepts connections on the port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def _read(memory: Path) -> list[int]:
     try:
         return [int(port) for port in json.loads(memory.read_text())]
