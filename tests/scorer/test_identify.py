@@ -67,7 +67,7 @@ def test_a_new_visitor_becomes_a_lead() -> None:
 
 
 def test_identify_joins_the_anonymous_past() -> None:
-    """A user id that arrives with a known anonymous id is attached to that lead, which is known from then on."""
+    """A user id that comes with a known anonymous id is attached to that lead, known from then on."""
     known = picture(anonymous_id__a=1)
     assert place(known, event(1, anonymous_id="a", user_id="u")) == [1]
     assert known.facts[lead(1)].known
