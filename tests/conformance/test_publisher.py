@@ -62,12 +62,15 @@ def _kafka(bootstrap: str, topics: Topics) -> Bench:
     )
 
 
-@pytest_asyncio.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.servers)])
-async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.servers)])
+def made(request: pytest.FixtureRequest) -> Bench:
     if request.param == "memory":
-        made = _memory()
-    else:
-        made = _kafka(request.getfixturevalue("kafka_server"), request.getfixturevalue("topics"))
+        return _memory()
+    return _kafka(request.getfixturevalue("kafka_server"), request.getfixturevalue("topics"))
+
+
+@pytest_asyncio.fixture
+async def bench(made: Bench) -> AsyncIterator[Bench]:
     yield made
     await made.publisher.stop()
     await made.unreachable.stop()

@@ -40,10 +40,13 @@ class Bench:
     topic: str
 
 
-@pytest_asyncio.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.servers)])
-async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
-    books = Books()
-    made = _memory(books) if request.param == "memory" else _kafka(request, books)
+@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.servers)])
+def made(request: pytest.FixtureRequest) -> Bench:
+    return _memory(Books()) if request.param == "memory" else _kafka(request, Books())
+
+
+@pytest_asyncio.fixture
+async def bench(made: Bench) -> AsyncIterator[Bench]:
     await made.publisher.start()
     async with asyncio.timeout(20):
         while made.publisher.trouble():  # noqa: ASYNC110 - the port has no event, on purpose
