@@ -1,0 +1,172 @@
+"""`leadscore topics`: create the topics that are missing, tell where the others are not as they should be.
+
+In: a connection, the topics as wanted (shared/topics.py). Out: one line per difference.
+Refuses to change a topic that exists: more partitions would send a person's later events elsewhere, and a
+retention that differs may be an operator's decision. The line says how to do it by hand.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from shared.errors import Transient
+from shared.kafka.connect import Connection
+from shared.topics import Topic, Topics
+
+_REPLICAS: Final = 3
+_VISIBLE_LIMIT_S: Final = 15.0
+_DAY_MS: Final = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A topic as the cluster has it."""
+
+    partitions: int
+    retention_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What is missing, and a sentence for each topic that differs."""
+
+    missing: tuple[Topic, ...]
+    differences: tuple[str, ...]
+
+
+async def ensure(connection: Connection, topics: Topics) -> list[str]:
+    """Create what is missing; return a line for each topic created and for each that differs.
+
+    Raises Transient if Kafka is away or does not answer in time.
+    """
+    async with _admin(connection) as admin:
+        missing = compare(topics.wanted(), await _found(admin, topics)).missing
+        created = await _create(admin, missing) if missing else []
+        # Compared again: one that somebody else made a moment ago is not as we would have made it.
+        differences = compare(topics.wanted(), await _found(admin, topics)).differences
+        return [*(f"created {_shown(topic)}" for topic in created), *differences]
+
+
+async def check(connection: Connection, topics: Topics) -> list[str]:
+    """A line for each topic that is missing or differs; changes nothing.
+
+    Raises Transient if Kafka is away or does not answer in time.
+    """
+    async with _admin(connection) as admin:
+        comparison = compare(topics.wanted(), await _found(admin, topics))
+        return [*(f"missing {_shown(topic)}" for topic in comparison.missing), *comparison.differences]
+
+
+def compare(wanted: Sequence[Topic], found: Mapping[str, Found]) -> Comparison:
+    """Tell the topics as wanted from those the cluster has."""
+    differences = []
+    for topic in wanted:
+        if seen := found.get(topic.name):
+            differences += _differences(topic, seen)
+    return Comparison(
+        missing=tuple(topic for topic in wanted if topic.name not in found), differences=tuple(differences)
+    )
+
+
+def _differences(topic: Topic, seen: Found) -> list[str]:
+    lines = []
+    if seen.partitions != topic.partitions:
+        lines.append(
+            f"{topic.name} has {seen.partitions} partitions, {topic.partitions} are wanted. Not changed: a "
+            "person's later events would go elsewhere: drain it, then `kafka-topics --alter --partitions`."
+        )
+    if seen.retention_ms != topic.retention_ms:
+        lines.append(
+            f"{topic.name} has retention.ms={seen.retention_ms}, {topic.retention_ms} is wanted. Not "
+            "changed: it may be meant: `kafka-configs --alter --add-config retention.ms=…`."
+        )
+    return lines
+
+
+def _shown(topic: Topic) -> str:
+    return f"{topic.name}: {topic.partitions} partitions, kept {topic.retention_ms // _DAY_MS} days"
+
+
+@asynccontextmanager
+async def _admin(connection: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client; whatever it raises means that Kafka is away."""
+    admin = AIOKafkaAdminClient(**connection.arguments(), request_timeout_ms=10_000)
+    try:
+        await admin.start()
+        yield admin
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise Transient(
+            f"Kafka at {connection.bootstrap_servers} does not do it now: {type(error).__name__}. "
+            "Is it running, and may we manage topics?"
+        ) from error
+    finally:
+        await admin.close()
+
+
+async def _found(admin: AIOKafkaAdminClient, topics: Topics) -> dict[str, Found]:
+    """Those of our topics that exist.
+
+    All topics of the cluster are listed: asking for one by name may create it.
+    """
+    ours = {topic.name for topic in topics.wanted()}
+    listed = [each for each in await admin.describe_topics() if each["topic"] in ours]
+    retention = await _retention(admin, [each["topic"] for each in listed])
+    return {
+        each["topic"]: Found(partitions=len(each["partitions"]), retention_ms=retention[each["topic"]])
+        for each in listed
+    }
+
+
+async def _retention(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
+    """Topic → milliseconds it keeps records."""
+    if not names:
+        return {}
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name, {"retention.ms": None}) for name in names]
+    answered = [each for response in await admin.describe_configs(asked) for each in response.resources]
+    for code, *_rest in answered:
+        if code:
+            raise for_code(code)
+    return {name: int(entries[0][1]) for _code, _message, _type, name, entries in answered}
+
+
+async def _create(admin: AIOKafkaAdminClient, missing: Sequence[Topic]) -> list[Topic]:
+    """Create them; return those that were ours to create, when every partition has a leader.
+
+    A topic may turn out to exist: a broker lists one only a moment after it was made.
+    """
+    brokers = len((await admin.describe_cluster())["brokers"])
+    response = await admin.create_topics([_as_new(topic, brokers) for topic in missing])
+    codes = {name: code for name, code, *_message in response.topic_errors}
+    for code in codes.values():
+        if code and for_code(code) is not TopicAlreadyExistsError:
+            raise for_code(code)
+    await _until_led(admin, missing)
+    return [topic for topic in missing if not codes[topic.name]]
+
+
+def _as_new(topic: Topic, brokers: int) -> NewTopic:
+    """Three replicas of which two acknowledge, where there are that many brokers."""
+    replicas = min(_REPLICAS, brokers)
+    settings = {"retention.ms": str(topic.retention_ms), "min.insync.replicas": "2" if replicas > 2 else "1"}
+    return NewTopic(topic.name, topic.partitions, replicas, topic_configs=settings)
+
+
+async def _until_led(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:
+    deadline = time.monotonic() + _VISIBLE_LIMIT_S
+    names = [topic.name for topic in topics]
+    while not all(_led(each) for each in await admin.describe_topics(names)):
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        await asyncio.sleep(0.05)
+
+
+def _led(described: dict[str, Any]) -> bool:
+    partitions = described["partitions"]
+    return bool(partitions) and all(each["leader"] >= 0 for each in partitions)
