@@ -56,7 +56,7 @@ async def serve(settings: ScorerSettings) -> None:
         clock=SystemClock(),
     )
     stream = KafkaStream(
-        connection(settings, "leadscore-scorer"), topic=topic, group=settings.group, owner=consumer
+        connection(settings, "leadscore-scorer"), topic=topic, group=settings.group, owner=consumer.assignment
     )
     sweep = Sweep(database=engine, counter=counter, interval_s=settings.sweep_interval_s)
     stopping = asyncio.Event()
@@ -65,7 +65,7 @@ async def serve(settings: ScorerSettings) -> None:
         version("leadscore"),
         live={"loop": consumer.stuck},
         ready={
-            "partitions": consumer.trouble,
+            "partitions": consumer.assignment.trouble,
             "stopping": lambda: "draining" if stopping.is_set() else "",
         },
     )
@@ -74,7 +74,7 @@ async def serve(settings: ScorerSettings) -> None:
             Drain("database", engine.dispose),
             HttpServer("admin", app, host=settings.admin_host, port=settings.admin_port),
             stream,
-            Drain("batches", consumer.drain),
+            Drain("batches", consumer.finish),
             BackgroundTask(
                 "consume",
                 lambda: consumer.run(stream, batch_records=settings.batch_records, lanes=settings.lanes),

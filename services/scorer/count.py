@@ -4,25 +4,25 @@ In: records of one partition, the database's time. Out: rows, and a report of wh
 Refuses to catch anything: whatever goes wrong rolls the whole batch back, and consume.py decides.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from services.scorer.gather import Placed
 from services.scorer.identify import Identifier, Picture, identifiers
 from services.scorer.judge import quarantine_reason
 from services.scorer.offsets import Tally
 from services.scorer.portrait import portrait
 from services.scorer.settle import (
     ActiveModel,
+    Change,
     Lead,
     Settled,
-    absorb,
     fold_in,
     from_history,
-    newborn,
     settle,
+    why_hard,
 )
 from services.scorer.store import dead_letters, events, identities, leads, transitions
 from shared.codec import decode
@@ -30,7 +30,6 @@ from shared.errors import Invalid
 from shared.events import Event
 from shared.ids import EventId, Ids, LeadId
 from shared.kafka.stream import Received
-from shared.scoring.state import LeadState
 
 _MOST_LOOKS: Final = 5
 
@@ -90,12 +89,13 @@ class Counter:
         await dead_letters.insert(connection, self._topic, letters)
         candidates = [one for one in batch if isinstance(one.content, Event)]
         picture, locked = await self._look(connection, candidates)
-        fresh = await self._not_counted_before(connection, candidates)
-        rows = self._place(fresh, picture)
+        rows = self._place(await self._not_counted_before(connection, candidates), picture)
         await self._store_identities(connection, picture, now)
         await events.insert(connection, rows)
-        people = self._people(picture, locked, rows)
-        passed = await self._score(connection, people, rows, now)
+        changes = Placed(picture=picture, locked=locked, rows=rows).changes(self.active, now)
+        received = {row.event.event_id: row.event.received_at for row in rows}
+        settled, refolded = await self.settle(connection, changes, now)
+        passed = await self._store(connection, settled, received)
         quarantined = sum(row.quarantine is not None for row in rows)
         return Report(
             tally=Tally(
@@ -107,8 +107,30 @@ class Counter:
             passed=passed,
             merged=len(picture.merges),
             refused=picture.refused,
-            refolded=[person.hard for person in people if person.hard],
+            refolded=refolded,
         )
+
+    async def recount(self, connection: Any, due: Sequence[Lead], *, now: datetime) -> Report:
+        """Judge leads again because time has passed, in the caller's transaction."""
+        settled, refolded = await self.settle(connection, [Change(lead=lead) for lead in due], now)
+        passed = await self._store(connection, settled, {})
+        return Report(tally=Tally(), passed=passed, merged=0, refused=0, refolded=refolded)
+
+    async def settle(
+        self, connection: Any, changes: Sequence[Change], now: datetime
+    ) -> tuple[list[Settled], list[str]]:
+        """Score and judge each lead; those too hard to fold are computed from their history.
+
+        Returns the leads as they are now, and one reason per lead that took the long way.
+        """
+        folded = {change.lead.lead_id: fold_in(self.active, change) for change in changes}
+        hard = [change for change in changes if folded[change.lead.lead_id] is None]
+        history = await events.history(connection, [change.lead.lead_id for change in hard]) if hard else {}
+        states = {
+            lead: state or from_history(self.active, history.get(lead, [])) for lead, state in folded.items()
+        }
+        settled = [settle(self.active, change, states[change.lead.lead_id], now) for change in changes]
+        return settled, [why_hard(self.active, change) for change in hard]
 
     async def _look(
         self, connection: Any, candidates: Sequence[Decoded]
@@ -158,60 +180,7 @@ class Counter:
                 moved = await identities.inherit(connection, merge)
                 await leads.retire(connection, merge, moved)
 
-    def _people(
-        self, picture: Picture, locked: Mapping[LeadId, Lead], rows: Sequence[events.Row]
-    ) -> "list[_Person]":
-        """The leads that have to be written, each with its new events."""
-        new: defaultdict[LeadId, list[Event]] = defaultdict(list)
-        for row in rows:
-            if row.quarantine is None:
-                new[row.lead].append(row.event)
-        merged = {picture.final(merge.winner) for merge in picture.merges}
-        changed = {lead for lead, row in locked.items() if picture.facts[lead] != row.facts}
-        touched = {*new, *merged, *changed, *(row.lead for row in rows)}
-        return [
-            self._person(self._present(lead, picture, locked), new.get(lead, []), merged=lead in merged)
-            for lead in sorted(touched)
-            if picture.final(lead) == lead
-        ]
-
-    def _person(self, lead: Lead, new: list[Event], *, merged: bool) -> "_Person":
-        state = None if merged else fold_in(self.active, lead, new)
-        hard = ""
-        if state is None:
-            late = lead.model_version == self.active.version
-            hard = "merge" if merged else "late_event" if late else "other_model"
-        return _Person(lead=lead, new=new, state=state, hard=hard)
-
-    def _present(self, lead: LeadId, picture: Picture, locked: Mapping[LeadId, Lead]) -> Lead:
-        """A lead before its new events, with what it took over from leads merged into it."""
-        facts = picture.facts[lead]
-        present = replace(locked[lead], facts=facts) if lead in locked else newborn(lead, facts, self.active)
-        for merge in picture.merges:
-            if picture.final(merge.loser) == lead and merge.loser in locked:
-                present = absorb(present, locked[merge.loser])
-        return present
-
-    async def _score(
-        self, connection: Any, people: "Sequence[_Person]", rows: Sequence[events.Row], now: datetime
-    ) -> list[tuple[str, str]]:
-        """Judge and write all leads of the batch; the ones too hard to fold come from their history."""
-        history = await events.history(connection, [one.lead.lead_id for one in people if one.hard])
-        settled = [
-            settle(
-                self.active,
-                one.lead,
-                one.state or from_history(self.active, history.get(one.lead.lead_id, [])),
-                one.new,
-                now,
-            )
-            for one in people
-        ]
-        return await self.store(
-            connection, settled, {row.event.event_id: row.event.received_at for row in rows}
-        )
-
-    async def store(
+    async def _store(
         self, connection: Any, settled: Sequence[Settled], received: Mapping[EventId, datetime]
     ) -> list[tuple[str, str]]:
         """Write leads as they are now, their next due times, and the transitions they made.
@@ -233,7 +202,7 @@ class Counter:
                 score=one.score,
                 portrait=portrait(history.get(one.lead.lead_id, [])),
                 model_version=self.active.version,
-                event_received_at=passed.cause_event and received.get(passed.cause_event),
+                event_received_at=received.get(passed.cause_event) if passed.cause_event else None,
             )
             for one in moved
             for passed in one.transitions
@@ -246,20 +215,6 @@ class Counter:
 
     def _fresh_lead(self) -> LeadId:
         return LeadId(self._ids.fresh())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Person:
-    """A lead to be written.
-
-    state:  with the new events folded in, None if only its history can tell
-    hard:   why not, as a metric label; empty if it could be folded
-    """
-
-    lead: Lead
-    new: list[Event]
-    state: LeadState | None
-    hard: str
 
 
 def _event(one: Decoded) -> Event:

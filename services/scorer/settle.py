@@ -10,17 +10,19 @@ are judged one by one, in order.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+import msgspec
+from shared.scoring.crossing import next_change
 
 from services.scorer.identify import Facts
 from shared.events import Event
 from shared.ids import LeadId
-from shared.scoring.crossing import next_change
-from shared.scoring.fold import fold, refold
+from shared.scoring.fold import fold, is_current, refold
 from shared.scoring.model import Model
 from shared.scoring.score import Score, evaluate
-from shared.scoring.stages import StageState, Transition, decide, merge
+from shared.scoring.stages import LEAD_MOVED, StageState, Transition, after, decide, initial, merge_transition
 from shared.scoring.state import LeadState, empty
 
 
@@ -46,6 +48,21 @@ class Lead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A lead and what is new about it.
+
+    events:  counted for the first time, in order of arrival; empty when only time has passed
+    passed:  stages it passed by taking over from a lead merged into it
+    merged:  other leads became this one, so that only its history can tell the state
+    """
+
+    lead: Lead
+    events: Sequence[Event] = ()
+    passed: tuple[Transition, ...] = ()
+    merged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """A lead after its events.
 
@@ -60,10 +77,18 @@ class Settled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveModel:
-    """The model that scores, with the version it has in the database."""
+    """The model that scores, with the version it has in the database.
+
+    facts: names of events that enter a stage by themselves
+    """
 
     model: Model
     version: int
+    facts: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        moves = (move for stage in self.model.stages for move in stage.moves)
+        object.__setattr__(self, "facts", frozenset({LEAD_MOVED}).union(*(move.event for move in moves)))
 
 
 def newborn(lead: LeadId, facts: Facts, active: ActiveModel) -> Lead:
@@ -75,7 +100,7 @@ def newborn(lead: LeadId, facts: Facts, active: ActiveModel) -> Lead:
         last_seen_at=at,
         event_count=0,
         state=empty(),
-        ledger=StageState.initial(at),
+        ledger=initial(at),
         score=0,
         grade="",
         dimensions={},
@@ -85,14 +110,24 @@ def newborn(lead: LeadId, facts: Facts, active: ActiveModel) -> Lead:
     )
 
 
-def fold_in(active: ActiveModel, lead: Lead, events: Sequence[Event]) -> LeadState | None:
-    """The lead's state with these events, None if only its whole history can tell."""
-    if lead.model_version != active.version:
+def fold_in(active: ActiveModel, change: Change) -> LeadState | None:
+    """The lead's state with the new events, None if only its whole history can tell."""
+    if change.merged or not is_current(active.model, change.lead.state):
         return None
-    state: LeadState | None = lead.state
-    for event in events:
-        state = state and fold(active.model, state, event)
+    state = change.lead.state
+    for event in change.events:
+        folded = fold(active.model, state, event)
+        if folded is None:
+            return None
+        state = folded
     return state
+
+
+def why_hard(active: ActiveModel, change: Change) -> str:
+    """Why a change could not be folded in, as a metric label."""
+    if change.merged:
+        return "merge"
+    return "late_event" if is_current(active.model, change.lead.state) else "other_model"
 
 
 def from_history(active: ActiveModel, history: Sequence[Event]) -> LeadState:
@@ -100,38 +135,38 @@ def from_history(active: ActiveModel, history: Sequence[Event]) -> LeadState:
     return refold(active.model, history)
 
 
-def absorb(winner: Lead, loser: Lead) -> Lead:
-    """The winner of a merge with the loser's ledger and times; its state has to come from history."""
-    return replace(
+def absorb(change: Change, loser: Lead, now: datetime) -> Change:
+    """The winner of a merge with what it takes over from the loser: times, count, and the further stage.
+
+    The winner's ledger keeps counting without a gap, whatever number the loser's had reached.
+    """
+    winner = change.lead
+    passed = merge_transition(winner.ledger, loser.ledger, now=now)
+    if passed:
+        passed = msgspec.structs.replace(passed, sequence=winner.ledger.sequence + 1)
+    present = replace(
         winner,
-        ledger=merge(winner.ledger, loser.ledger),
+        ledger=after(winner.ledger, [passed] if passed else []),
         last_seen_at=max(winner.last_seen_at, loser.last_seen_at),
         event_count=winner.event_count + loser.event_count,
     )
+    return replace(change, lead=present, passed=(*change.passed, *([passed] if passed else ())))
 
 
-def settle(
-    active: ActiveModel, lead: Lead, state: LeadState, events: Sequence[Event], now: datetime
-) -> Settled:
-    """Score the lead at `now` and judge its stage.
+def settle(active: ActiveModel, change: Change, state: LeadState, now: datetime) -> Settled:
+    """Score the lead at `now`, judge its stage, and say when time alone may change it.
 
-    state:   what `fold_in` or `from_history` gave, the events included
-    events:  the new ones, in order; empty when only time has passed
+    state: what `fold_in` or `from_history` gave, the change's events included
     """
+    lead, events = change.lead, change.events
     score = evaluate(active.model, state, now)
-    ledger, transitions = lead.ledger, list[Transition]()
-    for event in _worth_judging(active.model, events):
+    ledger, transitions = lead.ledger, list(change.passed)
+    for event in _worth_judging(active, events):
         made = decide(
-            active.model,
-            ledger,
-            score,
-            profile=state.profile,
-            known=lead.facts.known,
-            event=event,
-            now=now,
+            active.model, ledger, score, profile=state.profile, known=lead.facts.known, event=event, now=now
         )
         transitions += made
-        ledger = ledger.after(made)
+        ledger = after(ledger, made)
     due = next_change(active.model, state, ledger, now)
     sooner = due is not None and (lead.due_at is None or due < lead.due_at)
     settled = replace(
@@ -150,8 +185,8 @@ def settle(
     return Settled(lead=settled, score=score, transitions=tuple(transitions), wake_at=due if sooner else None)
 
 
-def _worth_judging(model: Model, events: Sequence[Event]) -> Sequence[Event | None]:
+def _worth_judging(active: ActiveModel, events: Sequence[Event]) -> Sequence[Event | None]:
     """The events a stage may be entered by, and the last one, which stands for the score as it is now."""
     if not events:
         return [None]
-    return [event for event in events[:-1] if event.name in model.stage_events] + [events[-1]]
+    return [*(event for event in events[:-1] if event.name in active.facts), events[-1]]

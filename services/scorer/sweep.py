@@ -8,14 +8,13 @@ sweepers share the work (SKIP LOCKED), and a late one only delays. The database'
 import asyncio
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer import metrics
 from services.scorer.count import Counter
-from services.scorer.settle import Lead, fold_in, from_history, settle
-from services.scorer.store import events, leads
+from services.scorer.store import leads
 from shared.database import transaction
 from shared.errors import Transient
 from shared.telemetry import log
@@ -58,31 +57,11 @@ class Sweep:
                 return 0
             now: datetime = await connection.fetchval("SELECT now()")
             present, _ = await leads.lock(connection, due)
-            passed = await self._settle(
-                connection, [replace(one, due_at=None) for one in present.values()], now
-            )
+            again = [replace(lead, due_at=None) for lead in present.values()]
+            report = await self._counter.recount(connection, again, now=now)
         metrics.SWEPT.inc(len(due))
-        for previous_stage, stage in passed:
-            metrics.TRANSITIONS.labels(previous_stage=previous_stage, stage=stage).inc()
+        metrics.note(report)
         return len(due)
-
-    async def _settle(self, connection: Any, due: list[Lead], now: datetime) -> list[tuple[str, str]]:
-        """Judge these leads at `now`; one scored by another model is computed from its history first."""
-        active = self._counter.active
-        states = {lead.lead_id: fold_in(active, lead, []) for lead in due}
-        hard = [lead for lead, state in states.items() if state is None]
-        history = await events.history(connection, hard) if hard else {}
-        settled = [
-            settle(
-                active,
-                lead,
-                states[lead.lead_id] or from_history(active, history.get(lead.lead_id, [])),
-                [],
-                now,
-            )
-            for lead in due
-        ]
-        return await self._counter.store(connection, settled, {})
 
     async def _make_partitions(self) -> None:
         async with transaction(self._database) as connection:

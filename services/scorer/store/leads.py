@@ -10,11 +10,20 @@ from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
+import msgspec
 
 from services.scorer.identify import Facts, Merge
 from services.scorer.settle import Lead
+from shared.errors import Invalid
 from shared.ids import LeadId
-from shared.scoring import stages, state
+from shared.scoring.stages import StageState
+from shared.scoring.state import LeadState, decode
+
+_ledger_encoder: Final = msgspec.json.Encoder()
+_ledger_decoder: Final = msgspec.json.Decoder(StageState)
+
+# A state of another layout is nobody's fault: it is current under no model, so the lead is refolded.
+_UNREADABLE: Final = LeadState(fold_key="unreadable", events=1)
 
 _COLUMNS: Final = (
     "lead_id, merged_into, known, first_seen_at, last_seen_at, event_count, user_ids, emails, anonymous_ids, "
@@ -124,8 +133,8 @@ def _lead(row: "asyncpg.Record") -> Lead:
         ),
         last_seen_at=row["last_seen_at"],
         event_count=row["event_count"],
-        state=state.decode(row["state"]),
-        ledger=stages.decode(row["ledger"]),
+        state=_state(row["state"]),
+        ledger=_ledger_decoder.decode(row["ledger"]),
         score=row["score"],
         grade=row["grade"],
         dimensions=json.loads(row["dimensions"]),
@@ -133,6 +142,13 @@ def _lead(row: "asyncpg.Record") -> Lead:
         due_at=row["due_at"],
         model_version=row["model_version"],
     )
+
+
+def _state(stored: bytes) -> LeadState:
+    try:
+        return decode(stored)
+    except Invalid:
+        return _UNREADABLE
 
 
 def _row(lead: Lead) -> tuple[Any, ...]:
@@ -146,8 +162,8 @@ def _row(lead: Lead) -> tuple[Any, ...]:
         counts.get("user_id", 0),
         counts.get("email", 0),
         counts.get("anonymous_id", 0),
-        state.encode(lead.state),
-        stages.encode(lead.ledger),
+        lead.state.encode(),
+        _ledger_encoder.encode(lead.ledger),
         lead.ledger.stage,
         lead.ledger.since,
         lead.score,

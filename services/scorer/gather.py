@@ -1,0 +1,66 @@
+"""A placed batch → what is new about each lead (pure).
+
+In: the picture after placing, the leads as they were locked, the rows to be written. Out: one `Change`
+per lead that has to be written. Refuses to touch leads that were merged away: their winner has it all.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from services.scorer.identify import Picture
+from services.scorer.settle import ActiveModel, Change, Lead, absorb, newborn
+from services.scorer.store.events import Row
+from shared.events import Event
+from shared.ids import LeadId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A batch whose events have their leads.
+
+    locked: the leads as they are in the database, under our locks
+    """
+
+    picture: Picture
+    locked: Mapping[LeadId, Lead]
+    rows: Sequence[Row]
+    counted: Mapping[LeadId, list[Event]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        counted: defaultdict[LeadId, list[Event]] = defaultdict(list)
+        for row in self.rows:
+            if row.quarantine is None:
+                counted[row.lead].append(row.event)
+        object.__setattr__(self, "counted", counted)
+
+    def changes(self, active: ActiveModel, now: datetime) -> list[Change]:
+        """What is new about each lead, in the order of their ids."""
+        winners = {self.picture.final(merge.winner) for merge in self.picture.merges}
+        return [
+            self._change(lead, active, now)
+            for lead in sorted(self._touched() | winners)
+            if self.picture.final(lead) == lead
+        ]
+
+    def _touched(self) -> set[LeadId]:
+        """Leads with an event, a quarantined one too, or with other identifiers than before."""
+        facts = self.picture.facts
+        changed = {lead for lead, row in self.locked.items() if facts[lead] != row.facts}
+        return changed | {row.lead for row in self.rows}
+
+    def _change(self, lead: LeadId, active: ActiveModel, now: datetime) -> Change:
+        facts = self.picture.facts[lead]
+        present = self.locked.get(lead)
+        change = Change(
+            lead=replace(present, facts=facts) if present else newborn(lead, facts, active),
+            events=self.counted.get(lead, []),
+        )
+        for merge in self.picture.merges:
+            if self.picture.final(merge.loser) != lead:
+                continue
+            change = replace(change, merged=True)
+            if merge.loser in self.locked:
+                change = absorb(change, self.locked[merge.loser], now)
+        return change
