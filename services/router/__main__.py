@@ -1,0 +1,195 @@
+"""`python -m services.router`: the parts of the router, wired.
+
+In: the environment, routing.yaml. Out: a process that plans and delivers until a signal.
+Refuses to start with mistakes in its settings or its routing file: it lists all of them and exits with 2.
+"""
+
+import asyncio
+import os
+import random
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.router import breaker, metrics, route_file
+from services.router.deliver import Courier, Destination, Terms
+from services.router.destinations.kafka_queue import KafkaQueue
+from services.router.destinations.webhook import Webhook
+from services.router.outbound import Limits, SystemResolver, client
+from services.router.plan import Planner
+from services.router.pulse import Pulse
+from services.router.retry import Schedule
+from services.router.route_file import KafkaDestination, Routing, WebhookDestination
+from services.router.settings import RouterSettings
+from services.router.settle import Settler
+from services.router.tend import Tender
+from services.router.wake import Bell, Ear
+from shared import database, settings
+from shared.clock import SystemClock
+from shared.errors import Misconfigured
+from shared.ids import SystemIds
+from shared.kafka import connect
+from shared.kafka.publish import KafkaPublisher, Publisher
+from shared.lifecycle import BackgroundTask, HttpServer, Part, run
+from shared.telemetry import admin_app, configure_logging, log
+
+_CLOCK = SystemClock()
+_IDS = SystemIds()
+
+# The sales queue is on our own Kafka: when it comes back, leads must not wait for a receiver's politeness.
+_KAFKA_BREAKER = breaker.Policy(open_s=5, open_most_s=5, trial_s=30, disable_after=None)
+
+
+def main() -> int:
+    """Run the router; the exit code is 0 after a signal, 2 for mistakes in the configuration."""
+    try:
+        configured = settings.load(RouterSettings)
+        routing = route_file.load(configured.routing_file, os.environ)
+    except Misconfigured as error:
+        print(error, file=sys.stderr)  # noqa: T201 - logging may be part of what is misconfigured
+        return 2
+    configure_logging("router", configured.log_level)
+    asyncio.run(_serve(configured, routing))
+    return 0
+
+
+async def _serve(configured: RouterSettings, routing: Routing) -> None:
+    url = configured.database_url.get_secret_value()
+    pool = database.engine(url, application="leadscore-router", pool_size=configured.database_pool)
+    publisher = KafkaPublisher(connect.connection(configured, "leadscore-router"))
+    try:
+        await run(parts(configured, routing, pool, publisher))
+    finally:
+        await pool.dispose()
+
+
+def parts(
+    configured: RouterSettings, routing: Routing, pool: AsyncEngine, publisher: Publisher
+) -> list[Part]:
+    """Every part of a router, in the order of their start."""
+    announce(routing)
+    couriers = [_courier(configured, one, pool, publisher) for one in routing.destinations.values() if one.on]
+    tending = Pulse("tend", _CLOCK)
+    tender = Tender(pool, frozenset(routing.destinations), tending)
+    planning = Pulse("plan", _CLOCK)
+    bell = Bell()
+    planner = Planner(
+        pool,
+        routing,
+        batch=configured.plan_batch,
+        pulse=planning,
+        planned=partial(_ring, [courier.bell for courier in couriers]),
+    )
+    ear = Ear(configured.database_url.get_secret_value(), bell)
+    admin = _admin({"planner": planning, "tender": tending}, couriers)
+    return [
+        publisher,
+        HttpServer("admin", admin, host=configured.admin_host, port=configured.admin_port),
+        BackgroundTask("tend", tender.run),
+        BackgroundTask("deliver", lambda: _together(couriers), stop_s=configured.drain_s + 2),
+        BackgroundTask("plan", lambda: planner.run(bell, configured.poll_interval_s)),
+        BackgroundTask("listen", ear.run),
+    ]
+
+
+def announce(routing: Routing) -> None:
+    """Say which destinations there are and which of them are off."""
+    metrics.announce(routing.active)
+    for name, one in routing.destinations.items():
+        if not one.on:
+            metrics.set_state(name, "off")
+            log("router.destination_off", level="warning", destination=name, why="its url is not set")
+
+
+def _ring(bells: list[Bell]) -> None:
+    for bell in bells:
+        bell.ring()
+
+
+async def _together(couriers: list[Courier]) -> None:
+    """All couriers at once; they drain at the same time too."""
+    async with asyncio.TaskGroup() as group:
+        for courier in couriers:
+            group.create_task(courier.run())
+
+
+def _courier(
+    configured: RouterSettings,
+    one: route_file.Destination,
+    pool: AsyncEngine,
+    publisher: Publisher,
+) -> Courier:
+    policy = _KAFKA_BREAKER if isinstance(one, KafkaDestination) else _webhook_breaker(configured)
+    terms = Terms(
+        name=one.name,
+        in_flight=one.in_flight,
+        lease_s=configured.lease_s,
+        send_s=configured.request_timeout_s,
+        drain_s=configured.drain_s,
+        poll_interval_s=configured.poll_interval_s,
+        breaker=policy,
+    )
+    settler = Settler(
+        destination=one.name,
+        database=pool,
+        schedule=Schedule(
+            waits_s=configured.retry_waits_s,
+            throttled_least_s=configured.throttled_least_s,
+            retry_after_most_s=configured.retry_after_most_s,
+        ),
+        breaker=policy,
+        clock=_CLOCK,
+        jitter=random.random,
+    )
+    return Courier(terms, _destination(configured, one, publisher), settler, clock=_CLOCK, ids=_IDS)
+
+
+def _webhook_breaker(configured: RouterSettings) -> breaker.Policy:
+    return breaker.Policy(
+        failures=configured.breaker_failures,
+        open_s=configured.breaker_open_s,
+        trial_s=configured.lease_s,
+        disable_after=timedelta(hours=configured.disable_after_h),
+    )
+
+
+def _destination(
+    configured: RouterSettings, one: route_file.Destination, publisher: Publisher
+) -> Destination:
+    if isinstance(one, KafkaDestination):
+        return KafkaQueue(publisher=publisher, topic=connect.topics(configured).sales)
+    return _webhook(configured, one)
+
+
+def _webhook(configured: RouterSettings, one: WebhookDestination) -> Webhook:
+    limits = Limits(
+        connect_s=configured.connect_timeout_s,
+        allowed=one.allowed,
+        plain=one.plain,
+        ca_file=one.ca_file,
+        in_flight=one.in_flight,
+    )
+    return Webhook(
+        client=client(limits, SystemResolver()),
+        url=one.url,
+        keys=one.keys,
+        request_s=configured.request_timeout_s,
+        clock=_CLOCK,
+    )
+
+
+def _admin(pulses: Mapping[str, Pulse], couriers: list[Courier]) -> FastAPI:
+    """Readiness needs Postgres; liveness only that our loops turn."""
+    live = {name: pulse.alive for name, pulse in pulses.items()}
+    live |= {f"courier_{number}": courier.pulse.alive for number, courier in enumerate(couriers)}
+    ready = {name: pulse.fresh for name, pulse in pulses.items()}
+    return admin_app("router", version("leadscore"), live=live, ready={"routes": lambda: "", **ready})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

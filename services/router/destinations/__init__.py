@@ -1,0 +1,1 @@
+"""How a delivery gets to each kind of destination."""

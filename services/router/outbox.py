@@ -1,0 +1,89 @@
+"""transitions → deliveries, in SQL: the outbox of the scorer.
+
+In: a connection inside a transaction. Out: rows to plan, rows written. Refuses to decide anything.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from services.router.transition import Transition
+from shared.ids import DeliveryId, LeadId, TransitionId
+
+# Only the oldest unplanned transition of a lead. SKIP LOCKED alone would let a second planner take
+# number 2 of a lead while the first one still holds number 1, and commit it first.
+_CLAIM: Final = f"""
+SELECT {", ".join(Transition.__struct_fields__)}
+FROM transitions AS t
+WHERE planned_at IS NULL
+  AND NOT EXISTS (
+    SELECT 1 FROM transitions AS older
+    WHERE older.lead_id = t.lead_id AND older.sequence < t.sequence AND older.planned_at IS NULL)
+ORDER BY recorded_at
+LIMIT $1
+FOR NO KEY UPDATE SKIP LOCKED
+"""  # noqa: S608 - the names are our own fields
+
+_WRITE: Final = """
+INSERT INTO deliveries (
+  delivery_id, destination, transition_id, lead_id, sequence, kind, body, state, last_error,
+  event_received_at, finished_at)
+SELECT delivery_id, destination, transition_id, lead_id, sequence, 'every', body,
+  CASE WHEN error IS NULL THEN 'pending' ELSE 'dead' END, error,
+  event_received_at, CASE WHEN error IS NULL THEN NULL ELSE now() END
+FROM unnest(
+  $1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::int[], $6::bytea[], $7::text[], $8::timestamptz[]
+) AS n (delivery_id, destination, transition_id, lead_id, sequence, body, error, event_received_at)
+ON CONFLICT (delivery_id) DO NOTHING
+"""
+
+_MARK: Final = "UPDATE transitions SET planned_at = now() WHERE transition_id = ANY($1::uuid[])"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One delivery to write.
+
+    error:  why it can never be sent; it is written as a dead letter. None if it can
+    """
+
+    delivery_id: DeliveryId
+    destination: str
+    transition_id: TransitionId
+    lead_id: LeadId
+    sequence: int
+    body: bytes
+    error: str | None
+    event_received_at: datetime | None
+
+
+async def claim(connection: Any, limit: int) -> list[Mapping[str, Any]]:
+    """Lock transitions that nobody has planned, oldest first, one per lead."""
+    return list(await connection.fetch(_CLAIM, limit))
+
+
+async def write(connection: Any, deliveries: Sequence[Planned]) -> None:
+    """Write deliveries; one that exists already stays as it is."""
+    if not deliveries:
+        return
+    columns = zip(*(_row(one) for one in deliveries), strict=True)
+    await connection.execute(_WRITE, *(list(column) for column in columns))
+
+
+async def mark(connection: Any, transitions: Sequence[TransitionId]) -> None:
+    """Never plan these again."""
+    await connection.execute(_MARK, transitions)
+
+
+def _row(one: Planned) -> tuple[Any, ...]:
+    return (
+        one.delivery_id,
+        one.destination,
+        one.transition_id,
+        one.lead_id,
+        one.sequence,
+        one.body,
+        one.error,
+        one.event_received_at,
+    )

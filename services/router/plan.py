@@ -1,0 +1,135 @@
+"""transitions → decide → render → deliveries, one transaction per batch.
+
+In: the wake-up bell. Out: rows in `deliveries`, and a ring for whoever delivers.
+Refuses to lose a transition (P5): it is marked as planned in the transaction that wrote its deliveries, and
+one that cannot be read or rendered becomes a dead letter for every destination that would have got it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.router import metrics, outbox
+from services.router.decide import decide
+from services.router.outbox import Planned
+from services.router.pulse import Pulse
+from services.router.render import Language, render
+from services.router.route_file import Routing
+from services.router.transition import Transition, read
+from services.router.wake import Bell
+from shared.database import transaction
+from shared.errors import Invalid, Transient
+from shared.ids import delivery_id
+from shared.telemetry import log
+
+
+class Planner:
+    """Plans whatever the scorer has written, for ever.
+
+    batch:    transitions per transaction at most
+    planned:  called when there is something to deliver
+    """
+
+    def __init__(
+        self,
+        database: AsyncEngine,
+        routing: Routing,
+        *,
+        batch: int,
+        pulse: Pulse,
+        planned: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._routing = routing
+        self._batch = batch
+        self._pulse = pulse
+        self._planned = planned
+
+    async def run(self, bell: Bell, poll_interval_s: float) -> None:
+        """Plan until cancelled; pause while Postgres is away."""
+        while True:
+            try:
+                idle = not await self.turn()
+                self._pulse.beat()
+            except Transient as error:
+                self._pulse.miss(str(error))
+                idle = True
+            if idle:
+                await bell.wait(poll_interval_s)
+
+    async def turn(self) -> int:
+        """Plan one batch; the number of transitions planned."""
+        with metrics.PLAN_SECONDS.time():
+            async with transaction(self._database) as connection:
+                rows = await outbox.claim(connection, self._batch)
+                deliveries = [one for row in rows for one in plan(row, self._routing)]
+                await outbox.write(connection, deliveries)
+                await outbox.mark(connection, [row["transition_id"] for row in rows])
+        if deliveries:
+            self._planned()
+        _account(rows, deliveries)
+        return len(rows)
+
+
+def plan(row: Mapping[str, Any], routing: Routing) -> Iterator[Planned]:
+    """The deliveries of one row of transitions."""
+    try:
+        transition = read(row)
+    except Invalid as error:
+        # Nobody can say any more which routes it would have met.
+        yield from (_planned(row, name, b"", error) for name in sorted(routing.active))
+        return
+    bodies: dict[Language, bytes] = {}
+    for name in decide(transition, routing.routes, routing.active):
+        yield _render_for(transition, row, name, routing, bodies)
+
+
+def _render_for(
+    transition: Transition,
+    row: Mapping[str, Any],
+    name: str,
+    routing: Routing,
+    bodies: dict[Language, bytes],
+) -> Planned:
+    """The delivery for one destination; `bodies` remembers what is rendered already."""
+    language = routing.destinations[name].language
+    try:
+        if language not in bodies:
+            bodies[language] = render(transition, language)
+    except Invalid as error:
+        return _planned(row, name, b"", error)
+    return _planned(row, name, bodies[language], None)
+
+
+def _planned(row: Mapping[str, Any], destination: str, body: bytes, error: Invalid | None) -> Planned:
+    return Planned(
+        delivery_id=delivery_id(row["transition_id"], destination),
+        destination=destination,
+        transition_id=row["transition_id"],
+        lead_id=row["lead_id"],
+        sequence=row["sequence"],
+        body=body,
+        error=None if error is None else f"{error.code}: {error.message}",
+        event_received_at=row["event_received_at"],
+    )
+
+
+def _account(rows: list[Mapping[str, Any]], deliveries: list[Planned]) -> None:
+    """Count what was committed."""
+    broken = {one.transition_id for one in deliveries if one.error is not None}
+    routed = {one.transition_id for one in deliveries} - broken
+    metrics.TRANSITIONS.labels(result="routed").inc(len(routed))
+    metrics.TRANSITIONS.labels(result="unplannable").inc(len(broken))
+    metrics.TRANSITIONS.labels(result="unrouted").inc(len(rows) - len(routed) - len(broken))
+    for one in deliveries:
+        metrics.PLANNED.labels(destination=one.destination).inc()
+        if one.error is not None:
+            metrics.DEAD_LETTERS.labels(destination=one.destination, reason="unplannable").inc()
+            log(
+                "router.delivery_dead",
+                level="error",
+                delivery=str(one.delivery_id),
+                destination=one.destination,
+                reason="unplannable",
+            )

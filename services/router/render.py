@@ -1,0 +1,150 @@
+"""A transition as the body that destinations receive (pure).
+
+In: a transition and the language of its reader. Out: JSON bytes, as deploy/schemas/
+lead.stage_changed.v1.json describes them. The same transition always gives the same bytes.
+Refuses (`Invalid`) a body above 256 kB. Above 20 kB, which Standard Webhooks advises as the limit, it first
+leaves out traits and then all but the largest reasons, and says so in `shortened`.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from services.router.transition import Person, Receipt, Transition
+from shared.errors import Invalid
+
+TYPE: Final = "lead.stage_changed"
+ADVISED_BYTES: Final = 20_000
+MAX_BYTES: Final = 256_000
+_REASONS_WHEN_SHORTENED: Final = 20
+
+Language = Literal["en", "de"]
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason for the score."""
+
+    rule: Annotated[str, Meta(description="Id of the rule in scoring.yaml.")]
+    dimension: Annotated[str, Meta(description="What it is about, such as fit or engagement.")]
+    group: Annotated[str, Meta(description="The rule's group, empty if it has none.")]
+    points: Annotated[int, Meta(description="Contribution after limits and decay.")]
+    sentence: Annotated[str, Meta(description="The reason for a person, in the destination's language.")]
+    count: Annotated[int, Meta(description="How many events counted.", ge=0)]
+    last_at: Annotated[datetime | None, Meta(description="When the newest of these events happened.")]
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known about the lead at the moment of its transition."""
+
+    lead: Annotated[str, Meta(description="Id of the lead; stable, pseudonymous.")]
+    sequence: Annotated[
+        int,
+        Meta(description="Counts the lead's transitions from 1. Ignore one lower than you have seen.", ge=1),
+    ]
+    stage: Annotated[str, Meta(description="The stage entered.")]
+    previous_stage: Annotated[str, Meta(description="The stage left.")]
+    cause: Annotated[str, Meta(description="What made the lead change its stage.")]
+    score: Annotated[int, Meta(description="0 to 100; the points of the reasons add up to it.")]
+    grade: Annotated[
+        str, Meta(description="Fit as a letter (A is best), engagement as a number (1 is best).")
+    ]
+    fit: Annotated[int, Meta(description="Points for who the person is.")]
+    engagement: Annotated[int, Meta(description="Points for what the person did.")]
+    dimensions: Annotated[
+        dict[str, int], Meta(description="Points of every dimension, fit and engagement too.")
+    ]
+    reasons: Annotated[list[Reason], Meta(description="Largest contribution first.")]
+    person: Annotated[Person, Meta(description="Who the lead is, as far as it is known.")]
+    attribution: Annotated[
+        dict[str, dict[str, Any]],
+        Meta(description="`first` and `last` touch: source, medium, campaign, referrer, click_ids."),
+    ]
+    consent: Annotated[
+        dict[str, bool] | None, Meta(description="Purpose and whether it is granted; null if nobody asked.")
+    ]
+    model_version: Annotated[int, Meta(description="Version of the scoring model.")]
+    shortened: Annotated[
+        list[Literal["traits", "reasons"]],
+        Meta(description="What was left out to keep the body under 20 kB; usually empty."),
+    ]
+
+
+class StageChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A lead entered another stage."""
+
+    type: Literal["lead.stage_changed"]
+    timestamp: Annotated[datetime, Meta(description="When the lead entered the stage.")]
+    data: Data
+
+
+def render(transition: Transition, language: Language) -> bytes:
+    """The body of this transition's deliveries.
+
+    Raises Invalid (`too_large`) if even the shortened body is above 256 kB.
+    """
+    whole = message(transition, language)
+    for shorter in (whole, _without_traits(whole), _with_largest_reasons(_without_traits(whole))):
+        body = msgspec.json.encode(shorter)
+        if len(body) <= ADVISED_BYTES:
+            return body
+    if len(body) > MAX_BYTES:
+        raise Invalid("too_large", f"the body has {len(body)} bytes. At most {MAX_BYTES} are sent")
+    return body
+
+
+def message(transition: Transition, language: Language) -> StageChanged:
+    """The body as values, nothing left out."""
+    return StageChanged(
+        type=TYPE,
+        timestamp=transition.at.astimezone(UTC),
+        data=Data(
+            lead=str(transition.lead_id),
+            sequence=transition.sequence,
+            stage=transition.stage,
+            previous_stage=transition.previous_stage,
+            cause=transition.cause,
+            score=transition.score,
+            grade=transition.grade,
+            fit=transition.dimensions.get("fit", 0),
+            engagement=transition.dimensions.get("engagement", 0),
+            dimensions=transition.dimensions,
+            reasons=_reasons(transition.receipts, language),
+            person=transition.person,
+            attribution=transition.attribution,
+            consent=transition.consent,
+            model_version=transition.model_version,
+            shortened=[],
+        ),
+    )
+
+
+def _reasons(receipts: list[Receipt], language: Language) -> list[Reason]:
+    """The largest first, whatever its sign; the rule's id breaks ties so that bytes are stable."""
+    return [
+        Reason(
+            rule=receipt.rule,
+            dimension=receipt.dimension,
+            group=receipt.group,
+            points=receipt.points,
+            sentence=receipt.sentence_de if language == "de" else receipt.sentence_en,
+            count=receipt.count,
+            last_at=receipt.last_at and receipt.last_at.astimezone(UTC),
+        )
+        for receipt in sorted(receipts, key=lambda one: (-abs(one.points), one.rule))
+    ]
+
+
+def _without_traits(whole: StageChanged) -> StageChanged:
+    person = msgspec.structs.replace(whole.data.person, traits={})
+    return _shortened(whole, "traits", person=person)
+
+
+def _with_largest_reasons(whole: StageChanged) -> StageChanged:
+    return _shortened(whole, "reasons", reasons=whole.data.reasons[:_REASONS_WHEN_SHORTENED])
+
+
+def _shortened(whole: StageChanged, what: Literal["traits", "reasons"], **change: Any) -> StageChanged:
+    data = msgspec.structs.replace(whole.data, shortened=[*whole.data.shortened, what], **change)
+    return msgspec.structs.replace(whole, data=data)

@@ -1,0 +1,35 @@
+"""The committed JSON Schemas of the router, made from the types that the code uses.
+
+In: nothing. Out: file name → text; `python -m services.router.schemas deploy/schemas` writes them.
+Refuses to be edited by hand: a test compares the files with what comes out here.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from services.router.render import StageChanged
+from services.router.route_shape import RoutingShape
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schemas() -> dict[str, str]:
+    """Each schema file's name and content."""
+    return {
+        "routing.v1.json": _text("Leadscore routing.yaml", RoutingShape.model_json_schema()),
+        "lead.stage_changed.v1.json": _text("Body of lead.stage_changed", msgspec.json.schema(StageChanged)),
+    }
+
+
+def _text(title: str, schema: dict[str, Any]) -> str:
+    whole = {"$schema": _DIALECT, **schema, "title": title}
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    for name, text in schemas().items():
+        (Path(sys.argv[1]) / name).write_text(text, encoding="utf-8")

@@ -1,0 +1,166 @@
+"""Transitions and deliveries to test with: made as values, or written as the scorer writes them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.router.transition import Person, Receipt, Transition
+from shared import database as postgres
+from shared.ids import LeadId, TransitionId, transition_id
+
+AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+LEAD = LeadId(UUID(int=7))
+
+
+def transition(**changes: Any) -> Transition:
+    """A lead that became sales qualified, with these changes."""
+    usual: dict[str, Any] = {
+        "transition_id": TransitionId(UUID(int=1)),
+        "lead_id": LEAD,
+        "sequence": 2,
+        "previous_stage": "mql",
+        "stage": "sql",
+        "cause": "score",
+        "at": AT,
+        "score": 64,
+        "grade": "A2",
+        "dimensions": {"fit": 30, "engagement": 34},
+        "receipts": [
+            Receipt(
+                rule="demo-request",
+                dimension="engagement",
+                group="forms",
+                points=34,
+                sentence_en="Asked for a demo.",
+                sentence_de="Hat eine Vorführung angefragt.",
+                count=1,
+                last_at=AT,
+            ),
+            Receipt(rule="company-size", dimension="fit", points=30, sentence_en="Large company."),
+        ],
+        "person": Person(email="ada@example.com", traits={"country": "DE", "employees": 250, "vip": True}),
+        "attribution": {"last": {"campaign": "spring"}},
+        "consent": {"marketing": True},
+        "model_version": 3,
+        "event_received_at": AT,
+    }
+    return Transition(**{**usual, **changes})
+
+
+async def write_transition(
+    connection: asyncpg.Connection, *, lead: LeadId | None = None, sequence: int = 1, **columns: Any
+) -> TransitionId:
+    """Insert a row as the scorer does, and notify."""
+    lead = lead or LeadId(uuid4())
+    row = {
+        "transition_id": transition_id(lead, sequence),
+        "lead_id": lead,
+        "sequence": sequence,
+        "previous_stage": "lead",
+        "stage": "sql",
+        "cause": "score",
+        "at": datetime.now(UTC),
+        "score": 64,
+        "grade": "A2",
+        "dimensions": json.dumps({"fit": 30, "engagement": 34}),
+        "receipts": json.dumps(
+            [
+                {
+                    "rule": "demo-request",
+                    "dimension": "engagement",
+                    "group": "forms",
+                    "points": 64,
+                    "count": 1,
+                    "last_at": "2026-03-01T09:30:00+00:00",
+                    "event_ids": [str(UUID(int=9))],
+                    "sentence_en": "Asked for a demo.",
+                    "sentence_de": "Hat eine Vorführung angefragt.",
+                }
+            ]
+        ),
+        "person": json.dumps({"email": "ada@example.com", "traits": {"country": "DE"}}),
+        "attribution": json.dumps({}),
+        "consent": None,
+        "model_version": 1,
+        "event_received_at": datetime.now(UTC),
+        **columns,
+    }
+    names = ", ".join(row)
+    places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+    async with connection.transaction():
+        await connection.execute(f"INSERT INTO transitions ({names}) VALUES ({places})", *row.values())
+        await connection.execute("NOTIFY leadscore_transitions")
+    return TransitionId(row["transition_id"])
+
+
+async def write_delivery(
+    connection: asyncpg.Connection,
+    *,
+    destination: str = "crm",
+    lead: LeadId | None = None,
+    sequence: int = 1,
+    **columns: Any,
+) -> UUID:
+    """Insert a delivery that is due."""
+    row = {
+        "delivery_id": uuid4(),
+        "destination": destination,
+        "transition_id": uuid4(),
+        "lead_id": lead or uuid4(),
+        "sequence": sequence,
+        "kind": "every",
+        "body": b'{"n":1}',
+        **columns,
+    }
+    names = ", ".join(row)
+    places = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+    await connection.execute(f"INSERT INTO deliveries ({names}) VALUES ({places})", *row.values())
+    return UUID(str(row["delivery_id"]))
+
+
+@asynccontextmanager
+async def engine(url: str, *, pool_size: int = 10) -> AsyncIterator[AsyncEngine]:
+    """A pool that is closed afterwards."""
+    pool = postgres.engine(url, application="router-tests", pool_size=pool_size)
+    try:
+        yield pool
+    finally:
+        await pool.dispose()
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the test's own, outside of what it tests."""
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def eventually(true: Callable[[], bool], *, within_s: float = 10) -> None:
+    """Return when it is true; fail when it does not become so."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within_s
+    while not true():
+        assert loop.time() < deadline, "it did not become true in time"
+        await asyncio.sleep(0.005)
+
+
+async def eventually_row(
+    connection: asyncpg.Connection, query: str, *arguments: Any, within_s: float = 10
+) -> asyncpg.Record:
+    """The first row of a query, once there is one."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within_s
+    while (row := await connection.fetchrow(query, *arguments)) is None:
+        assert loop.time() < deadline, "the row did not come in time"
+        await asyncio.sleep(0.01)
+    return row
