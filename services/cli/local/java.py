@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -39,8 +39,16 @@ def find(environment: Mapping[str, str] = os.environ) -> Java:
 
     Raises Misconfigured with what was seen if none is.
     """
+    return first(_candidates(environment))
+
+
+def first(candidates: Iterable[tuple[str, Path]]) -> Java:
+    """The first of these (origin, program) that is new enough.
+
+    Raises Misconfigured with what was seen if none is.
+    """
     seen = []
-    for origin, program in _candidates(environment):
+    for origin, program in candidates:
         version = _version(program)
         if version >= OLDEST:
             return Java(program=program, version=version, origin=origin)

@@ -87,7 +87,7 @@ class PostgresServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         command = self._command()
         await stop_leftover(command)
-        self._forget_recycled_pid()
+        self._take_over_pid_file()
         binaries = await asyncio.to_thread(self._prepare)
         [self.port] = ports.remembered(self.folder / "port.json", [self._wished])
         self._child = Child(replace(command, argv=self._argv(binaries), user=self._user()))
@@ -168,18 +168,21 @@ class PostgresServer:
             )
         unfinished.rename(self._data)
 
-    def _forget_recycled_pid(self) -> None:
-        """Remove PostgreSQL's own pid file if that pid is another program's now: it would respect it."""
+    def _take_over_pid_file(self) -> None:
+        """Write our pid into PostgreSQL's own pid file if the one in it is no server any more.
+
+        It would respect a recycled pid, or the zombie of a killed server, and not start. Ours it knows for
+        its parent's. The file stays, because with it PostgreSQL checks that no old backend still runs.
+        """
         note = self._data / "postmaster.pid"
         try:
-            other = psutil.Process(int(note.read_text().splitlines()[0]))
-            if "postgres" in other.name():
+            pid, rest = note.read_text().split("\n", 1)
+            other = psutil.Process(int(pid))
+            if "postgres" in other.name() and other.status() != psutil.STATUS_ZOMBIE:
                 return
-        except psutil.NoSuchProcess:
-            return  # PostgreSQL removes it itself, after checking that no backend is left
-        except (OSError, ValueError, IndexError):
+        except (OSError, ValueError, psutil.NoSuchProcess):
             return
-        note.unlink(missing_ok=True)
+        note.write_text(f"{os.getpid()}\n{rest}")
 
     async def _until_it_answers(self, child: Child) -> None:
         deadline = time.monotonic() + _START_LIMIT_S

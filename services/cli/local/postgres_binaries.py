@@ -12,7 +12,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +38,14 @@ def find(environment: Mapping[str, str] = os.environ) -> Path:
             "Name the folder that holds both, such as /usr/lib/postgresql/17/bin.",
             [],
         )
-    candidates = [Path(wished)] if wished else _candidates(environment)
+    return first([Path(wished)] if wished else _candidates(environment))
+
+
+def first(candidates: Iterable[Path]) -> Path:
+    """The first folder with `initdb` and `postgres` in it.
+
+    Raises Misconfigured if there is none.
+    """
     for folder in candidates:
         if _complete(folder):
             return folder.resolve()
