@@ -1,0 +1,162 @@
+"""A scorer on a real Postgres, fed from memory: what it writes, and what it refuses to write twice."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.scorer.consume import Consumer
+from services.scorer.count import Counter
+from services.scorer.offsets import Offsets
+from services.scorer.settle import ActiveModel
+from shared import database as postgres
+from shared.clock import SystemClock
+from shared.codec import encode, partition_key
+from shared.events import Event
+from shared.ids import SystemIds, event_id
+from shared.kafka.publish import Record
+from shared.scoring.model import Model
+from shared.scoring.model_file import load
+from shared.testing import MemoryBroker, MemoryStream
+from tests.waiting import until
+
+TOPIC = "events"
+KEY = b"an identity key for tests"
+
+MODEL = """
+name: test
+dimensions:
+  fit: {label: {en: Fit, de: Passung}, between: [0, 40]}
+  engagement: {label: {en: Engagement, de: Interesse}, between: [0, 100]}
+groups:
+  web: {dimension: engagement, label: {en: Web, de: Web}}
+  who: {dimension: fit, label: {en: Who, de: Wer}}
+"""
+
+
+def event(message: str, *, name: str = "page.viewed", age: timedelta = timedelta(0), **fields: Any) -> Event:
+    """An event of the source `web` that occurred `age` ago."""
+    now = datetime.now(UTC)
+    return Event(
+        event_id=event_id("web", message),
+        source="web",
+        kind=fields.pop("kind", "web"),
+        name=name,
+        occurred_at=now - age,
+        received_at=now,
+        **fields,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Scorer:
+    """A scorer with its own stream and claim, as one process has."""
+
+    engine: AsyncEngine
+    consumer: Consumer
+    stream: MemoryStream
+    task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await self.stream.start()
+        self.task = asyncio.create_task(self.consumer.run(self.stream, batch_records=100, lanes=2))
+
+    async def stop(self) -> None:
+        if self.task is None:
+            return
+        self.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.task
+        await self.consumer.finish()
+        self.task = None
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """A broker, a database, and scorers on them."""
+
+    broker: MemoryBroker
+    engine: AsyncEngine
+    model: Model
+    scorers: list[Scorer] = field(default_factory=list)
+    names: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
+
+    def scorer(self, engine: AsyncEngine | None = None) -> Scorer:
+        """One more scorer process, not started."""
+        database = engine or self.engine
+        consumer = Consumer(
+            offsets=Offsets(group="test", topic=TOPIC, owner=f"scorer-{self.names()}"),
+            database=database,
+            counter=Counter(
+                active=ActiveModel(model=self.model, version=1),
+                identity_key=KEY,
+                topic=TOPIC,
+                ids=SystemIds(),
+            ),
+            clock=SystemClock(),
+        )
+        made = Scorer(
+            engine=database,
+            consumer=consumer,
+            stream=MemoryStream(self.broker, topic=TOPIC, owner=consumer.assignment),
+        )
+        self.scorers.append(made)
+        return made
+
+    async def send(self, events: Sequence[Event | bytes]) -> None:
+        """Publish events, or bytes that are none."""
+        records = [
+            Record(topic=TOPIC, key=b"broken", value=one)
+            if isinstance(one, bytes)
+            else Record(topic=TOPIC, key=partition_key(one), value=encode(one))
+            for one in events
+        ]
+        await self.broker.publish(records, deadline_s=1)
+
+    async def fetch(self, sql: str, *arguments: Any) -> list[dict[str, Any]]:
+        """Rows of a query."""
+        async with postgres.transaction(self.engine) as connection:
+            return [dict(row) for row in await connection.fetch(sql, *arguments)]
+
+    async def books(self) -> dict[str, int]:
+        """The tallies of all partitions together."""
+        rows = await self.fetch(
+            "SELECT coalesce(sum(next_offset - started_at_offset), 0)::int AS taken, "
+            "coalesce(sum(counted), 0)::int AS counted, coalesce(sum(duplicate), 0)::int AS duplicate, "
+            "coalesce(sum(quarantined), 0)::int AS quarantined, "
+            "coalesce(sum(dead_lettered), 0)::int AS dead_lettered FROM partition_offsets"
+        )
+        return rows[0]
+
+    async def until_taken(self, records: int, *, within_s: float = 20) -> dict[str, int]:
+        """Wait until so many records are committed; returns the books."""
+
+        async def taken() -> bool:
+            return (await self.books())["taken"] >= records
+
+        await until(taken, within_s=within_s)
+        return await self.books()
+
+
+@pytest.fixture
+def model() -> Model:
+    return load(MODEL, file="test.yaml")
+
+
+@pytest_asyncio.fixture
+async def world(database: str, model: Model) -> AsyncIterator[World]:
+    broker = MemoryBroker()
+    await broker.start()
+    engine = postgres.engine(database, application="test", pool_size=6)
+    made = World(broker=broker, engine=engine, model=model)
+    yield made
+    for scorer in made.scorers:
+        await scorer.stop()
+    await engine.dispose()
