@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from shared.config_mistakes import Path, explain
+from shared.config_mistakes import NO_NOUNS, Nouns, Path, explain
 from shared.errors import Misconfigured
 
 MAX_BYTES: Final = 1_000_000
@@ -67,32 +67,36 @@ def parse(text: str, *, file: str) -> Document:
     """
     size_bytes = len(text.encode(errors="surrogatepass"))
     if size_bytes > MAX_BYTES:
-        raise _broken(file, [f"{file}:1: {size_bytes:,} bytes. At most {MAX_BYTES:,}; split off lists"])
+        raise refusal(file, [f"{file}:1: {size_bytes:,} bytes. At most {MAX_BYTES:,}; split off lists"])
     try:
         problems = list(_refused_constructs(text, file))
         if problems:
-            raise _broken(file, problems)
+            raise refusal(file, problems)
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
-        raise _broken(file, [_syntax(error, file)]) from error
+        raise refusal(file, [_syntax(error, file)]) from error
     reader = _Reader(file)
     data = reader.read(node, ()) if node is not None else None
     if reader.problems:
-        raise _broken(file, reader.problems)
+        raise refusal(file, reader.problems)
     return Document(file=file, data=data, lines=reader.lines)
 
 
-def validate(document: Document, model: type[AnyModel]) -> AnyModel:
+def validate(document: Document, model: type[AnyModel], nouns: Nouns = NO_NOUNS) -> AnyModel:
     """The document as an instance of this pydantic model.
+
+        nouns:  what one entry of a section is called in messages: `{"destinations": "destination"}`
 
     Raises Misconfigured with one line per mistake, in the order of the file.
     """
     try:
         return model.model_validate({} if document.data is None else document.data)
     except ValidationError as error:
-        found = {explain(document.data, model, detail): None for detail in error.errors(include_url=False)}
+        found = {
+            explain(document.data, model, detail, nouns): None for detail in error.errors(include_url=False)
+        }
         in_order = sorted(found, key=lambda mistake: document.line(mistake[0]))
-        raise _broken(document.file, [document.problem(*mistake) for mistake in in_order]) from error
+        raise refusal(document.file, [document.problem(*mistake) for mistake in in_order]) from error
 
 
 class _Reader:
@@ -171,6 +175,7 @@ def _line(part: Any) -> int:
     return int(part.start_mark.line) + 1
 
 
-def _broken(file: str, problems: list[str]) -> Misconfigured:
+def refusal(file: str, problems: list[str]) -> Misconfigured:
+    """What to raise for these mistakes in this file."""
     count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
     return Misconfigured(f"{file} has {count}:", problems)

@@ -6,7 +6,7 @@ Refuses to repeat secrets.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -16,11 +16,19 @@ from pydantic_core import ErrorDetails
 Path = tuple[str | int, ...]
 """Where in a document: keys and list positions from the root."""
 
+Nouns = Mapping[str, str]
+"""Section → what one entry of it is called: `{"destinations": "destination"}`."""
 
-def explain(data: Any, model: type[BaseModel], detail: ErrorDetails) -> tuple[Path, str]:
+NO_NOUNS: Final[Nouns] = {}
+
+
+def explain(
+    data: Any, model: type[BaseModel], detail: ErrorDetails, nouns: Nouns = NO_NOUNS
+) -> tuple[Path, str]:
     """One of pydantic's findings as where it is and a sentence for a person.
 
     data:   the whole document that was checked against `model`
+    nouns:  what one entry of a section is called
     """
     unknown = detail["type"] == "extra_forbidden"
     path = _within(data, detail["loc"])
@@ -32,8 +40,7 @@ def explain(data: Any, model: type[BaseModel], detail: ErrorDetails) -> tuple[Pa
         message = f'"{detail["loc"][-1]}" is missing'
     else:
         message = f"{_wording(detail)}; seen: {_seen(detail['input'], schemas)}"
-    where = _name(data, home)
-    return path, f"{where}: {message}" if where else message
+    return path, at(data, home, message, nouns)
 
 
 def listing(seen: object, known: Iterable[str]) -> str:
@@ -58,17 +65,25 @@ def _within(data: Any, loc: tuple[int | str, ...]) -> Path:
     return tuple(path)
 
 
-def _name(data: Any, path: Path) -> str:
-    """A path as a person would say it: `sources "shop", limit`."""
+def at(data: Any, path: Path, message: str, nouns: Nouns = NO_NOUNS) -> str:
+    """The message, with its place in front as a person would say it: `source "shop", limit: …`."""
+    words = _words(data, path, nouns)
+    return f"{', '.join(words)}: {message}" if words else message
+
+
+def _words(data: Any, path: Path, nouns: Nouns) -> list[str]:
     words: list[str] = []
+    if len(path) > 1 and isinstance(path[1], str) and path[0] in nouns:
+        words.append(f'{nouns[str(path[0])]} "{path[1]}"')
+        data, path = data[path[0]][path[1]], path[2:]
     for step in path:
         data = data[step]
         if isinstance(step, int):
-            own = _own_name(data)
-            words[-1:] = [f"{words[-1] if words else 'item'} {own or f'number {step + 1}'}"]
+            section = words.pop() if words else "item"
+            words.append(f"{nouns.get(section, section)} {_own_name(data) or f'number {step + 1}'}")
         else:
             words.append(step)
-    return ", ".join(words)
+    return words
 
 
 def _own_name(item: Any) -> str:

@@ -37,7 +37,9 @@ class Routing(BaseModel):
 
 def problems_of(text: str) -> tuple[str, ...]:
     with pytest.raises(Misconfigured) as caught:
-        config_file.validate(config_file.parse(text, file="routing.yaml"), Routing)
+        config_file.validate(
+            config_file.parse(text, file="routing.yaml"), Routing, {"destinations": "destination"}
+        )
     return caught.value.problems
 
 
@@ -125,8 +127,8 @@ def test_all_mistakes_come_at_once_in_the_order_of_the_file() -> None:
     problems = problems_of("labels: {a: x}\ndestinations:\n  - id: crm\n    limit: 0\nlables: {}\n")
     assert problems == (
         'routing.yaml:1: labels, a: expected a whole number; seen: "x"',
-        'routing.yaml:3: destinations "crm": "to" is missing',
-        'routing.yaml:4: destinations "crm", limit: must be greater than 0; seen: 0',
+        'routing.yaml:3: destination "crm": "to" is missing',
+        'routing.yaml:4: destination "crm", limit: must be greater than 0; seen: 0',
         'routing.yaml:5: unknown key "lables". Keys: destinations, labels. Did you mean "labels"?',
     )
 
@@ -134,7 +136,7 @@ def test_all_mistakes_come_at_once_in_the_order_of_the_file() -> None:
 def test_the_keys_offered_are_those_of_the_right_kind() -> None:
     """In a union the constant field tells which keys would have worked."""
     assert problems_of("destinations:\n- id: q\n  to:\n    type: queue\n    topic: t\n    topik: x\n") == (
-        'routing.yaml:6: destinations "q", to: unknown key "topik". Keys: topic, type. Did you mean "topic"?',
+        'routing.yaml:6: destination "q", to: unknown key "topik". Keys: topic, type. Did you mean "topic"?',
     )
 
 
