@@ -144,6 +144,8 @@ folder = Path(sys.argv[1])
 argv = [sys.executable, "-c", {_SLEEPS!r}, str(folder)]
 child = Child(Command(name="sleeper", argv=argv, folder=folder, mark=str(folder)))
 asyncio.run(child.start())
+while "up" not in child.last_lines():
+    time.sleep(0.01)
 print(child.pid, flush=True)
 time.sleep(600)
 """
