@@ -27,19 +27,19 @@ from shared.ids import SystemIds
 from shared.kafka.connect import connection, topics
 from shared.kafka.stream import KafkaStream
 from shared.lifecycle import BackgroundTask, Drain, HttpServer, run
-from shared.scoring.model import Model
 from shared.scoring.model_file import load
 from shared.telemetry import admin_app, configure_logging, log
 
 
 async def serve(settings: ScorerSettings) -> None:
     """Run the scorer until it is told to stop."""
-    model, text = _model(settings)
+    text, lists = _text(settings.model_file), _lists(settings.lists_dir)
+    model = load(text, file=str(settings.model_file), lists=lists)
     engine = postgres.engine(
         settings.database_url.get_secret_value(), application="leadscore-scorer", pool_size=settings.lanes + 2
     )
     async with postgres.transaction(engine) as driver:
-        active = ActiveModel(model=model, version=await models.activate(driver, model.name, text))
+        active = ActiveModel(model=model, version=await models.activate(driver, model.name, text, lists))
     metrics.MODEL_INFO.labels(model=model.name, version=str(active.version)).set(1)
     topic = topics(settings).events
     counter = Counter(
@@ -85,16 +85,14 @@ async def serve(settings: ScorerSettings) -> None:
     )
 
 
-def _model(settings: ScorerSettings) -> tuple[Model, str]:
-    """The model file with the lists it names, and its text."""
+def _text(file: Path) -> str:
     try:
-        text = settings.model_file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(
             "The scoring model cannot be read:",
-            [f"{settings.model_file}: {error}. Set LEADSCORE_SCORER_MODEL_FILE to a scoring.yaml"],
+            [f"{file}: {type(error).__name__}. Set LEADSCORE_SCORER_MODEL_FILE to a scoring.yaml"],
         ) from error
-    return load(text, file=str(settings.model_file), lists=_lists(settings.lists_dir)), text
 
 
 def _lists(folder: Path) -> dict[str, frozenset[str]]:

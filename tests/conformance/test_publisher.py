@@ -13,6 +13,7 @@ from shared.kafka.connect import Connection
 from shared.kafka.publish import MAX_RECORD_BYTES, KafkaPublisher, Publisher, Record
 from shared.testing import MemoryBroker
 from shared.topics import Topics
+from tests.waiting import until
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +79,7 @@ async def bench(made: Bench) -> AsyncIterator[Bench]:
 
 async def until_ready(publisher: Publisher) -> None:
     """Wait until the publisher has no trouble, at most 20 s."""
-    async with asyncio.timeout(20):
-        while publisher.trouble():  # noqa: ASYNC110 - the port has no event, on purpose
-            await asyncio.sleep(0.02)
+    await until(lambda: not publisher.trouble())
 
 
 @pytest.mark.asyncio

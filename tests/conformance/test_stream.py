@@ -12,6 +12,7 @@ from shared.kafka.publish import KafkaPublisher, Publisher, Record
 from shared.kafka.stream import KafkaStream, Range, Received, Stream
 from shared.testing import MemoryBroker, MemoryStream
 from shared.topics import Topics
+from tests.waiting import until
 
 
 @dataclass(slots=True)
@@ -48,9 +49,7 @@ def made(request: pytest.FixtureRequest) -> Bench:
 @pytest_asyncio.fixture
 async def bench(made: Bench) -> AsyncIterator[Bench]:
     await made.publisher.start()
-    async with asyncio.timeout(20):
-        while made.publisher.trouble():  # noqa: ASYNC110 - the port has no event, on purpose
-            await asyncio.sleep(0.02)
+    await until(lambda: not made.publisher.trouble())
     yield made
     await made.stream.stop()
     await made.publisher.stop()
@@ -84,9 +83,7 @@ async def fill(bench: Bench, number: int) -> None:
 
 async def joined(bench: Bench) -> None:
     """Wait until the stream has its partitions."""
-    async with asyncio.timeout(20):
-        while len(bench.stream.assigned()) < 3 - len(bench.books.left_out):  # noqa: ASYNC110 - see above
-            await asyncio.sleep(0.02)
+    await until(lambda: len(bench.stream.assigned()) == 3 - len(bench.books.left_out))
 
 
 async def read(bench: Bench, number: int, *, partitions: Iterable[int] | None = None) -> list[Received]:

@@ -39,6 +39,7 @@ CREATE TABLE scoring_models (
   sha256      text        NOT NULL UNIQUE,
   name        text        NOT NULL,
   content     text        NOT NULL,
+  lists       jsonb       NOT NULL,
   state       text        NOT NULL CHECK (state IN ('draft', 'shadow', 'active', 'retired')),
   created_at  timestamptz NOT NULL DEFAULT now()
 );

@@ -35,6 +35,8 @@ _LOCK: Final = f"""
 SELECT {_COLUMNS} FROM leads WHERE lead_id = ANY($1::uuid[]) ORDER BY lead_id FOR NO KEY UPDATE
 """  # noqa: S608 - only constants are inserted
 
+_READ: Final = f"SELECT {_COLUMNS} FROM leads WHERE lead_id = ANY($1::uuid[])"  # noqa: S608 - as above
+
 _WRITE: Final = f"""
 INSERT INTO leads ({_COLUMNS})
 SELECT lead_id, NULL, known, first_seen_at, last_seen_at, event_count, user_ids, emails, anonymous_ids,
@@ -89,6 +91,11 @@ async def lock(connection: Any, ids: Iterable[LeadId]) -> tuple[dict[LeadId, Lea
     rows = await connection.fetch(_LOCK, sorted(ids))
     live = {LeadId(row["lead_id"]): _lead(row) for row in rows if row["merged_into"] is None}
     return live, len(live) < len(rows)
+
+
+async def read(connection: Any, ids: Iterable[LeadId]) -> dict[LeadId, Lead]:
+    """These leads as they are, without a lock."""
+    return {LeadId(row["lead_id"]): _lead(row) for row in await connection.fetch(_READ, list(ids))}
 
 
 async def write(connection: Any, leads: Sequence[Lead]) -> None:

@@ -1,0 +1,1 @@
+"""`leadscore lead …`: one person, as the scorer sees them."""

@@ -1,0 +1,120 @@
+"""An address → everything there is to say about that lead now.
+
+In: an e-mail address and the identity key. Out: `LeadView`, scored at this moment.
+Refuses to write: it reads in one transaction, and computes what it shows with the engine the scorer uses.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from services.scorer.identify import hash_identifier
+from services.scorer.portrait import portrait
+from services.scorer.store import events, leads, models
+from services.scorer.store.transitions import receipts
+from shared.errors import Invalid
+from shared.events import Event
+from shared.ids import LeadId
+from shared.scoring.fold import is_current, refold
+from shared.scoring.model_file import load
+from shared.scoring.score import Score, evaluate
+
+_FIND: Final = "SELECT lead_id FROM identities WHERE kind = 'email' AND value = $1"
+_PASSED: Final = """
+SELECT at, previous_stage, stage, cause, score FROM transitions WHERE lead_id = $1 ORDER BY sequence
+"""
+_QUARANTINED: Final = """
+SELECT count(*)::int FROM events e JOIN leads l USING (lead_id)
+WHERE coalesce(l.merged_into, l.lead_id) = $1 AND e.quarantine IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadView:
+    """One lead at one moment.
+
+    receipts: lines that add up to `score`
+    stages:   every transition, oldest first: at, previous_stage, stage, cause, score
+    timeline: every counted event, newest first: at, name, kind, source, what
+    """
+
+    lead: LeadId
+    at: datetime
+    stage: str
+    since: datetime
+    score: int
+    grade: str
+    dimensions: dict[str, int]
+    model_version: int
+    person: dict[str, Any]
+    attribution: dict[str, Any]
+    receipts: list[dict[str, Any]]
+    stages: list[dict[str, Any]]
+    timeline: list[dict[str, Any]]
+    quarantined_events: int
+
+
+async def by_email(connection: Any, email: str, key: bytes) -> LeadView:
+    """The lead with this address.
+
+    Raises Invalid (`no_such_lead`) if nobody has it, or (`no_model`) if nothing was ever scored.
+    """
+    found = await connection.fetchval(_FIND, hash_identifier("email", email.lower(), key))
+    if found is None:
+        raise Invalid("no_such_lead", f"no lead has the address {email}. Is it spelled as it was sent?")
+    lead = LeadId(found)
+    stored = await models.active(connection)
+    if stored is None:
+        raise Invalid("no_model", "no model has scored yet. Start the scorer once")
+    model = load(stored.content, file=f"version {stored.version}", lists=stored.lists)
+    now: datetime = await connection.fetchval("SELECT now()")
+    history = (await events.history(connection, [lead])).get(lead, [])
+    present = (await leads.read(connection, [lead]))[lead]
+    state = present.state if is_current(model, present.state) else refold(model, history)
+    score = evaluate(model, state, now)
+    painted = portrait(history)
+    return LeadView(
+        lead=lead,
+        at=now,
+        stage=present.ledger.stage,
+        since=present.ledger.since,
+        **_numbers(score),
+        model_version=stored.version,
+        person=dict(painted.person),
+        attribution=dict(painted.attribution),
+        stages=[dict(row) for row in await connection.fetch(_PASSED, lead)],
+        timeline=[_line(event) for event in reversed(history)],
+        quarantined_events=await connection.fetchval(_QUARANTINED, lead),
+    )
+
+
+def _numbers(score: Score) -> dict[str, Any]:
+    return {
+        "score": score.total,
+        "grade": score.grade,
+        "dimensions": score.dimensions,
+        "receipts": receipts(score),
+    }
+
+
+def _line(event: Event) -> dict[str, Any]:
+    """One event of the timeline."""
+    return {
+        "at": event.occurred_at,
+        "name": event.name,
+        "kind": event.kind,
+        "source": event.source,
+        "what": _what(event),
+    }
+
+
+def _what(event: Event) -> str:
+    """What the event was about, in a word: form, page or link."""
+    page = event.context.get("page")
+    candidates = (
+        event.properties.get("form"),
+        event.properties.get("path"),
+        event.properties.get("url"),
+        page.get("path") if isinstance(page, dict) else None,
+    )
+    return next((value for value in candidates if isinstance(value, str)), "")

@@ -1,0 +1,114 @@
+"""`leadscore lead show <email>`: score, stage, receipts, timeline.
+
+In: an address. Out: tables for people, or JSON for programs. Refuses nothing but an address nobody has.
+"""
+
+import asyncio
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+import typer
+from pydantic import Field, SecretStr
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from services.cli.lead.read import LeadView, by_email
+from shared.database import engine, transaction
+from shared.settings import DatabaseSettings, load
+
+_TIMELINE_LINES: Final = 20
+
+
+class LeadSettings(DatabaseSettings):
+    """What `leadscore lead` reads."""
+
+    identity_key: SecretStr = Field(
+        min_length=16,
+        validation_alias="LEADSCORE_IDENTITY_KEY",
+        description="The key the scorer hashes identifiers with.",
+    )
+
+
+def show(
+    email: Annotated[str, typer.Argument(help="The lead's e-mail address.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    language: Annotated[str, typer.Option(help="Language of the reasons: en or de.")] = "en",
+) -> None:
+    """Show one lead: score, stage, receipts, timeline."""
+    view = asyncio.run(_read(email, load(LeadSettings)))
+    if as_json:
+        typer.echo(json.dumps(asdict(view), default=_plain, ensure_ascii=False, indent=2))
+        return
+    console = Console()
+    for part in (_head(email, view), _reasons(view, "de" if language == "de" else "en"), _stages(view)):
+        console.print(part)
+    console.print(_timeline(view))
+
+
+async def _read(email: str, settings: LeadSettings) -> LeadView:
+    pool = engine(settings.database_url.get_secret_value(), application="leadscore-cli", pool_size=1)
+    try:
+        async with transaction(pool) as connection:
+            return await by_email(connection, email, settings.identity_key.get_secret_value().encode())
+    finally:
+        await pool.dispose()
+
+
+def _head(email: str, view: LeadView) -> Table:
+    table = Table.grid(padding=(0, 2))
+    dimensions = "  ".join(f"{name} {points}" for name, points in view.dimensions.items())
+    company = view.person["traits"].get("company")
+    table.add_row(Text(email, style="bold"), str(company or ""))
+    table.add_row("Score", Text(f"{view.score}  ({view.grade})", style="bold"), dimensions)
+    table.add_row("Stage", Text(view.stage.upper(), style="bold"), f"since {_when(view.since)}")
+    table.add_row("Lead", str(view.lead), f"model version {view.model_version}")
+    if view.quarantined_events:
+        table.add_row("Quarantined", str(view.quarantined_events), "events kept, but not counted")
+    return table
+
+
+def _reasons(view: LeadView, language: Literal["en", "de"]) -> Table:
+    """The receipt: lines that add up to the score."""
+    table = Table("Points", "Reason", "Dimension", title="Receipts", title_justify="left", show_footer=True)
+    table.columns[0].justify = "right"
+    table.columns[0].footer = str(view.score)
+    table.columns[1].footer = "= score"
+    for line in view.receipts:
+        table.add_row(f"{line['points']:+d}", line[f"sentence_{language}"], line["dimension"])
+    return table
+
+
+def _stages(view: LeadView) -> Table:
+    table = Table("When", "From", "To", "Because", "Score", title="Stages", title_justify="left")
+    for passed in view.stages:
+        table.add_row(
+            _when(passed["at"]),
+            passed["previous_stage"],
+            passed["stage"],
+            passed["cause"],
+            str(passed["score"]),
+        )
+    return table
+
+
+def _timeline(view: LeadView) -> Table:
+    """The newest events; how many older ones there are is said, not hidden."""
+    older = len(view.timeline) - _TIMELINE_LINES
+    caption = f"and {older} older; --json has them all" if older > 0 else None
+    table = Table("When", "Event", "What", "Source", title="Timeline", title_justify="left", caption=caption)
+    for line in view.timeline[:_TIMELINE_LINES]:
+        # Text: what a sender wrote is shown as it is, and never read as markup.
+        table.add_row(_when(line["at"]), Text(line["name"]), Text(line["what"]), line["source"])
+    return table
+
+
+def _when(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M")
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
