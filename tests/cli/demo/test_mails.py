@@ -1,0 +1,62 @@
+"""What the demo's e-mail provider reports."""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+from services.cli.demo.calls import Run
+from services.cli.demo.mails import Mailed, mails
+from services.cli.demo.people import people
+from services.cli.demo.rows import read
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SEED = 1
+
+
+def _all() -> list[Mailed]:
+    rows = read()
+    return mails(rows, people(rows, SEED), Run.ending(NOW, rows, "r"), SEED)
+
+
+def test_delivered_opened_clicked() -> None:
+    """All kinds occur, fewer mails are opened than delivered, and fewer clicked than opened by people."""
+    kinds = Counter(mail.event["event"] for mail in _all())
+    opened = sum(mail.event["event"] == "open" and not mail.event["sg_machine_open"] for mail in _all())
+    assert kinds["delivered"] > opened > kinds["click"] > 50
+    assert kinds["bounce"] > 0
+    assert kinds["unsubscribe"] > 0
+
+
+def test_machine_opens_are_marked() -> None:
+    """Opens by a mail program are marked, come right after the delivery, and are not all of the opens."""
+    delivered = {
+        mail.event["sg_message_id"]: mail.at for mail in _all() if mail.event["event"] == "delivered"
+    }
+    opens = [mail for mail in _all() if mail.event["event"] == "open"]
+    machine = [mail for mail in opens if mail.event["sg_machine_open"]]
+    assert 0 < len(machine) < len(opens)
+    assert all((mail.at - delivered[mail.event["sg_message_id"]]).total_seconds() <= 5 for mail in machine)
+
+
+def test_only_who_is_known_gets_mail() -> None:
+    """No mail precedes the moment its reader became known, and none lies in the future."""
+    rows = read()
+    found = people(rows, SEED)
+    run = Run.ending(NOW, rows, "r")
+    known_from = {
+        found[row.visitor].email: row.at + run.shift
+        for row in rows
+        if found.get(row.visitor) and found[row.visitor].known_at == row.number
+    }
+    assert all(known_from[mail.event["email"]] <= mail.at <= NOW for mail in _all())
+
+
+def test_event_ids_are_unique() -> None:
+    """SendGrid's event ids are unique within a run and short enough for ingest."""
+    ids = [mail.event["sg_event_id"] for mail in _all()]
+    assert len(set(ids)) == len(ids)
+    assert max(map(len, ids)) <= 100
+
+
+def test_no_rows_no_mail() -> None:
+    """An empty selection reports nothing."""
+    assert mails([], {}, Run.ending(NOW, [], "r"), SEED) == []
