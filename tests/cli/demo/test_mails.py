@@ -60,3 +60,12 @@ def test_event_ids_are_unique() -> None:
 def test_no_rows_no_mail() -> None:
     """An empty selection reports nothing."""
     assert mails([], {}, Run.ending(NOW, [], "r"), SEED) == []
+
+
+def test_nothing_is_reported_before_it_happens() -> None:
+    """Right after somebody became known, nothing is reported yet of the mail they will get."""
+    rows = read()
+    found = people(rows, SEED)
+    first = min(found.values(), key=lambda person: person.known_at)
+    until_then = rows[: first.known_at + 1]
+    assert mails(until_then, found, Run.ending(NOW, until_then, "r"), SEED) == []
