@@ -1,0 +1,45 @@
+# Everything a person types. `make help` lists it.
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test check format lock kafka-jars bench-slice wipe-data clean
+
+BIN := .venv/bin
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make .venv from the lock file (once; needs Python >= 3.11 and the network)
+	@deploy/bootstrap/environment.sh
+
+run: setup ## Start Kafka, Postgres and every service on this machine; Ctrl-C stops all
+	@$(BIN)/leadscore up
+
+demo: setup ## Send real shop events through a running Leadscore and show what became of them
+	@$(BIN)/leadscore demo
+
+test: setup ## Run every test on real servers
+	@$(BIN)/pytest -n 2
+
+check: setup ## Check format, lint, types and import contracts (under a minute)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup ## Format the code and fix what can be fixed
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench-slice: setup ## Measure the whole path on this machine: ingest, scorer, post to webhook
+	@$(BIN)/python -m benchmarks.slice
+
+lock: ## Write deploy/locks/*.txt anew from pyproject.toml (UPGRADE=1 takes newer versions)
+	@deploy/bootstrap/lock.sh $(if $(UPGRADE),--upgrade)
+
+kafka-jars: ## Write the list of Kafka's jars anew (needs Maven; KAFKA=4.3.1)
+	@deploy/bootstrap/kafka-jars.sh $(KAFKA)
+
+wipe-data: setup ## Delete all data of `make run` on this machine (.data), after asking
+	@$(BIN)/leadscore wipe
+
+clean: ## Delete what can be made again: .venv, .cache, .tools, caches (not the data)
+	@rm -rf .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
