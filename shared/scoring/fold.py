@@ -1,0 +1,232 @@
+"""Events → state, one at a time or all at once.
+
+In: a model, a state, an event (or all of a lead's events). Out: the next state; None from `fold` where
+the event cannot be added without knowing the others: the caller then calls `refold`.
+Refuses to judge: the caller leaves out duplicates, quarantined events and those without consent.
+
+The result does not depend on the order of events. What is cheap to keep in any order (sums, counts,
+newest, last writer) is folded in any order; what is not (an event older than one already counted by a
+limit, a repetition or a sequence) is given back as None. Both routes end in the same numbers.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from math import exp2
+from typing import Any, Final
+
+import msgspec
+
+from shared.events import Event
+from shared.scoring.model import EngagementRule, Limit, Model
+from shared.scoring.state import EMPTY, Attribute, LeadState, RuleState, Stamp
+
+MAX_ATTRIBUTES: Final = 100
+MAX_TEXT_CHARS: Final = 500
+MAX_VALUE_BYTES: Final = 2_000
+NEWEST_KEPT: Final = 3
+
+Rules = dict[str, RuleState]
+Counter = tuple[int, int, Stamp]
+"""(index of the window, events paid in it, stamp of the newest of them)"""
+
+
+def fold(model: Model, state: LeadState, event: Event) -> LeadState | None:
+    """The state after one more event.
+
+        event:  not folded into this state before
+
+    Returns None if this needs the lead's other events (use `refold`), which is also so for a state
+    that was folded under a model whose rules were different.
+    """
+    if not is_current(model, state):
+        return None
+    rules = dict(state.rules)
+    at_s = event.occurred_at.timestamp()
+    if not _fold_rules(model, rules, event, (at_s, event.event_id.bytes)):
+        return None
+    attributes = state.attributes
+    if event.traits or event.email:
+        attributes = dict(attributes)
+        _fold_attributes(model, attributes, event, (at_s, event.event_id.bytes))
+    first_s, last_s = (state.first_s, state.last_s) if state.events else (at_s, at_s)
+    return LeadState(
+        model.fold_key, attributes, rules, state.events + 1, min(first_s, at_s), max(last_s, at_s)
+    )
+
+
+def refold(model: Model, events: Iterable[Event], *, until: datetime | None = None) -> LeadState:
+    """The state after all these events, from nothing.
+
+    events:  every counting event of the lead, each once, in any order
+    until:   leave out what occurred later; this is how a past score is derived
+    """
+    ordered = _ordered(events, until)
+    if not ordered:
+        return EMPTY
+    rules: Rules = {}
+    attributes: dict[str, Attribute] = {}
+    for stamp, event in ordered:
+        _fold_rules(model, rules, event, stamp)
+        if event.traits or event.email:
+            _fold_attributes(model, attributes, event, stamp)
+    return LeadState(model.fold_key, attributes, rules, len(ordered), ordered[0][0][0], ordered[-1][0][0])
+
+
+def is_current(model: Model, state: LeadState) -> bool:
+    """Whether this state was folded under rules like this model's; if not, refold before scoring."""
+    return state.fold_key == model.fold_key or not state.fold_key
+
+
+def _ordered(events: Iterable[Event], until: datetime | None) -> list[tuple[Stamp, Event]]:
+    stamped = [
+        ((event.occurred_at.timestamp(), event.event_id.bytes), event)
+        for event in events
+        if until is None or event.occurred_at <= until
+    ]
+    stamped.sort(key=_stamp)
+    return stamped
+
+
+def _stamp(stamped: tuple[Stamp, Event]) -> Stamp:
+    return stamped[0]
+
+
+def _fold_rules(model: Model, rules: Rules, event: Event, stamp: Stamp) -> bool:
+    """Add the event to every rule it concerns; False if one of them cannot tell."""
+    payers, openers = model.payers, model.openers
+    for rule in payers.get(event.name) or payers[""]:
+        if rule.event.matches(event) and not _pay(rule, rules, event, stamp):
+            return False
+    for rule in openers.get(event.name) or openers[""]:
+        if rule.after and rule.after.first.matches(event) and not _open(rule, rules, stamp):
+            return False
+    return True
+
+
+def _pay(rule: EngagementRule, rules: Rules, event: Event, stamp: Stamp) -> bool:
+    """Account for an event that met the rule; False if it came too late to tell what it pays."""
+    account = rules.get(rule.id)
+    if account is None:
+        account = RuleState(0.0, stamp[0])
+    if rule.repeat or rule.after:
+        if account.seen is not None and stamp < account.seen:
+            return False
+        qualifies = _qualifies(rule, account, stamp[0])
+        account = _remember(rule, account, stamp)
+        if not qualifies:
+            rules[rule.id] = account
+            return True
+    admitted = _admit(rule.limit, account.window, stamp) if rule.limit else (account.window, True)
+    if admitted is None:
+        return False
+    window, pays = admitted
+    rules[rule.id] = _credited(rule, account, (stamp, rule.points.of(event)), window, pays=pays)
+    return True
+
+
+def _admit(limit: Limit, window: Counter | None, stamp: Stamp) -> tuple[Counter, bool] | None:
+    """The window's counter after this event, and whether the limit lets it pay; None if it came too late."""
+    index = limit.per.index(stamp[0])
+    if window is None or index > window[0]:
+        return (index, 1, stamp), True
+    if index < window[0]:
+        return None
+    if window[1] < limit.times:
+        return (index, window[1] + 1, max(window[2], stamp)), True
+    return (window, False) if stamp > window[2] else None
+
+
+def _qualifies(rule: EngagementRule, account: RuleState, at_s: float) -> bool:
+    """Whether repetition and sequence let an event pay that occurs now, as the newest."""
+    if rule.after and (account.opened_s is None or at_s - account.opened_s > rule.after.within_s):
+        return False
+    if rule.repeat:
+        before = rule.repeat.times - 2
+        if before >= 0 and (
+            len(account.trail) <= before or at_s - account.trail[before] > rule.repeat.within_s
+        ):
+            return False
+    return True
+
+
+def _remember(rule: EngagementRule, account: RuleState, stamp: Stamp) -> RuleState:
+    """Note that an event met the rule, whether or not it pays."""
+    trail = (stamp[0], *account.trail)[: rule.repeat.times - 1] if rule.repeat else ()
+    return msgspec.structs.replace(account, trail=trail, seen=stamp)
+
+
+def _open(rule: EngagementRule, rules: Rules, stamp: Stamp) -> bool:
+    """Note the first half of a sequence; False if it came too late."""
+    account = rules.get(rule.id)
+    if account is None:
+        account = RuleState(0.0, stamp[0])
+    if account.seen is not None and stamp < account.seen:
+        return False
+    rules[rule.id] = msgspec.structs.replace(account, opened_s=stamp[0], seen=stamp)
+    return True
+
+
+def _credited(
+    rule: EngagementRule,
+    account: RuleState,
+    hit: tuple[Stamp, float],
+    window: Counter | None,
+    *,
+    pays: bool,
+) -> RuleState:
+    """The account after an event that met the rule, paid or cut off by the limit."""
+    stamp, points = hit
+    value, at_s, newest = account.value, account.at_s, account.newest
+    if pays:
+        half_life_s = rule.half_life_s
+        if half_life_s is None:
+            value += points
+        elif stamp[0] >= at_s:
+            value = value * exp2((at_s - stamp[0]) / half_life_s) + points
+            at_s = stamp[0]
+        else:
+            value += points * exp2((stamp[0] - at_s) / half_life_s)
+        newest = (
+            (stamp, *newest)
+            if not newest or stamp > newest[0]
+            else tuple(sorted((stamp, *newest), reverse=True))
+        )
+        newest = newest[:NEWEST_KEPT]
+    return RuleState(
+        value,
+        at_s,
+        account.matched + 1,
+        account.raw + points,
+        account.paid + pays,
+        account.limited + points if pays else account.limited,
+        newest,
+        stamp if account.last is None or stamp > account.last else account.last,
+        window,
+        account.trail,
+        account.opened_s,
+        account.seen,
+    )
+
+
+def _fold_attributes(model: Model, attributes: dict[str, Attribute], event: Event, stamp: Stamp) -> None:
+    """Last writer wins, per attribute."""
+    said = {**event.traits, "email": event.email} if event.email else event.traits
+    for name, value in said.items():
+        known = attributes.get(name)
+        if (known is None or stamp > known.stamp) and _keepable(value):
+            attributes[name] = Attribute(value[:MAX_TEXT_CHARS] if isinstance(value, str) else value, stamp)
+    if len(attributes) > MAX_ATTRIBUTES:
+        # The smallest by a fixed order, so that what is kept does not depend on the order of events.
+        kept = sorted(attributes, key=lambda name: (name not in model.attributes, name))[:MAX_ATTRIBUTES]
+        for name in attributes.keys() - set(kept):
+            del attributes[name]
+
+
+def _keepable(value: Any) -> bool:
+    """Whether a value is small and plain enough to be kept with the lead."""
+    if value is None or isinstance(value, str | bool):
+        return True
+    try:
+        return len(msgspec.msgpack.encode(value)) <= MAX_VALUE_BYTES
+    except (OverflowError, TypeError, ValueError, RecursionError):
+        return False

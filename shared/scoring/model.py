@@ -1,0 +1,306 @@
+"""What a scoring model says, as values: dimensions, groups, rules, grades.
+
+In: checked values (shared/scoring/model_file.py makes them from scoring.yaml). Out: `Model`, immutable,
+with its conditions compiled and its rules indexed by event name.
+Refuses nothing: whoever builds one has checked names and numbers.
+
+Numbers are points unless their name carries a unit.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from shared.events import Event
+from shared.scoring.conditions import (
+    ALWAYS,
+    Condition,
+    Predicate,
+    as_number,
+    fields_of,
+    fold_case,
+    on_event,
+    on_profile,
+)
+from shared.scoring.fields import event_getter
+from shared.scoring.moves import STAGE_NAMES, Grades, Move, Stage, StageName
+
+Label = Mapping[Literal["en", "de"], str]
+"""A text in English and German; `{times}` in it becomes "3 times" or its German counterpart."""
+
+WindowUnit = Literal["hours", "day", "week", "month", "ever"]
+
+_DAY_S: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clamp:
+    """Bounds that a sum of points does not leave."""
+
+    lowest: float = -math.inf
+    highest: float = math.inf
+
+    def of(self, points: float) -> float:
+        return self.lowest if points < self.lowest else min(points, self.highest)
+
+
+UNBOUNDED: Final = Clamp()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dimension:
+    """A side of the score (fit, engagement, product …): clamps the sum of its groups.
+
+    weight:  how many points of the score one of its points is worth
+    """
+
+    id: str
+    label: Label
+    weight: float = 1.0
+    between: Clamp = UNBOUNDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Rules that belong together: clamps their sum."""
+
+    id: str
+    label: Label
+    dimension: str
+    between: Clamp = UNBOUNDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Fixed spans of time in UTC that cut history into pieces: n hours since 1970, or by the calendar.
+
+    Weeks begin on Monday.
+    """
+
+    unit: WindowUnit
+    hours: int = 1
+
+    def index(self, at_s: float) -> int:
+        """The number of the window around this moment (seconds since 1970); later windows are larger."""
+        if self.unit == "day":
+            return int(at_s // _DAY_S)
+        if self.unit == "hours":
+            return int(at_s // (3600 * self.hours))
+        if self.unit == "week":
+            return int((at_s // _DAY_S + 3) // 7)
+        if self.unit == "month":
+            moment = datetime.fromtimestamp(at_s, UTC)
+            return moment.year * 12 + moment.month
+        return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """Only the `times` earliest events of each window are paid."""
+
+    times: int
+    per: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """Which events are meant.
+
+    names:  event names, exactly as they come; empty means every name
+    when:   what else must hold, `kind` among it
+    """
+
+    names: frozenset[str]
+    when: Condition = ALWAYS
+    matches: Predicate = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "matches", on_event(self.when))
+
+    def includes(self, event: Event) -> bool:
+        return (not self.names or event.name in self.names) and self.matches(event)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """Frequency and recency: an event pays if it is at least the `times`-th within `within_s` seconds."""
+
+    times: int
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class After:
+    """Sequence: an event pays if such another one came before it, at most `within_s` seconds earlier."""
+
+    first: Occurrence
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Points:
+    """What one event is worth.
+
+    constant:  always this, where `by` is not set; and what a value outside `values` is worth
+    by:        the field that decides
+    values:    points per value of that field (text in lower case)
+    each:      or points per unit of that field, as a number, within `between`
+    """
+
+    constant: float
+    by: str = ""
+    values: Mapping[str, float] = field(default_factory=dict)
+    each: float = 0.0
+    between: Clamp = UNBOUNDED
+
+    def of(self, event: Event) -> float:
+        if not self.by:
+            return self.constant
+        getter = event_getter(self.by)
+        value = getter(event) if getter else None
+        if self.values:
+            return self.values.get(_key(value), self.constant)
+        number = as_number(value)
+        return self.constant if number is None else self.between.of(number * self.each)
+
+    def range(self) -> tuple[float, float]:
+        """The least and the most that one event can be worth."""
+        if self.by and not self.values:
+            bounds = (self.between.lowest, self.between.highest, self.constant)
+            return min(bounds), max(bounds)
+        possible = [self.constant, *self.values.values()]
+        return min(possible), max(possible)
+
+
+def _key(value: object) -> str:
+    """A value as it is written in a table of points."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        value = int(value)
+    return fold_case(str(value)) if isinstance(value, str | int | float) else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngagementRule:
+    """Points for what a person did.
+
+    half_life_s:  seconds after which half of an event's points are left; None: they stay
+    between:      bounds of what the whole rule can be worth
+    """
+
+    id: str
+    label: Label
+    group: str
+    event: Occurrence
+    points: Points
+    half_life_s: float | None = None
+    limit: Limit | None = None
+    repeat: Repeat | None = None
+    after: After | None = None
+    between: Clamp = UNBOUNDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitRule:
+    """Points for who a person is: constant while the condition on the profile holds."""
+
+    id: str
+    label: Label
+    group: str
+    when: Condition
+    points: float
+    holds: Predicate = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "holds", on_profile(self.when))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One scoring model.
+
+    stages:    in the order in which a lead passes them; those that nothing leads to may be missing
+    payers:    event name → rules that may pay such an event; the key "" holds those for every other name
+    openers:   the same for the first halves of sequences
+    rules:     all of them, in the order in which points are added
+    moves:     the ways out of every stage there is
+    group_of, dimension_of:  rule → group → dimension
+    fold_key:  names what a folded state depends on; a state folded under another key must be refolded
+    """
+
+    name: str
+    dimensions: tuple[Dimension, ...]
+    groups: tuple[Group, ...]
+    engagement: tuple[EngagementRule, ...]
+    fit: tuple[FitRule, ...]
+    grades: Grades
+    stages: tuple[Stage, ...]
+    payers: Mapping[str, tuple[EngagementRule, ...]] = field(init=False, repr=False, compare=False)
+    openers: Mapping[str, tuple[EngagementRule, ...]] = field(init=False, repr=False, compare=False)
+    rules: "tuple[EngagementRule | FitRule, ...]" = field(init=False, repr=False, compare=False)
+    dimension_of: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    group_of: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    moves: Mapping[StageName, tuple[Move, ...]] = field(init=False, repr=False, compare=False)
+    attributes: frozenset[str] = field(init=False, repr=False, compare=False)
+    fold_key: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        rules: tuple[EngagementRule | FitRule, ...] = (*self.engagement, *self.fit)
+        sequences = [(rule, rule.after.first) for rule in self.engagement if rule.after]
+        derived = {
+            "payers": _by_name([(rule, rule.event) for rule in self.engagement]),
+            "openers": _by_name(sequences),
+            "rules": rules,
+            "group_of": {rule.id: rule.group for rule in rules},
+            "dimension_of": {group.id: group.dimension for group in self.groups},
+            "moves": dict.fromkeys(STAGE_NAMES, ()) | {stage.name: stage.moves for stage in self.stages},
+            "attributes": _attributes(self),
+            "fold_key": _fold_key(self.engagement),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+
+
+def _by_name(rules: list[tuple[EngagementRule, Occurrence]]) -> dict[str, tuple[EngagementRule, ...]]:
+    """Rules by the name of the events they look at, in the model's order."""
+    names = {""}.union(*(occurrence.names for _, occurrence in rules))
+    return {
+        name: tuple(rule for rule, occurrence in rules if not occurrence.names or name in occurrence.names)
+        for name in names
+    }
+
+
+def _attributes(model: Model) -> frozenset[str]:
+    """The attributes that fit rules and stages look at: those are kept whatever else a profile holds."""
+    conditions = [rule.when for rule in model.fit]
+    conditions += [move.line.profile for stage in model.stages for move in stage.moves]
+    fields = frozenset[str]().union(*map(fields_of, conditions))
+    return frozenset({path.partition(".")[0] for path in fields} | fields | {"email"})
+
+
+def _fold_key(rules: tuple[EngagementRule, ...]) -> str:
+    """A digest of everything that decides what fold() keeps."""
+    folded = [
+        (rule.id, rule.event, rule.points, rule.half_life_s, rule.limit, rule.repeat, rule.after)
+        for rule in rules
+    ]
+    return hashlib.sha256(_canonical(folded).encode()).hexdigest()[:16]
+
+
+def _canonical(value: object) -> str:
+    """The same text for the same value in every process: sets have no order of their own."""
+    if isinstance(value, frozenset):
+        return f"{{{','.join(sorted(map(repr, value)))}}}"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{key!r}:{value[key]!r}' for key in sorted(value))}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_canonical, value))}]"
+    slots = getattr(value, "__dataclass_fields__", None)
+    if slots is None:
+        return repr(value)
+    inner = ",".join(f"{name}={_canonical(getattr(value, name))}" for name in slots if slots[name].init)
+    return f"{type(value).__name__}({inner})"

@@ -1,0 +1,86 @@
+"""State → score at a moment, with contributions that add up to it.
+
+In: a model, a state, `as_of`. Out: `Score`: total 0..100, dimensions, grade, contributions in whole points.
+Refuses (ValueError) a state folded under other rules: refold it first (shared/scoring/fold.py).
+
+How points become the shown number, so that a person can check it with a pencil:
+1. A rule is worth its decayed points within its `between`; a group the sum of its rules within its
+   `between`; a dimension the sum of its groups within its own. Each dimension is rounded.
+2. The score is the sum of the rounded dimensions times their weights, rounded, within 0..100.
+3. Contributions are whole points: largest remainder within each dimension. What a clamp took or gave
+   is a line of its own.
+
+A state knows no moment earlier than its latest event. An earlier `as_of` is moved there; a past
+score comes from `score(model, events, as_of)`.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import msgspec
+
+from shared.events import Event
+from shared.scoring.contributions import Contribution, Evaluation, contributions
+from shared.scoring.fold import is_current, refold
+from shared.scoring.model import Model
+from shared.scoring.moves import SCORE, Shown
+from shared.scoring.points import engagement_values, fit_values, shown_of, sums_of
+from shared.scoring.state import LeadState
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    """The score of one lead at one moment.
+
+    total:          0..100
+    dimensions:     id → whole points, before its weight
+    grade:          fit letter and engagement number, such as "B2"
+    contributions:  add up to `total`; larger ones first within a dimension
+    """
+
+    total: int
+    dimensions: dict[str, int]
+    grade: str
+    contributions: tuple[Contribution, ...]
+    as_of: datetime
+
+    @property
+    def shown(self) -> Shown:
+        """What stage lines look at: each dimension and "score"."""
+        return {**self.dimensions, SCORE: self.total}
+
+
+def evaluate(model: Model, state: LeadState, as_of: datetime) -> Score:
+    """The score of this lead at this moment.
+
+    Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
+    """
+    at_s = moment_s(model, state, as_of)
+    values = engagement_values(model, state, at_s)
+    values.update(fit_values(model, state.profile))
+    sums = sums_of(model, values)
+    shown = shown_of(model, sums)
+    lines = contributions(model, Evaluation(accounts=state.rules, values=values, sums=sums, shown=shown))
+    return Score(
+        total=shown.pop(SCORE),
+        dimensions=shown,
+        grade=model.grades.of(shown["fit"], shown["engagement"]),
+        contributions=lines,
+        as_of=datetime.fromtimestamp(at_s, UTC),
+    )
+
+
+def score(model: Model, events: Iterable[Event], as_of: datetime) -> Score:
+    """The score as a pure function of the events that occurred until `as_of` (each once, in any order)."""
+    return evaluate(model, refold(model, events, until=as_of), as_of)
+
+
+def moment_s(model: Model, state: LeadState, as_of: datetime) -> float:
+    """The moment to evaluate at, in seconds since 1970: never before the state's latest event.
+
+    Raises ValueError if the state was folded under other rules.
+    """
+    if not is_current(model, state):
+        raise ValueError(
+            f"state folded under rules {state.fold_key}, scored under {model.fold_key}: refold the lead first"
+        )
+    return max(as_of.timestamp(), state.last_s) if state.events else as_of.timestamp()
