@@ -87,8 +87,9 @@ def parts(
     )
     ear = Ear(configured.database_url.get_secret_value(), bell)
     admin = _admin({"planner": planning, "tender": tending}, couriers)
+    needs_kafka = any(isinstance(one, KafkaDestination) for one in routing.destinations.values())
     return [
-        publisher,
+        *([publisher] if needs_kafka else []),
         HttpServer("admin", admin, host=configured.admin_host, port=configured.admin_port),
         BackgroundTask("tend", tender.run),
         BackgroundTask("deliver", lambda: _together(couriers), stop_s=configured.drain_s + 2),

@@ -84,6 +84,8 @@ def announce(destinations: Iterable[str]) -> None:
         STALE_OUTCOMES.labels(destination=destination)
         for result in ("delivered", *REASONS):
             ATTEMPTS.labels(destination=destination, result=result)
+        for reason in ("unplannable", *REASONS):
+            DEAD_LETTERS.labels(destination=destination, reason=reason)
         set_state(destination, "closed")
 
 

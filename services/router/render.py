@@ -6,13 +6,13 @@ Refuses (`Invalid`) a body above 256 kB. Above 20 kB, which Standard Webhooks ad
 leaves out traits and then all but the largest reasons, and says so in `shortened`.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
-from services.router.transition import Person, Receipt, Transition
+from services.router.transition import Moment, Person, Receipt, Transition
 from shared.errors import Invalid
 
 TYPE: Final = "lead.stage_changed"
@@ -32,7 +32,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     points: Annotated[int, Meta(description="Contribution after limits and decay.")]
     sentence: Annotated[str, Meta(description="The reason for a person, in the destination's language.")]
     count: Annotated[int, Meta(description="How many events counted.", ge=0)]
-    last_at: Annotated[datetime | None, Meta(description="When the newest of these events happened.")]
+    last_at: Annotated[Moment | None, Meta(description="When the newest of these events happened.")]
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ class StageChanged(msgspec.Struct, frozen=True, kw_only=True):
     """A lead entered another stage."""
 
     type: Literal["lead.stage_changed"]
-    timestamp: Annotated[datetime, Meta(description="When the lead entered the stage.")]
+    timestamp: Annotated[Moment, Meta(description="When the lead entered the stage.")]
     data: Data
 
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+
+import httpx
 
 from services.router import decide
 from services.router.addresses import Network
@@ -164,18 +165,16 @@ class _Compiler:
         )
 
     def _check_url(self, where: Where, url: str, shape: WebhookShape) -> None:
-        """Its parts; where it leads is judged when we connect."""
+        """Its parts, read by the parser that will send to it; where it leads is judged when we connect."""
         try:
-            parts = urlsplit(url)
-            port_is_fine = parts.port != 0
-        except ValueError:
-            self._wrong(where, "the url is not one. It looks like https://crm.example.com/leadscore")
-            return
-        if parts.scheme not in {"https", "http"} or not parts.hostname or not port_is_fine:
+            parts = httpx.URL(url)
+        except httpx.InvalidURL:
+            parts = httpx.URL()
+        if parts.scheme not in {"https", "http"} or not parts.host:
             self._wrong(where, "the url is not one. It looks like https://crm.example.com/leadscore")
         elif parts.scheme == "http" and not shape.allow_http:
             self._wrong(where, "the url is http without TLS. Use https, or set allow_http and allow_networks")
-        if parts.username is not None or parts.password is not None:
+        if parts.userinfo:
             self._wrong(where, "the url holds a user or a password. The signature says who we are; remove it")
         if parts.fragment:
             self._wrong(where, "the url has a part after #, which is never sent. Remove it")

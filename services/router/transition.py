@@ -6,12 +6,15 @@ such a transition becomes a visible dead letter and does not hold up its neighbo
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from shared.errors import Invalid
 from shared.ids import LeadId, TransitionId
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time that knows its zone."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +32,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     sentence_en: str = ""
     sentence_de: str = ""
     count: int = 0
-    last_at: datetime | None = None
+    last_at: Moment | None = None
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +61,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     previous_stage: str
     stage: str
     cause: str
-    at: datetime
+    at: Moment
     score: int
     grade: str
     dimensions: dict[str, int]
@@ -67,7 +70,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     attribution: dict[str, dict[str, Any]]
     consent: dict[str, bool] | None
     model_version: int
-    event_received_at: datetime | None
+    event_received_at: Moment | None
 
 
 def read(row: Mapping[str, Any]) -> Transition:
