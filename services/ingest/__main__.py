@@ -1,0 +1,90 @@
+"""The ingest process: wiring only.
+
+In: the environment (services/ingest/settings.py) and sources.yaml. Out: a process that takes events until it
+is told to stop. Refuses to start with wrong settings or wrong sources; both list every mistake.
+"""
+
+import asyncio
+import os
+import sys
+from importlib.metadata import version
+
+from services.ingest import app, source_file
+from services.ingest.publish import Outbox
+from services.ingest.receive import Receiver
+from services.ingest.registry import Registry
+from services.ingest.settings import IngestSettings
+from shared import settings as settings_reader
+from shared.clock import SystemClock
+from shared.errors import Misconfigured
+from shared.ids import SystemIds
+from shared.kafka.connect import connection, topics
+from shared.kafka.publish import KafkaPublisher
+from shared.lifecycle import HttpServer, run
+from shared.telemetry import admin_app, configure_logging
+
+_ANSWER_S = 1.0
+"""What an answer takes beside Kafka's acknowledgement."""
+
+
+async def serve(settings: IngestSettings, registry: Registry) -> None:
+    """Run ingest until it is told to stop."""
+    publisher = KafkaPublisher(connection(settings, "leadscore-ingest"))
+    receiver = Receiver(
+        registry=registry,
+        outbox=Outbox(publisher, topics(settings)),
+        clock=SystemClock(),
+        ids=SystemIds(),
+        limits=settings.limits(),
+    )
+    admission = app.Admission(max_in_flight=settings.max_in_flight, trouble=publisher.trouble)
+    stopping = asyncio.Event()
+    admin = admin_app(
+        "ingest",
+        version("leadscore"),
+        live={},
+        ready={"kafka": publisher.trouble, "stopping": lambda: "draining" if stopping.is_set() else ""},
+    )
+    await run(
+        [
+            publisher,
+            HttpServer("admin", admin, host=settings.admin_host, port=settings.admin_port),
+            HttpServer(
+                "ingest",
+                app.create(receiver, registry, admission),
+                host=settings.host,
+                port=settings.port,
+                drain_s=settings.ack_s + _ANSWER_S,
+            ),
+        ],
+        stopping=stopping,
+    )
+
+
+def _registry(settings: IngestSettings) -> Registry:
+    """The sources, or all that is wrong with them."""
+    try:
+        text = settings.sources_file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(
+            "The sources cannot be read:",
+            [f"{settings.sources_file}: {error}. Set LEADSCORE_INGEST_SOURCES_FILE to a sources.yaml"],
+        ) from error
+    return source_file.read(text, file=str(settings.sources_file), environment=os.environ)
+
+
+def main() -> int:
+    """Start, and say in plain words why not."""
+    try:
+        settings = settings_reader.load(IngestSettings)
+        registry = _registry(settings)
+        configure_logging("ingest", settings.log_level)
+        asyncio.run(serve(settings, registry))
+    except Misconfigured as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

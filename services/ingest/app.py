@@ -1,0 +1,153 @@
+"""The HTTP face of ingest: which path leads where, and one mapping from errors to answers.
+
+In: a `Receiver` and a `Registry`. Out: an ASGI app.
+Refuses to do anything a step does better: an endpoint calls one step and wraps what comes back. Endpoints
+take raw requests (no FastAPI parameters) because SDKs lie about content types, and parsing twice costs.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from services.ingest import answers, authorize, pages
+from services.ingest.front import ROUTE, Front
+from services.ingest.receive import Receiver
+from services.ingest.registry import Registry
+from services.ingest.sources import segment
+from shared.errors import Invalid, Transient
+from shared.telemetry import log
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+BATCH_PATHS = ("/v1/batch", "/v1/b", "/beacon/v1/batch")
+THANKS_PATH = "/v1/forms/thanks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """How many requests may be inside.
+
+    max_in_flight:  while all is well
+    trouble:        why Kafka is not well, empty if it is
+    """
+
+    max_in_flight: int
+    trouble: Callable[[], str]
+
+
+def create(receiver: Receiver, registry: Registry, admission: Admission) -> FastAPI:
+    """The app with all its routes."""
+    app = FastAPI(
+        title="leadscore ingest", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
+    app.add_middleware(
+        Front, registry=registry, max_in_flight=admission.max_in_flight, trouble=admission.trouble
+    )
+    _add_tracking(app, receiver)
+    _add_forms(app, receiver)
+    _add_hooks(app, receiver)
+    _add_browser(app, registry)
+    _add_errors(app)
+    return app
+
+
+def _add_tracking(app: FastAPI, receiver: Receiver) -> None:
+    """Segment's and RudderStack's paths; the hot ones first, since routes are tried in order."""
+
+    async def batch(request: Request) -> Response:
+        request.scope[ROUTE] = "batch"
+        return answers.accepted(await receiver.batch(request))
+
+    def call(type_: str) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            request.scope[ROUTE] = type_
+            return answers.accepted(await receiver.call(request, type_))
+
+        return endpoint
+
+    for path in BATCH_PATHS:
+        app.add_route(path, batch, methods=["POST"])
+    for type_ in segment.TYPES:
+        app.add_route(f"/v1/{type_}", call(type_), methods=["POST"])
+        app.add_route(f"/v1/{type_[0]}", call(type_), methods=["POST"])
+
+
+def _add_forms(app: FastAPI, receiver: Receiver) -> None:
+    async def submit(request: Request) -> Response:
+        request.scope[ROUTE] = "form"
+        submitted = await receiver.form(request, request.path_params["form"])
+        if "text/html" not in request.headers.get("accept", ""):
+            return answers.accepted(submitted.parcel)
+        # 303 turns the POST into a GET, so that a reload does not submit again.
+        return RedirectResponse(submitted.next_page or THANKS_PATH, status_code=303)
+
+    async def thanks(request: Request) -> Response:
+        request.scope[ROUTE] = "thanks"
+        return pages.thanks()
+
+    app.add_route(THANKS_PATH, thanks, methods=["GET"])
+    app.add_route("/v1/forms/{form}", submit, methods=["POST"])
+
+
+def _add_hooks(app: FastAPI, receiver: Receiver) -> None:
+    async def sendgrid(request: Request) -> Response:
+        request.scope[ROUTE] = "sendgrid"
+        return answers.accepted(await receiver.sendgrid(request, request.path_params["source"]))
+
+    async def probe(request: Request) -> Response:
+        request.scope[ROUTE] = "probe"
+        return JSONResponse({"success": True})
+
+    app.add_route("/v1/hooks/sendgrid/{source}", sendgrid, methods=["POST"])
+    # Providers look whether an address answers before they take it.
+    app.add_route("/v1/hooks/sendgrid/{source}", probe, methods=["GET"])
+
+
+def _add_browser(app: FastAPI, registry: Registry) -> None:
+    """What browsers fetch: the snippet, and the settings that Segment's browser SDK boots from."""
+
+    async def snippet(request: Request) -> Response:
+        request.scope[ROUTE] = "snippet"
+        return pages.snippet(request.headers)
+
+    async def settings(request: Request) -> Response:
+        request.scope[ROUTE] = "settings"
+        key = request.path_params["write_key"]
+        authorize.by_key(registry, key, dict(request.scope["headers"]))
+        return JSONResponse(pages.segment_settings(key, request.url.netloc, request.url.scheme))
+
+    app.add_route("/leadscore.js", snippet, methods=["GET"])
+    app.add_route("/v1/projects/{write_key}/settings", settings, methods=["GET"])
+
+
+def _add_errors(app: FastAPI) -> None:
+    """The one mapping from errors to answers."""
+
+    async def invalid(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, Invalid)
+        return answers.invalid(error)
+
+    async def transient(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, Transient)
+        return answers.transient(error)
+
+    async def framework(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return answers.http_error(error.status_code, dict(error.headers or {}))
+
+    async def gone(_request: Request, _error: Exception) -> Response:
+        return answers.http_error(400)
+
+    async def ours(_request: Request, error: Exception) -> Response:
+        log("ingest.request_failed", level="error", error=type(error).__name__)
+        return answers.http_error(500)
+
+    app.add_exception_handler(Invalid, invalid)
+    app.add_exception_handler(Transient, transient)
+    app.add_exception_handler(HTTPException, framework)
+    app.add_exception_handler(ClientDisconnect, gone)
+    app.add_exception_handler(Exception, ours)

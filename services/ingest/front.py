@@ -1,0 +1,127 @@
+"""What every request passes first: trailing slashes, CORS, room for one more, and the stopwatch.
+
+In: ASGI calls. Out: the same calls to the app behind, or an answer at once (preflights; 503 when full).
+Refuses, before a body is read, requests beyond `max_in_flight`, and while Kafka misses its deadlines all but
+a few that find out whether it is back: waiting senders would only fill the memory.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.ingest import answers, metrics
+from services.ingest.registry import Registry
+from shared.errors import Transient
+
+ROUTE: Final = "leadscore.route"
+"""Scope key under which an endpoint says its metric label; what says none is `other`."""
+
+PROBES: Final = 8
+"""Requests that may wait for Kafka at the same time while it is in trouble."""
+
+_ALLOWED_HEADERS: Final = (
+    "authorization, content-type, anonymousid, sentat, x-write-key, x-retry-count, x-enable-debug,"
+    " x-ip-policy, sp-anonymous"
+)
+_PREFLIGHT_S: Final = 86_400
+
+
+class Front:
+    """The outermost of our ASGI layers."""
+
+    def __init__(
+        self, app: ASGIApp, *, registry: Registry, max_in_flight: int, trouble: Callable[[], str]
+    ) -> None:
+        self._app = app
+        self._registry = registry
+        self._max_in_flight = max_in_flight
+        self._trouble = trouble
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        # Some SDKs add a slash; a redirect would cost a round trip, and some do not follow one with a body.
+        scope["path"] = scope["path"].rstrip("/") or "/"
+        origin = self._allowed_origin(scope)
+        if scope["method"] == "OPTIONS":
+            await _preflight(origin)(scope, receive, send)
+        elif self._full():
+            metrics.TURNED_AWAY.inc()
+            response = answers.transient(Transient("too many requests are waiting. Send again later."))
+            await response(scope, receive, _with_cors(send, origin) if origin else send)
+        else:
+            await self._measured(scope, receive, _with_cors(send, origin) if origin else send)
+
+    async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the call on, count it, time it."""
+        started_s = time.perf_counter()
+        status = 500
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        self._in_flight += 1
+        metrics.IN_FLIGHT.set(self._in_flight)
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            self._in_flight -= 1
+            metrics.IN_FLIGHT.set(self._in_flight)
+            route = scope.get(ROUTE, "other")
+            metrics.REQUESTS.labels(route=route, status=str(status)).inc()
+            metrics.REQUEST_SECONDS.labels(route=route).observe(time.perf_counter() - started_s)
+
+    def _full(self) -> bool:
+        return self._in_flight >= (PROBES if self._trouble() else self._max_in_flight)
+
+    def _allowed_origin(self, scope: Scope) -> str:
+        """The page that sends, if any source takes events from it; empty else, and for programs."""
+        for name, value in scope["headers"]:
+            if name == b"origin":
+                origin = value.decode("latin-1")
+                return origin if self._registry.any_allows(origin) else ""
+        return ""
+
+
+def _preflight(origin: str) -> Response:
+    """The answer to a browser that asks before it sends."""
+    if not origin:
+        return Response(status_code=204)
+    return Response(
+        status_code=204,
+        headers={
+            **_cors(origin),
+            "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+            "Access-Control-Allow-Headers": _ALLOWED_HEADERS,
+            "Access-Control-Max-Age": str(_PREFLIGHT_S),
+        },
+    )
+
+
+def _with_cors(send: Send, origin: str) -> Send:
+    """Let the page read our answer, so that its SDK knows what became of its events."""
+
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(_cors(origin))
+        await send(message)
+
+    return wrapped
+
+
+def _cors(origin: str) -> dict[str, str]:
+    return {
+        "Access-Control-Allow-Origin": origin,
+        # sendBeacon always asks with credentials; we set no cookies, so this gives nothing away.
+        "Access-Control-Allow-Credentials": "true",
+        "Vary": "Origin",
+    }

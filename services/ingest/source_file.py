@@ -1,0 +1,271 @@
+"""sources.yaml → `Registry`: who may send, how they prove it, what they may do.
+
+In: the file's text and the environment. Out: a `Registry`.
+Refuses (`Misconfigured`, all mistakes at once, with lines) what does not fit the schema, a `${NAME}` that the
+environment does not have, ids and keys used twice, and secrets written into the file.
+
+Secrets come from the environment: a value `${NAME}` is replaced by that variable. A write key may also stand
+there as `sha256:<64 hex digits>`.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, Literal
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from services.ingest.registry import Access, Form, Hook, Origins, Registry, Source, digest
+from shared.config_file import Document, parse, validate
+from shared.config_mistakes import Path
+from shared.errors import Misconfigured
+from shared.events import Kind
+
+MIN_KEY_CHARS: Final = 16
+
+COMMON_TRAITS: Final = (
+    *(
+        "email",
+        "name",
+        "first_name",
+        "last_name",
+        "title",
+        "job_title",
+        "phone",
+        "website",
+        "country",
+        "city",
+    ),
+    *("company", "company_size", "employees", "industry", "department", "role"),
+)
+
+_REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_HASHED: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s]*$", max_length=2000)]
+Origin = Annotated[str, Field(pattern=r"^(\*|null|https?://(\*\.)?[A-Za-z0-9.\[\]-]+(:(\d{1,5}|\*))?/?)$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FormSection(_Section):
+    """One form."""
+
+    id: Name = Field(description="The form's name: POST /v1/forms/<id>, and `properties.form` of its events.")
+    thanks: Url | None = Field(
+        default=None, description="Where a browser goes after the submit. Without it: our own page."
+    )
+    redirects: list[Url] = Field(
+        default=[],
+        description="Where the form's hidden field `_redirect` may lead: an origin allows all its pages.",
+    )
+    honeypot: str = Field(
+        default="website_url", min_length=1, description="A field people do not see; machines fill it."
+    )
+    traits: list[str] = Field(
+        default=list(COMMON_TRAITS), description="Fields about the person; all others are about this submit."
+    )
+
+
+class HookSection(_Section):
+    """An e-mail provider's webhook: POST /v1/hooks/<provider>/<source id>."""
+
+    provider: Literal["sendgrid"] = Field(description="Whose events these are.")
+    public_keys: list[SecretStr] = Field(
+        min_length=1,
+        description="Verification keys as the provider shows them (base64); two while you change them.",
+    )
+    max_age_h: float = Field(
+        default=25, gt=0, le=24 * 30, description="The oldest signature taken; SendGrid retries for 24 hours."
+    )
+
+
+class LimitSection(_Section):
+    """What a source may do."""
+
+    events_per_s: float | None = Field(
+        default=None, gt=0, description="Above this, after a burst of ten seconds' worth: 429."
+    )
+
+
+class SourceSection(_Section):
+    """One sender."""
+
+    id: Name = Field(description="The sender's name in events, metrics and topics. Never change it.")
+    access: Access = Field(description="public: the key is in web pages. secret: only your servers know it.")
+    kind: Kind = Field(description="What the events are, unless they say otherwise.")
+    keys: list[SecretStr] = Field(
+        default=[],
+        description="Write keys: ${NAME} from the environment, or sha256:<hex>. Several to rotate.",
+    )
+    origins: list[Origin] = Field(
+        default=[],
+        description='Web pages that may send: "https://www.example.com", "https://*.example.com", "*".',
+    )
+    limits: LimitSection = LimitSection()
+    forms: list[FormSection] = []
+    hook: HookSection | None = None
+
+
+class SourcesFile(_Section):
+    """sources.yaml: who may send events, and how they prove it."""
+
+    version: Literal[1] = Field(description="The version of this file's format.")
+    sources: list[SourceSection] = Field(min_length=1)
+
+
+def read(text: str, *, file: str, environment: Mapping[str, str]) -> Registry:
+    """The registry that this file describes.
+
+        text:         the content of sources.yaml
+        file:         its name, for messages
+        environment:  where `${NAME}` is looked up
+
+    Raises Misconfigured with every mistake and its line.
+    """
+    document = parse(text, file=file)
+    problems = list(_missing_references(document, environment))
+    try:
+        checked = validate(document, SourcesFile)
+    except Misconfigured as error:
+        raise Misconfigured(error.what, [*error.problems, *problems]) from error
+    builder = _Builder(document, environment)
+    registry = builder.registry(checked)
+    problems += builder.problems
+    if problems:
+        raise Misconfigured(f"{file} has {len(problems)} mistake{'s' * (len(problems) > 1)}:", problems)
+    return registry
+
+
+def schema() -> str:
+    """The JSON Schema of sources.yaml, as deploy/schemas/sources.v1.json holds it for editors."""
+    described = {"$schema": "https://json-schema.org/draft/2020-12/schema", **SourcesFile.model_json_schema()}
+    return json.dumps(described, indent=2) + "\n"
+
+
+class _Builder:
+    """Checked sections → registry, noting what a schema cannot see."""
+
+    def __init__(self, document: Document, environment: Mapping[str, str]) -> None:
+        self.problems: list[str] = []
+        self._document = document
+        self._environment = environment
+        self._keys: dict[bytes, Source] = {}
+
+    def registry(self, file: SourcesFile) -> Registry:
+        sources = [self._source(section, ("sources", at)) for at, section in enumerate(file.sources)]
+        self._once("source", [source.id for source in sources])
+        self._once("form", [form.id for source in sources for form in source.forms])
+        return Registry(sources, self._keys)
+
+    def _source(self, section: SourceSection, path: Path) -> Source:
+        if section.access == "public" and (section.keys or section.forms) and not section.origins:
+            self._note(
+                path, f'source "{section.id}": public without origins. List your pages, or "*" for all'
+            )
+        source = Source(
+            id=section.id,
+            access=section.access,
+            kind=section.kind,
+            origins=Origins.of(section.origins),
+            events_per_s=section.limits.events_per_s,
+            forms=tuple(_form(form) for form in section.forms),
+            hook=self._hook(section.hook, (*path, "hook")) if section.hook else None,
+        )
+        for at, key in enumerate(section.keys):
+            self._add_key(key.get_secret_value(), source, (*path, "keys", at))
+        return source
+
+    def _add_key(self, written: str, source: Source, path: Path) -> None:
+        """Keep one key's digest; says what is wrong with it, never the key."""
+        hashed = _HASHED.fullmatch(written)
+        key = self._resolve(written)
+        if key is None:
+            return
+        if key == written and not hashed and source.access == "secret":
+            self._note(path, "a secret key is written into the file. Write ${NAME} or sha256:<64 hex digits>")
+        elif not hashed and len(key) < MIN_KEY_CHARS:
+            self._note(path, f"a key of {len(key)} characters. Use at least {MIN_KEY_CHARS} random ones")
+        else:
+            kept = bytes.fromhex(hashed[1]) if hashed else digest(key)
+            if kept in self._keys:
+                other = self._keys[kept].id
+                self._note(path, f'this key already belongs to source "{other}". Give each source its own')
+            self._keys[kept] = source
+
+    def _hook(self, section: HookSection, path: Path) -> Hook:
+        keys = []
+        for at, written in enumerate(section.public_keys):
+            text = self._resolve(written.get_secret_value())
+            if text is None:
+                continue
+            try:
+                keys.append(_public_key(text))
+            except ValueError:
+                self._note(
+                    (*path, "public_keys", at),
+                    "not a P-256 public key in base64. Copy the provider's Verification Key",
+                )
+        return Hook(provider=section.provider, public_keys=tuple(keys), max_age_s=section.max_age_h * 3600)
+
+    def _resolve(self, written: str) -> str | None:
+        """The value meant, None for a missing variable (which is already on the list)."""
+        reference = _REFERENCE.fullmatch(written)
+        return (self._environment.get(reference[1]) or None) if reference else written
+
+    def _once(self, what: str, ids: list[str]) -> None:
+        for name, times in Counter(ids).items():
+            if times > 1:
+                self._note(("sources",), f'{what} "{name}" is here {times} times. Each id only once')
+
+    def _note(self, path: Path, message: str) -> None:
+        self.problems.append(self._document.problem(path, message))
+
+
+def _form(section: FormSection) -> Form:
+    return Form(
+        id=section.id,
+        thanks=section.thanks or "",
+        redirects=frozenset(url.rstrip("/") for url in section.redirects),
+        honeypot=section.honeypot,
+        traits=frozenset(section.traits),
+    )
+
+
+def _public_key(text: str) -> EllipticCurvePublicKey:
+    """The key in the base64 that providers show. Raises ValueError for anything else."""
+    try:
+        key = load_der_public_key(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("not a public key") from error
+    if not isinstance(key, EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+        raise ValueError("not a P-256 key")
+    return key
+
+
+def _missing_references(document: Document, environment: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each `${NAME}` in the file that the environment does not have."""
+    for path, text in _texts(document.data, ()):
+        reference = _REFERENCE.fullmatch(text)
+        if reference and not environment.get(reference[1]):
+            yield document.problem(path, f"${{{reference[1]}}} is not set. Set it in the environment")
+
+
+def _texts(data: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    """Every text of a document with its path."""
+    if isinstance(data, str):
+        yield path, data
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            yield from _texts(value, (*path, key))
+    elif isinstance(data, list):
+        for at, value in enumerate(data):
+            yield from _texts(value, (*path, at))

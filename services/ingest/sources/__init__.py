@@ -1,0 +1,1 @@
+"""One module per kind of sender: its wire format → `Draft`s."""

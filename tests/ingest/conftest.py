@@ -1,0 +1,148 @@
+"""What the tests of ingest share: sources, a broker in memory, and the app around both."""
+
+import base64
+from collections.abc import AsyncIterator
+
+import httpx
+import msgspec
+import pytest
+import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from fastapi import FastAPI
+
+from services.ingest import app as http
+from services.ingest import source_file
+from services.ingest.limits import Limits
+from services.ingest.publish import Outbox
+from services.ingest.receive import Receiver
+from services.ingest.registry import Registry
+from shared.testing import FrozenClock, MemoryBroker, SequentialIds
+from shared.topics import Topics
+
+WEBSITE_KEY = "website-key-0123456789"
+PRODUCT_KEY = "product-key-0123456789"
+LIMITED_KEY = "limited-key-0123456789"
+SITE = "https://www.shop.example"
+
+SENDGRID_PRIVATE_KEY = ec.generate_private_key(ec.SECP256R1())
+SENDGRID_PUBLIC_KEY = base64.b64encode(
+    SENDGRID_PRIVATE_KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+).decode()
+
+ENVIRONMENT = {
+    "KEY_WEBSITE": WEBSITE_KEY,
+    "KEY_PRODUCT": PRODUCT_KEY,
+    "KEY_LIMITED": LIMITED_KEY,
+    "SENDGRID": SENDGRID_PUBLIC_KEY,
+}
+SOURCES = f"""
+version: 1
+sources:
+  - id: website
+    access: public
+    kind: web
+    keys:
+      - ${{KEY_WEBSITE}}
+    origins:
+      - {SITE}
+  - id: product
+    access: secret
+    kind: product
+    keys:
+      - ${{KEY_PRODUCT}}
+  - id: limited
+    access: secret
+    kind: product
+    keys:
+      - ${{KEY_LIMITED}}
+    limits:
+      events_per_s: 0.2
+  - id: forms
+    access: public
+    kind: form
+    origins:
+      - {SITE}
+    forms:
+      - id: demo-request
+        thanks: {SITE}/thanks
+        redirects:
+          - {SITE}
+          - https://other.example/only/here
+      - id: contact
+  - id: email
+    access: secret
+    kind: email
+    hook:
+      provider: sendgrid
+      public_keys:
+        - ${{SENDGRID}}
+"""
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """Five sources: website, product, limited, forms, email."""
+    return source_file.read(SOURCES, file="sources.yaml", environment=ENVIRONMENT)
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    """2026-01-01, standing still."""
+    return FrozenClock()
+
+
+@pytest.fixture
+def limits() -> Limits:
+    """The default limits; a test module overrides this fixture to have others."""
+    return Limits()
+
+
+@pytest_asyncio.fixture
+async def broker() -> AsyncIterator[MemoryBroker]:
+    """A Kafka that is there."""
+    memory = MemoryBroker()
+    await memory.start()
+    yield memory
+    await memory.stop()
+
+
+@pytest.fixture
+def app(registry: Registry, broker: MemoryBroker, clock: FrozenClock, limits: Limits) -> FastAPI:
+    """Ingest, with everything but Kafka real."""
+    receiver = Receiver(
+        registry=registry, outbox=Outbox(broker, Topics()), clock=clock, ids=SequentialIds(), limits=limits
+    )
+    return http.create(receiver, registry, http.Admission(max_in_flight=64, trouble=broker.trouble))
+
+
+@pytest_asyncio.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A sender with the product's key."""
+    transport = httpx.ASGITransport(app=app, client=("203.0.113.77", 4711))
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://ingest.test", auth=(PRODUCT_KEY, "")
+    ) as sender:
+        yield sender
+
+
+@pytest_asyncio.fixture
+async def browser(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A sender without a key of its own: pages put it into what they send."""
+    transport = httpx.ASGITransport(app=app, client=("203.0.113.77", 4711))
+    async with httpx.AsyncClient(
+        transport=transport,
+        base_url="http://ingest.test",
+        headers={"user-agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"},
+    ) as sender:
+        yield sender
+
+
+def events(broker: MemoryBroker) -> list[dict[str, object]]:
+    """What is on the events topic, as plain JSON."""
+    return [msgspec.json.decode(record.value) for record in broker.on(Topics().events)]
+
+
+def rejected(broker: MemoryBroker) -> list[dict[str, object]]:
+    """What is on the rejected topic, as plain JSON."""
+    return [msgspec.json.decode(record.value) for record in broker.on(Topics().rejected)]
