@@ -108,6 +108,9 @@ class _Transport(httpx.AsyncHTTPTransport):
             network_backend=_Vetted(limits, resolver),
         )
 
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
     async def aclose(self) -> None:
         await super().aclose()
         self._resolver.close()

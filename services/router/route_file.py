@@ -170,7 +170,7 @@ class _Compiler:
             parts = httpx.URL(url)
         except httpx.InvalidURL:
             parts = httpx.URL()
-        if parts.scheme not in {"https", "http"} or not parts.host:
+        if parts.scheme not in {"https", "http"} or not parts.host or not _is_port(parts.port):
             self._wrong(where, "the url is not one. It looks like https://crm.example.com/leadscore")
         elif parts.scheme == "http" and not shape.allow_http:
             self._wrong(where, "the url is http without TLS. Use https, or set allow_http and allow_networks")
@@ -253,6 +253,10 @@ class _Compiler:
 
     def _wrong(self, where: Where, message: str) -> None:
         self._problems.append((self._document.line(where), self._document.problem(where, message)))
+
+
+def _is_port(port: int | None) -> bool:
+    return port is None or 0 < port <= 65_535
 
 
 def _kafka(shape: KafkaShape, language: Language) -> KafkaDestination:
