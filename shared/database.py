@@ -4,7 +4,8 @@ In: a `postgresql://` URL. Out: an engine, and asyncpg connections inside a tran
 Refuses to let a foreign exception out that means "try again": it becomes `Transient` here, once.
 
 The hot path uses asyncpg directly (SQLAlchemy Core adds 110 µs CPU a statement), but through SQLAlchemy's
-pool, so that there is one pool, one set of limits and one place where connections are made.
+pool, so that there is one pool, one set of limits and one place where connections are made. Its codec for
+json and jsonb comes along: parameters are JSON text, columns come back as Python values.
 """
 
 import ssl

@@ -27,13 +27,14 @@ from shared.ids import SystemIds
 from shared.kafka.connect import connection, topics
 from shared.kafka.stream import KafkaStream
 from shared.lifecycle import BackgroundTask, Drain, HttpServer, run
-from shared.scoring.model_file import load
+from shared.scoring.model_file import list_files, list_values, load
 from shared.telemetry import admin_app, configure_logging, log
 
 
 async def serve(settings: ScorerSettings) -> None:
     """Run the scorer until it is told to stop."""
-    text, lists = _text(settings.model_file), _lists(settings.lists_dir)
+    text = _text(settings.model_file)
+    lists = _lists(text, settings.model_file)
     model = load(text, file=str(settings.model_file), lists=lists)
     engine = postgres.engine(
         settings.database_url.get_secret_value(), application="leadscore-scorer", pool_size=settings.lanes + 2
@@ -91,19 +92,17 @@ def _text(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(
             "The scoring model cannot be read:",
-            [f"{file}: {type(error).__name__}. Set LEADSCORE_SCORER_MODEL_FILE to a scoring.yaml"],
+            [
+                f"{file}: {type(error).__name__}. Is LEADSCORE_SCORER_MODEL_FILE right, and are its lists beside it?"
+            ],
         ) from error
 
 
-def _lists(folder: Path) -> dict[str, frozenset[str]]:
-    """Every list in the folder: file name without .txt → its entries, comments left out."""
+def _lists(text: str, file: Path) -> dict[str, frozenset[str]]:
+    """The lists that the model names by path, relative to its file."""
     return {
-        path.stem: frozenset(
-            entry.lower()
-            for line in path.read_text(encoding="utf-8").splitlines()
-            if (entry := line.partition("#")[0].strip())
-        )
-        for path in sorted(folder.glob("*.txt"))
+        name: list_values(_text(file.parent / path))
+        for name, path in list_files(text, file=str(file)).items()
     }
 
 

@@ -6,6 +6,7 @@ Trouble with Postgres is nobody's fault in the data: the batch is read again lat
 """
 
 import asyncio
+import traceback
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -107,6 +108,8 @@ class Consumer:
 
     async def _commit_or_split(self, partition: Partition, batch: list[Decoded]) -> None:
         """Commit a batch; if it holds poison, halve it until the one record stands alone."""
+        if partition.halted:
+            return
         try:
             await self._commit(partition, batch)
         except (Transient, IdentityRace, Fenced):
@@ -117,14 +120,7 @@ class Consumer:
                 await self._commit_or_split(partition, batch[:half])
                 await self._commit_or_split(partition, batch[half:])
                 return
-            offset = batch[0].record.offset
-            log(
-                "scorer.poison",
-                level="error",
-                partition=partition.number,
-                offset=offset,
-                error=type(error).__name__,
-            )
+            _log_poison(batch[0].record, error)
             await self._commit(partition, [batch[0].rejected(_poison(error))])
 
     async def _commit(self, partition: Partition, batch: list[Decoded]) -> None:
@@ -187,6 +183,19 @@ class Consumer:
                 metrics.LAG_RECORDS.labels(partition=str(number)).set(lag)
             if lag == 0:
                 metrics.LAG_SECONDS.labels(partition=str(number)).set(0)
+
+
+def _log_poison(record: Received, error: Exception) -> None:
+    """Where our code broke, without what the record said."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    log(
+        "scorer.poison",
+        level="error",
+        partition=record.partition,
+        offset=record.offset,
+        error=type(error).__name__,
+        where=f"{frame.filename}:{frame.lineno}",
+    )
 
 
 def _poison(error: Exception) -> Invalid:

@@ -21,10 +21,6 @@ class ScorerSettings(ServiceSettings, KafkaSettings, DatabaseSettings):
     model_file: Path = Field(
         default=Path("deploy/config/scoring.yaml"), description="The scoring model to score with."
     )
-    lists_dir: Path = Field(
-        default=Path("deploy/config/lists"),
-        description="Folder of *.txt lists (one entry per line) that the model's conditions name.",
-    )
     group: str = Field(
         default="leadscore-scorer",
         min_length=1,

@@ -34,10 +34,48 @@ MODEL = """
 name: test
 dimensions:
   fit: {label: {en: Fit, de: Passung}, between: [0, 40]}
-  engagement: {label: {en: Engagement, de: Interesse}, between: [0, 100]}
+  engagement: {label: {en: Engagement, de: Interesse}, between: [0, 60]}
 groups:
-  web: {dimension: engagement, label: {en: Web, de: Web}}
+  web: {dimension: engagement, label: {en: Web, de: Web}, between: [0, 25]}
+  direct: {dimension: engagement, label: {en: Direct, de: Direkt}}
   who: {dimension: fit, label: {en: Who, de: Wer}}
+engagement:
+  view:
+    event: page.viewed
+    group: web
+    points: 4
+    half_life: 14d
+    limit: {times: 3, per: week}
+    label: {en: "Page visited {times}", de: "Seite {times} besucht"}
+  click:
+    event: email.clicked
+    group: direct
+    points: 15
+    half_life: 30d
+    label: {en: "E-mail clicked {times}", de: "E-Mail {times} angeklickt"}
+  form:
+    event: form.submitted
+    group: direct
+    points: 30
+    label: {en: "Form sent {times}", de: "Formular {times} gesendet"}
+fit:
+  company:
+    when: {company: {exists: true}}
+    group: who
+    points: 10
+    label: {en: Company known, de: Firma bekannt}
+grade:
+  fit: {A: 30, B: 20, C: 10}
+  engagement: {"1": 40, "2": 20, "3": 5}
+stages:
+  lead:
+    label: {en: Lead, de: Lead}
+  mql:
+    label: {en: MQL, de: MQL}
+    enter: {at_least: {score: 30}}
+    leave: {below: {score: 20}, to: recycled}
+  recycled:
+    label: {en: Recycled, de: Zurueck}
 """
 
 

@@ -122,7 +122,7 @@ async def retire(connection: Any, merge: Merge, moved: list[dict[str, str]]) -> 
     row = await connection.fetchval(_RETIRE, merge.winner, merge.loser)
     await connection.execute(_COMPRESS, merge.winner, merge.loser)
     await connection.execute(
-        _LOG_MERGE, merge.winner, merge.loser, merge.cause, row or "{}", json.dumps(moved)
+        _LOG_MERGE, merge.winner, merge.loser, merge.cause, json.dumps(row or {}), json.dumps(moved)
     )
 
 
@@ -144,7 +144,7 @@ def _lead(row: "asyncpg.Record") -> Lead:
         ledger=_ledger_decoder.decode(row["ledger"]),
         score=row["score"],
         grade=row["grade"],
-        dimensions=json.loads(row["dimensions"]),
+        dimensions=row["dimensions"],
         scored_at=row["scored_at"],
         due_at=row["due_at"],
         model_version=row["model_version"],

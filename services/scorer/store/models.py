@@ -45,5 +45,5 @@ async def active(connection: Any) -> StoredModel | None:
     row = await connection.fetchrow(_ACTIVE)
     if row is None:
         return None
-    lists = {name: frozenset(entries) for name, entries in json.loads(row["lists"]).items()}
+    lists = {name: frozenset(entries) for name, entries in row["lists"].items()}
     return StoredModel(version=row["version"], content=row["content"], lists=lists)
