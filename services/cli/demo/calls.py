@@ -17,7 +17,7 @@ from services.cli.demo.rows import Row
 
 Method = Literal["page", "track", "identify"]
 
-SHOP: Final = "https://shop.example"
+SHOP: Final = "https://www.example.com"
 
 # What shows a page; everything else is something the visitor does, under its own name.
 _PAGES: Final[Mapping[str, str]] = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from services.cli.demo.calls import BROWSERS, Run, anonymous_id
+from services.cli.demo.calls import BROWSERS, SHOP, Run, anonymous_id
 from services.cli.demo.people import Person, dice
 from services.cli.demo.rows import Row
 
@@ -69,7 +69,8 @@ def _fields(person: Person, form: str) -> dict[str, str]:
 def _hidden(form: str, visitor: str, run: Run) -> dict[str, str]:
     return {
         "anonymous_id": anonymous_id(visitor),
-        "message_id": f"demo-{run.id}-{visitor}-{form}",
+        "_id": f"demo-{run.id}-{visitor}-{form}",
+        "page_url": f"{SHOP}/{form}",
         _HONEYPOT: "",
     }
 
@@ -82,5 +83,5 @@ def _machine(number: int, run: Run) -> Submit:
         "message": "Best offer",
         _HONEYPOT: "https://bulk.example/",
     }
-    fields = {**typed, "message_id": f"demo-{run.id}-machine-{number}"}
+    fields = {**typed, "_id": f"demo-{run.id}-machine-{number}"}
     return Submit(form="contact", fields=fields, user_agent=BROWSERS["desktop"])

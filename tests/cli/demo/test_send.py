@@ -1,0 +1,165 @@
+"""The demo's senders, against a real HTTP server that writes down what it gets."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sendgrid import EventWebhook
+
+from services.cli.demo.calls import Call
+from services.cli.demo.forms import Submit
+from services.cli.demo.mails import Mailed
+from services.cli.demo.send import Address, Browser, Mailer, Shop
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request as it came."""
+
+    path: str
+    headers: Message
+    body: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class Listener:
+    """A server on a free port: what it got, what it answers."""
+
+    url: str
+    status: int = 200
+    got: list[Request] = field(default_factory=list)
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    """A running `Listener`."""
+    state = Listener(url="")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            state.got.append(Request(path=self.path, headers=self.headers, body=body))
+            answer = b'{"code": "no", "message": "no"}' if state.status >= 400 else b'{"success": true}'
+            self.send_response(state.status)
+            self.send_header("content-length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its parent's name
+            """Nothing: the test looks at `got`."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield state
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def _address(listener: Listener) -> Address:
+    return Address(
+        ingest=listener.url,
+        server_key="server-key-0123456789",
+        site_key="site-key-0123456789",
+        mail_source="mail",
+        mail_key=ec.generate_private_key(ec.SECP256R1()),
+    )
+
+
+def _calls(number: int) -> list[Call]:
+    return [
+        Call(
+            at=NOW,
+            method="track",
+            arguments={"anonymous_id": "a", "event": "search", "message_id": f"m-{at}", "timestamp": NOW},
+        )
+        for at in range(number)
+    ]
+
+
+def test_the_sdk_sends_everything_before_send_returns(listener: Listener) -> None:
+    """250 calls are with the server when send returns, gzipped, in batches of at most 100, ids kept."""
+    shop = Shop(_address(listener))
+    shop.send(_calls(250))
+    batches = [json.loads(gzip.decompress(request.body))["batch"] for request in listener.got]
+    shop.close()
+    assert max(map(len, batches)) <= 100
+    assert [item["messageId"] for batch in batches for item in batch] == [f"m-{at}" for at in range(250)]
+    assert shop.refused == 0
+    assert {request.headers["content-encoding"] for request in listener.got} == {"gzip"}
+
+
+def test_what_the_sdk_gives_up_is_counted(listener: Listener) -> None:
+    """Events of a batch that the server refuses for good are counted as refused."""
+    listener.status = 400
+    shop = Shop(_address(listener), gzip=False)
+    shop.send(_calls(30))
+    shop.close()
+    assert shop.refused == 30
+
+
+def test_webhooks_verify_with_sendgrids_own_library(listener: Listener) -> None:
+    """Each post's signature verifies with SendGrid's library and the public key, and not for another body."""
+    address = _address(listener)
+    mailer = Mailer(address)
+    mailer.send([Mailed(at=NOW, event={"event": "open", "sg_event_id": str(at)}) for at in range(250)])
+    mailer.close()
+    shown = (
+        address.mail_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    )
+    webhook = EventWebhook("".join(shown.splitlines()[1:-1]))
+    for request in listener.got:
+        signature = request.headers["x-twilio-email-event-webhook-signature"]
+        at = request.headers["x-twilio-email-event-webhook-timestamp"]
+        assert webhook.verify_signature(request.body.decode(), signature, at)
+        assert not webhook.verify_signature(request.body.decode() + " ", signature, at)
+    assert [len(json.loads(request.body)) for request in listener.got] == [200, 50]
+    assert {request.path for request in listener.got} == {"/v1/hooks/sendgrid/mail"}
+
+
+def test_refused_webhooks_are_counted_by_event(listener: Listener) -> None:
+    """A post that is not taken counts all its events as refused."""
+    listener.status = 401
+    mailer = Mailer(_address(listener))
+    mailer.send([Mailed(at=NOW, event={"event": "open"})] * 3)
+    mailer.close()
+    assert mailer.refused == 3
+
+
+def test_forms_look_like_a_browsers(listener: Listener) -> None:
+    """A form is posted urlencoded, with the public key in the query, an origin and a browser's name."""
+    browser = Browser(_address(listener))
+    browser.send(
+        [Submit(form="contact", fields={"email": "a@b.example", "name": "Ä"}, user_agent="Mozilla/5.0")]
+    )
+    browser.close()
+    [request] = listener.got
+    assert urlsplit(request.path).path == "/v1/forms/contact"
+    assert parse_qs(urlsplit(request.path).query) == {"writeKey": ["site-key-0123456789"]}
+    assert parse_qs(request.body.decode()) == {"email": ["a@b.example"], "name": ["Ä"]}
+    assert request.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert request.headers["origin"] == "https://www.example.com"
+    assert request.headers["user-agent"] == "Mozilla/5.0"
+    assert browser.refused == 0
+
+
+def test_refused_forms_are_counted(listener: Listener) -> None:
+    """A form answered with an error counts as refused."""
+    listener.status = 404
+    browser = Browser(_address(listener))
+    browser.send([Submit(form="no-such", fields={"email": "a@b.example"}, user_agent="Mozilla/5.0")])
+    browser.close()
+    assert browser.refused == 1
