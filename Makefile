@@ -1,6 +1,6 @@
 # Everything a person types. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check format lock kafka-jars bench-slice wipe-data clean
+.PHONY: help setup run demo test check format lock kafka-jars bench-slice wipe clean
 
 BIN := .venv/bin
 
@@ -38,7 +38,7 @@ lock: ## Write deploy/locks/*.txt anew from pyproject.toml (UPGRADE=1 takes newe
 kafka-jars: ## Write the list of Kafka's jars anew (needs Maven; KAFKA=4.3.1)
 	@deploy/bootstrap/kafka-jars.sh $(KAFKA)
 
-wipe-data: setup ## Delete all data of `make run` on this machine (.data), after asking
+wipe: setup ## Delete all data of `make run` on this machine (.data), after asking
 	@$(BIN)/leadscore wipe
 
 clean: ## Delete what can be made again: .venv, .cache, .tools, caches (not the data)

@@ -7,6 +7,9 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
+# Root is the user of many a container; pip need not explain that it is.
+export PIP_ROOT_USER_ACTION=ignore
+
 LOCK=deploy/locks/dev.txt
 STAMP=.venv/leadscore.stamp
 

@@ -5,12 +5,24 @@ Refuses to run twice at the same time: a second migrator waits for the first (ad
 """
 
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from shared.settings import DatabaseSettings, load
+
 MIGRATIONS = Path(__file__).resolve().parents[2] / "deploy" / "migrations"
+
+
+def migrate(
+    revision: Annotated[str, typer.Argument(help="The revision to go to.")] = "head",
+) -> None:
+    """Bring the database's schema to a revision, upwards."""
+    upgrade(load(DatabaseSettings).database_url.get_secret_value(), revision)
+    typer.echo(f"the schema is at {head() if revision == 'head' else revision}")
 
 
 def upgrade(url: str, revision: str = "head") -> None:

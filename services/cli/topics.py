@@ -10,14 +10,17 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.errors import Transient
+from shared.kafka import connect
 from shared.kafka.connect import Connection
+from shared.settings import KafkaSettings, load
 from shared.topics import Topic, Topics
 
 _REPLICAS: Final = 3
@@ -39,6 +42,20 @@ class Comparison:
 
     missing: tuple[Topic, ...]
     differences: tuple[str, ...]
+
+
+def topics(
+    *,
+    check_only: Annotated[bool, typer.Option("--check", help="Change nothing; say what is missing.")] = False,
+) -> None:
+    """Create the Kafka topics that are missing; exit with 1 where one is not as it should be."""
+    settings = load(KafkaSettings)
+    connection, wanted = connect.connection(settings, "leadscore-topics"), connect.topics(settings)
+    lines = asyncio.run(check(connection, wanted) if check_only else ensure(connection, wanted))
+    for line in lines or ["all topics are as they should be"]:
+        typer.echo(line)
+    if any(not line.startswith("created ") for line in lines):
+        raise typer.Exit(1)
 
 
 async def ensure(connection: Connection, topics: Topics) -> list[str]:

@@ -5,6 +5,7 @@ In: an address. Out: tables for people, or JSON for programs. Refuses nothing bu
 
 import asyncio
 import json
+import os
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from services.cli.installation import Installation
 from services.cli.lead.read import LeadView, by_email
 from shared.database import engine, transaction
 from shared.settings import DatabaseSettings, load
@@ -39,7 +41,8 @@ def show(
     language: Annotated[str, typer.Option(help="Language of the reasons: en or de.")] = "en",
 ) -> None:
     """Show one lead: score, stage, receipts, timeline."""
-    view = asyncio.run(_read(email, load(LeadSettings)))
+    known = Installation.of(os.environ).known()
+    view = asyncio.run(_read(email, load(LeadSettings, {**known, **os.environ})))
     if as_json:
         typer.echo(json.dumps(asdict(view), default=_plain, ensure_ascii=False, indent=2))
         return

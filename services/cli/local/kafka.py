@@ -126,6 +126,11 @@ class KafkaServer:
         await self._until_it_answers(self._child)
         return self.bootstrap_servers
 
+    async def wait(self) -> int:
+        """Return its exit code when it ends; only meaningful after start."""
+        assert self._child is not None
+        return await self._child.wait()
+
     async def stop(self) -> None:
         """Stop it in order: logs are flushed, so that the next start has nothing to recover."""
         if self._child is not None:

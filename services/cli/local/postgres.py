@@ -94,6 +94,11 @@ class PostgresServer:
         await self._until_it_answers(self._child)
         return self.url
 
+    async def wait(self) -> int:
+        """Return its exit code when it ends; only meaningful after start."""
+        assert self._child is not None
+        return await self._child.wait()
+
     async def stop(self) -> None:
         """Stop it the fast way: open transactions roll back, nothing is left to recover."""
         if self._child is not None:
@@ -139,7 +144,7 @@ class PostgresServer:
         if written_by != str(major):
             raise Misconfigured(
                 f"{self._data} was written by PostgreSQL {written_by}, the programs in {binaries} are "
-                f"{major}. Set LEADSCORE_PG_BIN to a PostgreSQL {written_by}, or make wipe-data.",
+                f"{major}. Set LEADSCORE_PG_BIN to a PostgreSQL {written_by}, or make wipe.",
                 [],
             )
         return binaries

@@ -1,0 +1,87 @@
+"""The `leadscore` command.
+
+In: argv. Out: one of the commands below, each in a module of its own that is imported only when it runs.
+Refuses nothing itself: what a command raises on purpose becomes one message and an exit code.
+
+Outside `up`, what the environment leaves open comes from the data folder: a second terminal knows the keys
+and addresses of the installation that runs in the first.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Final
+
+import typer
+
+from services.cli.installation import Installation
+from shared.errors import LeadscoreError, Misconfigured
+
+# Two words: a command of a group. A new command is one line here.
+COMMANDS: Final = {
+    "up": ("services.cli.up:up", "Start everything on this machine; Ctrl-C stops it."),
+    "demo": ("services.cli.demo.command:demo", "Send shop traffic and show what became of it."),
+    "lead show": ("services.cli.lead.show:show", "Show one lead: score, stage, receipts, timeline."),
+    "migrate": ("services.cli.migrate:migrate", "Bring the database to the newest revision."),
+    "topics": ("services.cli.topics:topics", "Create the Kafka topics that are missing; tell which differ."),
+    "wipe": ("services.cli.wipe:wipe", "Delete all data on this machine, after asking."),
+}
+_GROUPS: Final = {"lead": "One person, as the scorer sees them."}
+# These make the data folder, or unmake it: what is written there must not look like the user's own wish.
+_OWNERS: Final = ("up", "wipe")
+
+
+def main() -> int:
+    """Run the command that argv names; 2 for wrong configuration, 1 for other trouble."""
+    argv = sys.argv[1:]
+    if argv and argv[0] not in _OWNERS:
+        for name, value in Installation.of(os.environ).known().items():
+            os.environ.setdefault(name, value)
+    try:
+        application(COMMANDS, argv)(argv)
+    except LeadscoreError as error:
+        print(error, file=sys.stderr)
+        return 2 if isinstance(error, Misconfigured) else 1
+    return 0
+
+
+def application(commands: Mapping[str, tuple[str, str]], argv: Sequence[str]) -> typer.Typer:
+    """The commands as typer knows them; only those that `argv` may mean are imported."""
+    root = typer.Typer(
+        name="leadscore",
+        help="Lead scoring that explains itself.",
+        no_args_is_help=True,
+        add_completion=False,
+    )
+    groups: dict[str, typer.Typer] = {}
+    for words, (where, explained) in commands.items():
+        *group, name = words.split()
+        parent = root
+        if group:
+            parent = groups.setdefault(group[0], typer.Typer(no_args_is_help=True))
+        meant = argv[:1] == words.split()[:1]
+        parent.command(name, help=explained)(_load(where) if meant else _not_meant)
+    for name, group_app in groups.items():
+        root.add_typer(group_app, name=name, help=_GROUPS[name])
+    # With a single command typer would make it the program itself.
+    root.callback()(_nothing)
+    return root
+
+
+def _load(where: str) -> Callable[..., None]:
+    module, _, function = where.partition(":")
+    found: Callable[..., None] = getattr(import_module(module), function)
+    return found
+
+
+def _not_meant() -> None:
+    """Stands in the list of commands for one that this argv cannot run."""
+
+
+def _nothing() -> None:
+    """Lead scoring that explains itself."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

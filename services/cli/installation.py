@@ -1,0 +1,139 @@
+"""One machine's installation: its data folder, the lock on it, its secrets and addresses.
+
+In: LEADSCORE_DATA (default `.data` here). Out: files in that folder that a restart finds again.
+Refuses two supervisors on one folder, and to delete what it did not make.
+
+    .data/postgres .data/kafka    the servers' data, logs, ports
+    .data/services                pid files of ingest, scorer, router
+    .data/secrets.env             made up on the first start, mode 0600; never changed afterwards
+    .data/addresses.env           where things are while `leadscore up` runs
+"""
+
+import base64
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from shared.errors import Misconfigured
+
+_OURS: Final = ("postgres", "kafka", "services", "secrets.env", "addresses.env", "ports.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """The installation in this folder; nothing is made before it is asked for."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> "Installation":
+        """The one that the environment means."""
+        return cls(folder=Path(environment.get("LEADSCORE_DATA") or ".data").resolve())
+
+    @contextmanager
+    def claim(self) -> Iterator[None]:
+        """Hold the folder: no other supervisor on it while the block lasts. Ends with the process, however.
+
+        Raises Misconfigured if another one holds it.
+        """
+        # Records and logs in it are about people.
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.folder / "lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                lock.seek(0)
+                raise Misconfigured(
+                    f"Leadscore already runs on {self.folder} (process {lock.read().strip() or 'unknown'}). "
+                    "Stop it, or set LEADSCORE_DATA to another folder.",
+                    [],
+                ) from error
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+
+    def secrets(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Every secret one machine needs: from the environment, else from the file, else made up and kept."""
+        kept = _read(self.folder / "secrets.env")
+        ours = _tokens() | kept
+        if "LEADSCORE_DEMO_MAIL_KEY" not in kept:
+            ours |= _mail_keys()
+        if ours != kept:
+            _write(self.folder / "secrets.env", ours)
+        return {name: environment.get(name) or value for name, value in ours.items()}
+
+    def note(self, addresses: Mapping[str, str]) -> None:
+        """Keep where things are, for the other commands."""
+        _write(self.folder / "addresses.env", addresses)
+
+    def known(self) -> dict[str, str]:
+        """Secrets and addresses as they are on disk."""
+        return _read(self.folder / "secrets.env") | _read(self.folder / "addresses.env")
+
+    def wipe(self) -> None:
+        """Delete the data, the secrets, everything we made.
+
+        Raises Misconfigured while a supervisor runs on them.
+        """
+        with self.claim():
+            for name in _OURS:
+                path = self.folder / name
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+
+
+def _tokens() -> dict[str, str]:
+    """Random text, in the shape that each reader asks for."""
+    makers: dict[str, Callable[[], str]] = {
+        "LEADSCORE_IDENTITY_KEY": lambda: secrets.token_urlsafe(32),
+        "LEADSCORE_WEBHOOK_SECRET": lambda: "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
+        "LEADSCORE_KEY_WEBSITE": lambda: "pub_" + secrets.token_urlsafe(18),
+        "LEADSCORE_KEY_PRODUCT": lambda: "sec_" + secrets.token_urlsafe(24),
+    }
+    return {name: make() for name, make in makers.items()}
+
+
+def _mail_keys() -> dict[str, str]:
+    """A pair as SendGrid has one: `leadscore demo` signs with the private half."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    signing = private.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    verifying = private.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return {
+        "LEADSCORE_DEMO_MAIL_KEY": base64.b64encode(signing).decode(),
+        "SENDGRID_PUBLIC_KEY": base64.b64encode(verifying).decode(),
+    }
+
+
+def _read(file: Path) -> dict[str, str]:
+    """NAME=value lines; nothing if there is no file."""
+    try:
+        lines = file.read_text().splitlines()
+    except FileNotFoundError:
+        return {}
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def _write(file: Path, values: Mapping[str, str]) -> None:
+    """Replace the file in one step, readable for its owner only."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.writelines(f"{name}={value}\n" for name, value in values.items())
+    unfinished.replace(file)
