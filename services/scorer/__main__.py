@@ -92,9 +92,7 @@ def _text(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(
             "The scoring model cannot be read:",
-            [
-                f"{file}: {type(error).__name__}. Is LEADSCORE_SCORER_MODEL_FILE right, and are its lists beside it?"
-            ],
+            [f"{file}: {type(error).__name__}. LEADSCORE_SCORER_MODEL_FILE names the model"],
         ) from error
 
 

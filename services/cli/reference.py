@@ -1,0 +1,96 @@
+"""The manual of settings: deploy/config/reference.env, written from the code that reads them.
+
+In: every service's settings class, and the variables that others read. Out: the file's text.
+Refuses to drift: tests/test_docs.py compares the text with the committed file (`make reference` renews it).
+"""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from services.ingest.settings import IngestSettings
+from services.router.settings import RouterSettings
+from services.scorer.settings import ScorerSettings
+from shared.settings import DatabaseSettings, KafkaSettings, ServiceSettings, variables
+
+FILE: Final = Path(__file__).resolve().parents[2] / "deploy" / "config" / "reference.env"
+
+_SHARED: Final[tuple[type[BaseSettings], ...]] = (ServiceSettings, KafkaSettings, DatabaseSettings)
+_SERVICES: Final[dict[str, type[BaseSettings]]] = {
+    "ingest": IngestSettings,
+    "scorer": ScorerSettings,
+    "router": RouterSettings,
+}
+
+# Read outside the settings classes: by `make`, by the embedded servers, and by name from the YAML files.
+_ELSEWHERE: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
+    "one machine (leadscore up, make run)": (
+        (
+            "LEADSCORE_DATA",
+            ".data",
+            "Folder of the embedded servers' data, of secrets made up, of pid files.",
+        ),
+        ("LEADSCORE_CACHE", "", "Folder of downloaded parts; empty: the user's cache folder."),
+        ("LEADSCORE_KAFKA_JARS", "", "Folder with Kafka's jars, where they cannot be fetched."),
+        ("LEADSCORE_PG_BIN", "", "Folder with PostgreSQL's initdb and postgres, instead of the wheel's."),
+        ("LEADSCORE_PYTHON", "", "Python (3.11 or newer) that `make setup` builds the environment with."),
+        ("JAVA_HOME", "", "A Java of 17 or newer for the embedded Kafka."),
+        ("LEADSCORE_DEMO_MAIL_KEY", "", "Key `leadscore demo` signs e-mail events with; made up by `up`."),
+    ),
+    "named by the files in deploy/config": (
+        ("LEADSCORE_KEY_WEBSITE", "", "sources.yaml: write key of the website; public."),
+        ("LEADSCORE_KEY_PRODUCT", "", "sources.yaml: write key of your servers; a secret."),
+        ("SENDGRID_PUBLIC_KEY", "", "sources.yaml: verification key of SendGrid's event webhook."),
+        ("LEADSCORE_CRM_WEBHOOK_URL", "", "routing.yaml: where qualified leads are posted; empty: nowhere."),
+        ("LEADSCORE_WEBHOOK_SECRET", "", "routing.yaml: whsec_… that signs those posts."),
+        (
+            "LEADSCORE_WEBHOOK_SECRET_PREVIOUS",
+            "",
+            "routing.yaml: the one before, while the receiver changes.",
+        ),
+    ),
+}
+
+_HEAD: Final = """\
+# Every setting there is, with its default. Written by `make reference` from the code; a test compares them.
+# A service that finds a mistake refuses to start and lists all of them. Secrets have no default.
+"""
+
+
+def text() -> str:
+    """The file as it should be."""
+    sections = [_HEAD, _section("every service", [one for part in _SHARED for one in variables(part)])]
+    seen = {name for part in _SHARED for name, _ in variables(part)}
+    for service, settings in _SERVICES.items():
+        own = [(name, field) for name, field in variables(settings) if name not in seen]
+        sections.append(_section(service, own))
+    for title, rows in _ELSEWHERE.items():
+        lines = [f"# {why}\n{name}={default}\n" for name, default, why in rows]
+        sections.append(f"\n# ---- {title}\n" + "\n".join(lines))
+    return "".join(sections)
+
+
+def _section(title: str, rows: list[tuple[str, FieldInfo]]) -> str:
+    lines = [f"# {field.description}\n{name}={_default(field)}\n" for name, field in rows]
+    return f"\n# ---- {title}\n" + "\n".join(lines)
+
+
+def _default(field: FieldInfo) -> str:
+    """The default as one writes it in an environment; empty where there is none."""
+    value = field.default
+    if field.is_required():
+        return ""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in value)
+    return str(value)
+
+
+if __name__ == "__main__":
+    FILE.write_text(text())
+    sys.stdout.write(f"{FILE} written\n")
