@@ -5,13 +5,14 @@ Refuses (`Misconfigured`, all mistakes at once, with lines) what does not fit th
 environment does not have, ids and keys used twice, and secrets written into the file.
 
 Secrets come from the environment: a value `${NAME}` is replaced by that variable. A write key may also stand
-there as `sha256:<64 hex digits>`.
+there as `sha256:<64 hex digits>`. `python -m services.ingest.source_file` prints the JSON Schema.
 """
 
 import base64
 import binascii
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
@@ -269,3 +270,7 @@ def _texts(data: Any, path: Path) -> Iterator[tuple[Path, str]]:
     elif isinstance(data, list):
         for at, value in enumerate(data):
             yield from _texts(value, (*path, at))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(schema())

@@ -28,12 +28,12 @@ class Throttle:
         never pass otherwise.
         """
         rate = source.events_per_s
-        if rate is None:
+        if rate is None or not events:
             return 0.0
         size = rate * BURST_S
         level, at_s = self._buckets.get(source.id, (size, now_s))
         level = min(size, level + (now_s - at_s) * rate)
         missing = min(events, size) - level
-        taken = 0 if missing > _NOTHING else events
-        self._buckets[source.id] = (level - taken, now_s)
-        return 0.0 if taken else max(missing, 0.0) / rate
+        enough = missing <= _NOTHING
+        self._buckets[source.id] = (level - events if enough else level, now_s)
+        return 0.0 if enough else missing / rate

@@ -1,14 +1,10 @@
 """What the tests of ingest share: sources, a broker in memory, and the app around both."""
 
-import base64
 from collections.abc import AsyncIterator
 
 import httpx
-import msgspec
 import pytest
 import pytest_asyncio
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import FastAPI
 
 from services.ingest import app as http
@@ -19,65 +15,7 @@ from services.ingest.receive import Receiver
 from services.ingest.registry import Registry
 from shared.testing import FrozenClock, MemoryBroker, SequentialIds
 from shared.topics import Topics
-
-WEBSITE_KEY = "website-key-0123456789"
-PRODUCT_KEY = "product-key-0123456789"
-LIMITED_KEY = "limited-key-0123456789"
-SITE = "https://www.shop.example"
-
-SENDGRID_PRIVATE_KEY = ec.generate_private_key(ec.SECP256R1())
-SENDGRID_PUBLIC_KEY = base64.b64encode(
-    SENDGRID_PRIVATE_KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-).decode()
-
-ENVIRONMENT = {
-    "KEY_WEBSITE": WEBSITE_KEY,
-    "KEY_PRODUCT": PRODUCT_KEY,
-    "KEY_LIMITED": LIMITED_KEY,
-    "SENDGRID": SENDGRID_PUBLIC_KEY,
-}
-SOURCES = f"""
-version: 1
-sources:
-  - id: website
-    access: public
-    kind: web
-    keys:
-      - ${{KEY_WEBSITE}}
-    origins:
-      - {SITE}
-  - id: product
-    access: secret
-    kind: product
-    keys:
-      - ${{KEY_PRODUCT}}
-  - id: limited
-    access: secret
-    kind: product
-    keys:
-      - ${{KEY_LIMITED}}
-    limits:
-      events_per_s: 0.2
-  - id: forms
-    access: public
-    kind: form
-    origins:
-      - {SITE}
-    forms:
-      - id: demo-request
-        thanks: {SITE}/thanks
-        redirects:
-          - {SITE}
-          - https://other.example/only/here
-      - id: contact
-  - id: email
-    access: secret
-    kind: email
-    hook:
-      provider: sendgrid
-      public_keys:
-        - ${{SENDGRID}}
-"""
+from tests.ingest.senders import ENVIRONMENT, PRODUCT_KEY, SOURCES
 
 
 @pytest.fixture
@@ -136,13 +74,3 @@ async def browser(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         headers={"user-agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"},
     ) as sender:
         yield sender
-
-
-def events(broker: MemoryBroker) -> list[dict[str, object]]:
-    """What is on the events topic, as plain JSON."""
-    return [msgspec.json.decode(record.value) for record in broker.on(Topics().events)]
-
-
-def rejected(broker: MemoryBroker) -> list[dict[str, object]]:
-    """What is on the rejected topic, as plain JSON."""
-    return [msgspec.json.decode(record.value) for record in broker.on(Topics().rejected)]
