@@ -16,8 +16,8 @@ from services.cli.demo.people import people
 from services.cli.demo.rows import Row
 
 SEED: Final = 2024
-# A multiple of what the SDK puts into one request, so that no request of a portion waits to be filled.
-_PORTION: Final = 2_000
+# About two days of the shop.
+_PORTION: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

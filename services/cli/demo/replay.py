@@ -89,6 +89,7 @@ def _send(plan: Plan, address: Address, progress: Progress) -> int:
             shop.send(portion.calls)
             mailer.send(portion.mails)
             progress.sent += len(portion.calls) + len(portion.mails)
+        shop.finish()
         browser.send(plan.submits)
         progress.sent += len(plan.submits)
         return shop.refused + mailer.refused + browser.refused

@@ -26,6 +26,8 @@ from services.cli.demo.mails import Mailed
 # What SendGrid collects for half a minute is rarely more; well below any body limit.
 _MAILS_AT_ONCE: Final = 200
 _TIMEOUT_S: Final = 20.0
+_UNSENT_CALLS: Final = 500
+_PAUSE_S: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +58,22 @@ class Shop:
         )
 
     def send(self, calls: Iterable[Call]) -> None:
-        """Make these calls and return when the SDK has sent them, in batches of its own choice."""
+        """Make these calls; return when so few are unsent that the SDK only just keeps busy.
+
+        Not flushed each time: the SDK waits up to half a second for a batch to become full.
+        """
         for call in calls:
             getattr(self._client, call.method)(**call.arguments)
+        while self.unsent > _UNSENT_CALLS:
+            time.sleep(_PAUSE_S)
+
+    @property
+    def unsent(self) -> int:
+        """Calls that the SDK has queued, roughly."""
+        return int(self._client.queue.qsize())
+
+    def finish(self) -> None:
+        """Return when the SDK has sent everything, or given it up."""
         self._client.flush()
 
     def close(self) -> None:

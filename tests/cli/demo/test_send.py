@@ -90,10 +90,11 @@ def _calls(number: int) -> list[Call]:
     ]
 
 
-def test_the_sdk_sends_everything_before_send_returns(listener: Listener) -> None:
-    """250 calls are with the server when send returns, gzipped, in batches of at most 100, ids kept."""
+def test_the_sdk_has_sent_everything_when_finished(listener: Listener) -> None:
+    """250 calls are with the server after finish, gzipped, in batches of at most 100, ids kept."""
     shop = Shop(_address(listener))
     shop.send(_calls(250))
+    shop.finish()
     batches = [json.loads(gzip.decompress(request.body))["batch"] for request in listener.got]
     shop.close()
     assert max(map(len, batches)) <= 100
@@ -107,8 +108,19 @@ def test_what_the_sdk_gives_up_is_counted(listener: Listener) -> None:
     listener.status = 400
     shop = Shop(_address(listener), gzip=False)
     shop.send(_calls(30))
+    shop.finish()
     shop.close()
     assert shop.refused == 30
+
+
+def test_calls_do_not_pile_up(listener: Listener) -> None:
+    """However many calls are made at once, only a few hundred are unsent when send returns."""
+    shop = Shop(_address(listener))
+    shop.send(_calls(1500))
+    assert shop.unsent <= 500
+    shop.finish()
+    shop.close()
+    assert shop.unsent == 0
 
 
 def test_webhooks_verify_with_sendgrids_own_library(listener: Listener) -> None:
