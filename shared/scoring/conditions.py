@@ -158,7 +158,11 @@ def _test(get: Callable[[Any], Any], test: Test) -> Predicate:
     if test.operator in {"not_eq", "not_in"}:
         forbidden = _one(test.operator[4:], test.operand)
         return lambda subject: _none(forbidden, get(subject))
-    accepts = _one(test.operator, test.operand)
+    return _holds(get, _one(test.operator, test.operand))
+
+
+def _holds(get: Callable[[Any], Any], accepts: Predicate) -> Predicate:
+    """The test of whatever the field holds: one value, several, or none."""
 
     def holds(subject: Any) -> bool:
         value = get(subject)
@@ -199,7 +203,7 @@ def _textual(operator: str, operand: Operand) -> Predicate:
             return lambda value: _text(value).startswith(operand)
         case "matches", str():
             search = compile_pattern(operand).search
-            return lambda value: isinstance(value, str) and search(value[:MAX_INPUT_CHARS]) is not None
+            return lambda value: type(value) is str and search(value[:MAX_INPUT_CHARS]) is not None
         case "eq", bool() | str():
             wanted = _text(operand)
             return lambda value: _text(value) == wanted

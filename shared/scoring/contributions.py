@@ -5,8 +5,7 @@ Refuses to hide a clamp: what a group, a dimension or the score's own bounds too
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal
 from uuid import UUID
@@ -15,18 +14,17 @@ import msgspec
 
 from shared.ids import EventId
 from shared.scoring.model import Dimension, EngagementRule, FitRule, Group, Label, Model
-from shared.scoring.moves import SCORE, Shown
-from shared.scoring.points import Sums, weighted, whole
+from shared.scoring.moves import SCORE
+from shared.scoring.points import Sums, Terms, shown_of, weighted, whole
 from shared.scoring.state import RuleState
 
 ContributionKind = Literal["engagement", "fit", "group_limit", "dimension_limit", "score_limit"]
 
 
-Source = EngagementRule | FitRule | Group | Dimension
 _SCORE: Final[Label] = {"en": "Score", "de": "Score"}
 
 
-class Contribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Contribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One line of a receipt: what it adds to the score, and why.
 
     rule:       id of the rule; for a limit its own words, such as "group limit web"
@@ -54,82 +52,73 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     decayed: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """One evaluation on the way to its receipt.
+Source = EngagementRule | FitRule | Group | Dimension
+Part = tuple[float, Source, RuleState | None]
+"""Exact points, before the weight of their dimension; where they come from; what is kept about it."""
 
-    accounts:  rule → what is kept about it
-    values:    rule → exact points
-    shown:     whole points of each dimension and "score"
+
+def contributions(
+    model: Model, terms: Terms, values: Sequence[float], sums: Sums
+) -> tuple[Contribution, ...]:
+    """The lines that add up to the score, largest first within each dimension, without those of 0 points.
+
+    values:  exact points of each term
+    sums:    what they were added up and clamped to
     """
-
-    accounts: Mapping[str, RuleState]
-    values: Mapping[str, float]
-    sums: Sums
-    shown: Shown
-
-
-def contributions(model: Model, evaluation: Evaluation) -> tuple[Contribution, ...]:
-    """The lines that add up to the score, largest first within each dimension, without those of 0 points."""
-    shown = evaluation.shown
+    shown = shown_of(model, sums)
     uncut = whole(weighted(model, shown))
     shares = apportion([each.weight * shown[each.id] for each in model.dimensions], uncut)
-    exact = _exact_lines(model, evaluation)
     receipt: list[Contribution] = []
-    for dimension, share in zip(model.dimensions, shares, strict=True):
-        lines = exact[dimension.id]
-        points = apportion([dimension.weight * value for value, _ in lines], share)
-        paid = [(each, source) for each, (_, source) in zip(points, lines, strict=True) if each]
-        paid.sort(key=_largest_first)
-        receipt += [_line(dimension.id, each, source, evaluation) for each, source in paid]
+    parts = _parts(model, terms, values, sums)
+    for dimension, share, here in zip(model.dimensions, shares, parts, strict=True):
+        points = apportion([dimension.weight * part[0] for part in here], share)
+        lines = [(each, part) for each, part in zip(points, here, strict=True) if each]
+        lines.sort(key=_largest_first)
+        receipt += [_line(dimension.id, each, part) for each, part in lines]
     if shown[SCORE] != uncut:
-        receipt.append(
-            Contribution(
-                rule="score limit",
-                kind="score_limit",
-                label=_SCORE,
-                dimension="",
-                group="",
-                points=shown[SCORE] - uncut,
-            )
-        )
+        receipt.append(_score_limit(shown[SCORE] - uncut))
     return tuple(receipt)
 
 
-def _exact_lines(model: Model, evaluation: Evaluation) -> dict[str, list[tuple[float, Source]]]:
-    """By dimension: exact points, before the dimension's weight, and where they come from."""
-    values, sums = evaluation.values, evaluation.sums
-    lines: dict[str, list[tuple[float, Source]]] = {dimension.id: [] for dimension in model.dimensions}
-    for rule in model.rules:
-        if values.get(rule.id):
-            lines[model.dimension_of[rule.group]].append((values[rule.id], rule))
-    for group in model.groups:
-        cut = sums.groups_granted[group.id] - sums.groups_asked[group.id]
-        if cut:
-            lines[group.dimension].append((cut, group))
-    for dimension in model.dimensions:
-        cut = sums.dimensions_granted[dimension.id] - sums.dimensions_asked[dimension.id]
-        if cut:
-            lines[dimension.id].append((cut, dimension))
-    return lines
+def _parts(model: Model, terms: Terms, values: Sequence[float], sums: Sums) -> list[list[Part]]:
+    """What each dimension is made of: rules, then what clamps took or gave."""
+    parts: list[list[Part]] = [[] for _ in model.dimensions]
+    sides = model.sides
+    sources: list[tuple[Source, RuleState | None]] = [*terms.met, *((rule, None) for rule in terms.fits)]
+    for room, exact, (rule, account) in zip(terms.rooms, values, sources, strict=True):
+        if exact:
+            parts[sides[room]].append((exact, rule, account))
+    for side, group, asked, granted in zip(
+        sides, model.groups, sums.groups_asked, sums.groups_granted, strict=True
+    ):
+        if asked != granted:
+            parts[side].append((granted - asked, group, None))
+    for here, dimension, asked, granted in zip(
+        parts, model.dimensions, sums.dimensions_asked, sums.dimensions_granted, strict=True
+    ):
+        if asked != granted:
+            here.append((granted - asked, dimension, None))
+    return parts
 
 
-def _largest_first(line: tuple[int, Source]) -> int:
+def _largest_first(line: tuple[int, Part]) -> int:
     return -line[0]
 
 
-def _line(dimension: str, points: int, source: Source, evaluation: Evaluation) -> Contribution:
+def _line(dimension: str, points: int, part: Part) -> Contribution:
     """One line with all that is known about it."""
+    exact, source, account = part
+    if account is not None:
+        return _engagement_line(dimension, points, part, account)
     kind: ContributionKind
+    rule, group = source.id, ""
     match source:
-        case EngagementRule():
-            return _engagement_line(dimension, points, source, evaluation)
-        case FitRule():
-            kind, rule, group, exact = "fit", source.id, source.group, source.points
+        case EngagementRule() | FitRule():
+            kind, group = "fit", source.group
         case Group():
-            kind, rule, group, exact = "group_limit", f"group limit {source.id}", source.id, 0.0
+            kind, rule, group = "group_limit", f"group limit {source.id}", source.id
         case Dimension():
-            kind, rule, group, exact = "dimension_limit", f"dimension limit {source.id}", "", 0.0
+            kind, rule = "dimension_limit", f"dimension limit {source.id}"
     return Contribution(
         rule=rule,
         kind=kind,
@@ -143,24 +132,28 @@ def _line(dimension: str, points: int, source: Source, evaluation: Evaluation) -
     )
 
 
-def _engagement_line(
-    dimension: str, points: int, rule: EngagementRule, evaluation: Evaluation
-) -> Contribution:
-    account = evaluation.accounts[rule.id]
+def _engagement_line(dimension: str, points: int, part: Part, account: RuleState) -> Contribution:
+    exact, rule, _ = part
     return Contribution(
         rule=rule.id,
         kind="engagement",
         label=rule.label,
         dimension=dimension,
-        group=rule.group,
+        group=getattr(rule, "group", ""),
         points=points,
         count=account.matched,
         paid=account.paid,
         last_at=datetime.fromtimestamp(account.last[0], UTC) if account.last else None,
-        event_ids=tuple(EventId(UUID(bytes=event_id)) for _, event_id in account.newest),
+        event_ids=tuple([EventId(UUID(int=int.from_bytes(each))) for _, each in account.newest]),
         raw=account.raw,
         limited=account.limited,
-        decayed=evaluation.values[rule.id],
+        decayed=exact,
+    )
+
+
+def _score_limit(points: int) -> Contribution:
+    return Contribution(
+        rule="score limit", kind="score_limit", label=_SCORE, dimension="", group="", points=points
     )
 
 
@@ -172,6 +165,8 @@ def apportion(exact: Sequence[float], total: int) -> list[int]:
     steady = [round(part, 6) for part in exact]
     points = [math.floor(part) for part in steady]
     missing = total - sum(points)
+    if not missing:
+        return points
     order = sorted(range(len(points)), key=lambda i: (round(points[i] - steady[i], 6), -abs(steady[i]), i))
     for turn in range(missing):
         points[order[turn % len(order)]] += 1

@@ -7,8 +7,8 @@ Why not a formula: with one half-life and no clamp there is one, but several hal
 and clamps make a score that can rise and fall by itself. What always holds is that each rule's points
 move towards zero and never turn back. So between two moments each rule lies between its two values,
 and with it every sum, clamp and rounding above it. A stretch of time in which those bounds leave a
-line on one side is proven quiet; the search takes the longest such stretch, again and again, to the
-microsecond.
+line on one side is proven quiet; the search takes the longest such stretch, again and again, each to
+a millionth of its length.
 """
 
 import math
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from shared.scoring.model import Model
 from shared.scoring.moves import Move, Shown
-from shared.scoring.points import engagement_values, fit_values, shown_of, sums_of
+from shared.scoring.points import Terms, shown_of, sums_of, terms_of
 from shared.scoring.score import moment_s
 from shared.scoring.stages import Situation, StageState, holds
 from shared.scoring.state import LeadState
@@ -35,16 +35,45 @@ def next_change(model: Model, state: LeadState, stage: StageState, as_of: dateti
     """The next moment at which `decide` without an event could return a transition.
 
     Returns `as_of` itself if it could right now, None if it never will. Never later than the true
-    moment; earlier where the score rises and falls by itself.
+    moment; earlier by at most a millionth of the way, or where the score rises and falls by itself.
     Raises ValueError if the state was folded under other rules.
     """
+    ways = [move for move in model.moves[stage.stage] if not move.event]
+    if not ways:
+        return None
     outlook = _outlook(model, state, as_of)
-    moments = [
-        moment
-        for move in model.moves[stage.stage]
-        if not move.event and (moment := _moment(outlook, move, stage)) is not None
-    ]
+    present, end = outlook.view(0), outlook.view(math.inf)
+    ever = outlook.bounds(present, end)
+    moments: list[datetime] = []
+    undecided: list[Move] = []
+    for move in ways:
+        if outlook.holds(move, ever) is False:
+            continue
+        if outlook.holds(move, (present.shown, present.shown)):
+            moments.append(_opens(move, stage, as_of))
+        else:
+            undecided.append(move)
+    if undecided:
+        ahead_us = _first_change_us(outlook, undecided, end)
+        if ahead_us is not None:
+            # The state may begin later than now, if an event lies in the future: looking now is early enough.
+            changes = min(as_of + timedelta(microseconds=ahead_us), _LAST_MOMENT)
+            moments.append(max(changes, min(_opens(move, stage, as_of) for move in undecided)))
     return min(moments, default=None)
+
+
+def _opens(move: Move, stage: StageState, as_of: datetime) -> datetime:
+    """When the wait for this move is over."""
+    opens = stage.since + timedelta(seconds=move.after_s)
+    return max(opens, stage.held_until or opens, as_of)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """Exact points of each term at one moment, and what is shown then."""
+
+    values: list[float]
+    shown: Shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,80 +81,73 @@ class _Outlook:
     """One lead as seen from now into the future."""
 
     model: Model
-    state: LeadState
+    terms: Terms
     profile: Mapping[str, Any]
-    fit: Mapping[str, float]
-    now: datetime
     now_s: float
 
-    def values(self, ahead_us: float) -> dict[str, float]:
-        """Points of the engagement rules so many microseconds from now."""
-        return engagement_values(self.model, self.state, self.now_s + ahead_us / _US)
+    def view(self, ahead_us: float) -> _View:
+        """The lead so many microseconds from now."""
+        values = self.terms.at(self.now_s + ahead_us / _US)
+        return _View(values, self._shown(values))
 
-    def holds(self, move: Move, start_us: float, end_us: float) -> bool | None:
-        """Whether the move's line holds throughout this stretch; None if that is not proven."""
-        start, end = self.values(start_us), self.values(end_us)
-        low = {rule: min(points, end[rule]) for rule, points in start.items()}
-        high = {rule: max(points, end[rule]) for rule, points in start.items()}
-        bounds = self._shown(low), self._shown(high)
-        return holds(self.model, move, Situation(bounds=bounds, profile=self.profile, now=self.now))
+    def bounds(self, start: _View, end: _View) -> tuple[Shown, Shown]:
+        """The least and the most that is shown at any moment from here to there."""
+        low = list(map(min, start.values, end.values))
+        if low == end.values:
+            return end.shown, start.shown
+        if low == start.values:
+            return start.shown, end.shown
+        return self._shown(low), self._shown(list(map(max, start.values, end.values)))
 
-    def _shown(self, values: Mapping[str, float]) -> Shown:
-        return shown_of(self.model, sums_of(self.model, {**values, **self.fit}))
+    def holds(self, move: Move, bounds: tuple[Shown, Shown]) -> bool | None:
+        """Whether the move's line holds everywhere within these bounds, nowhere, or somewhere (None)."""
+        return holds(self.model, move, Situation(bounds=bounds, profile=self.profile))
+
+    def quiet(self, moves: list[Move], start: _View, end: _View) -> bool:
+        """Whether none of these moves can hold from here to there."""
+        bounds = self.bounds(start, end)
+        return all(self.holds(move, bounds) is False for move in moves)
+
+    def _shown(self, values: list[float]) -> Shown:
+        return shown_of(self.model, sums_of(self.model, self.terms.rooms, values))
 
 
 def _outlook(model: Model, state: LeadState, as_of: datetime) -> _Outlook:
     profile = state.profile
     return _Outlook(
         model=model,
-        state=state,
+        terms=terms_of(model, state.rules, profile),
         profile=profile,
-        fit=fit_values(model, profile),
-        now=as_of,
         now_s=moment_s(model, state, as_of),
     )
 
 
-def _moment(outlook: _Outlook, move: Move, stage: StageState) -> datetime | None:
-    """When this move could happen at the earliest."""
-    opens = stage.since + timedelta(seconds=move.after_s)
-    opens = max(opens, stage.held_until or opens, outlook.now)
-    forever = outlook.holds(move, 0, math.inf)
-    if forever is not None:
-        return opens if forever else None
-    if outlook.holds(move, 0, 0):
-        return opens
-    ahead_us = _first_change_us(outlook, move)
-    if ahead_us is None:
-        return None
-    # The state may begin later than now, if an event lies in the future; looking then is early enough.
-    return max(opens, min(outlook.now + timedelta(microseconds=ahead_us), _LAST_MOMENT))
-
-
-def _first_change_us(outlook: _Outlook, move: Move) -> int | None:
-    """Microseconds until the line, which does not hold now, might hold; None if it never will."""
+def _first_change_us(outlook: _Outlook, moves: list[Move], end: _View) -> int | None:
+    """Microseconds until one of these, none of which holds now, might hold; None if none ever will."""
     quiet_us = 0
     for _ in range(_MAX_STRETCHES):
-        if outlook.holds(move, quiet_us, math.inf) is False:
+        start = outlook.view(quiet_us)
+        if outlook.quiet(moves, start, end):
             return None
-        stretch_us = _quiet_stretch_us(outlook, move, quiet_us)
-        quiet_us += stretch_us
-        if quiet_us >= _HORIZON_US:
+        proven_us, doubtful_us = _quiet_stretch_us(outlook, moves, start, quiet_us)
+        if proven_us >= _HORIZON_US:
             return None
-        if stretch_us < _CRAWL_US or outlook.holds(move, quiet_us + 1, quiet_us + 1):
+        doubtful = outlook.view(quiet_us + doubtful_us)
+        quiet_us += proven_us
+        if proven_us < _CRAWL_US or not outlook.quiet(moves, doubtful, doubtful):
             return quiet_us + 1
     return quiet_us
 
 
-def _quiet_stretch_us(outlook: _Outlook, move: Move, start_us: int) -> int:
-    """The longest stretch from here on in which the line is proven not to hold."""
+def _quiet_stretch_us(outlook: _Outlook, moves: list[Move], start: _View, start_us: int) -> tuple[int, int]:
+    """How long from here on it is proven to be quiet, and a little longer, where it is not proven."""
     proven, doubtful = 0, 3600 * _US
-    while doubtful < _HORIZON_US and outlook.holds(move, start_us, start_us + doubtful) is False:
+    while doubtful < _HORIZON_US and outlook.quiet(moves, start, outlook.view(start_us + doubtful)):
         proven, doubtful = doubtful, doubtful * 4
-    while doubtful - proven > 1:
+    while doubtful - proven > max(1, proven >> 20):
         middle = (proven + doubtful) // 2
-        if outlook.holds(move, start_us, start_us + middle) is False:
+        if outlook.quiet(moves, start, outlook.view(start_us + middle)):
             proven = middle
         else:
             doubtful = middle
-    return proven
+    return proven, doubtful

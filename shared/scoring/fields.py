@@ -62,7 +62,7 @@ def profile_getter(path: str) -> ProfileGetter:
         if path in data:
             return data[path]
         value = data.get(head)
-        return inner(value) if isinstance(value, Mapping) else None
+        return inner(value) if isinstance(value, dict) else None
 
     return nested
 
@@ -72,19 +72,20 @@ def _page(key: str) -> EventGetter:
 
     def get(event: Event) -> Any:
         page = event.context.get("page")
-        return (page.get(key) if isinstance(page, Mapping) else None) or event.properties.get(key)
+        return (page.get(key) if isinstance(page, dict) else None) or event.properties.get(key)
 
     return get
 
 
 _page_url: Final = _page("url")
-_page_own_path: Final = _page("path")
 
 
 def _page_path(event: Event) -> Any:
     """The path of the page, taken from its address where nobody sent it apart."""
-    path = _page_own_path(event)
-    if path:
+    page = event.context.get("page")
+    if type(page) is dict and (path := page.get("path")):
+        return path
+    if path := event.properties.get("path"):
         return path
     url = _page_url(event)
     try:

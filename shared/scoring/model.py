@@ -226,9 +226,9 @@ class Model:
     stages:    in the order in which a lead passes them; those that nothing leads to may be missing
     payers:    event name → rules that may pay such an event; the key "" holds those for every other name
     openers:   the same for the first halves of sequences
-    rules:     all of them, in the order in which points are added
     moves:     the ways out of every stage there is
-    group_of, dimension_of:  rule → group → dimension
+    room_of:   group → its position in `groups`
+    sides:     for each group the position of its dimension in `dimensions`
     fold_key:  names what a folded state depends on; a state folded under another key must be refolded
     """
 
@@ -241,28 +241,31 @@ class Model:
     stages: tuple[Stage, ...]
     payers: Mapping[str, tuple[EngagementRule, ...]] = field(init=False, repr=False, compare=False)
     openers: Mapping[str, tuple[EngagementRule, ...]] = field(init=False, repr=False, compare=False)
-    rules: "tuple[EngagementRule | FitRule, ...]" = field(init=False, repr=False, compare=False)
-    dimension_of: Mapping[str, str] = field(init=False, repr=False, compare=False)
-    group_of: Mapping[str, str] = field(init=False, repr=False, compare=False)
+    room_of: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    sides: tuple[int, ...] = field(init=False, repr=False, compare=False)
     moves: Mapping[StageName, tuple[Move, ...]] = field(init=False, repr=False, compare=False)
     attributes: frozenset[str] = field(init=False, repr=False, compare=False)
     fold_key: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        rules: tuple[EngagementRule | FitRule, ...] = (*self.engagement, *self.fit)
         sequences = [(rule, rule.after.first) for rule in self.engagement if rule.after]
         derived = {
             "payers": _by_name([(rule, rule.event) for rule in self.engagement]),
             "openers": _by_name(sequences),
-            "rules": rules,
-            "group_of": {rule.id: rule.group for rule in rules},
-            "dimension_of": {group.id: group.dimension for group in self.groups},
+            "room_of": {group.id: position for position, group in enumerate(self.groups)},
+            "sides": _sides(self.groups, self.dimensions),
             "moves": dict.fromkeys(STAGE_NAMES, ()) | {stage.name: stage.moves for stage in self.stages},
             "attributes": _attributes(self),
             "fold_key": _fold_key(self.engagement),
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)
+
+
+def _sides(groups: tuple[Group, ...], dimensions: tuple[Dimension, ...]) -> tuple[int, ...]:
+    """For each group the position of its dimension (the first, while a broken file is being checked)."""
+    positions = {dimension.id: position for position, dimension in enumerate(dimensions)}
+    return tuple(positions.get(group.dimension, 0) for group in groups)
 
 
 def _by_name(rules: list[tuple[EngagementRule, Occurrence]]) -> dict[str, tuple[EngagementRule, ...]]:

@@ -20,11 +20,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from shared.events import Event
-from shared.scoring.contributions import Contribution, Evaluation, contributions
+from shared.scoring.contributions import Contribution, contributions
 from shared.scoring.fold import is_current, refold
 from shared.scoring.model import Model
 from shared.scoring.moves import SCORE, Shown
-from shared.scoring.points import engagement_values, fit_values, shown_of, sums_of
+from shared.scoring.points import shown_of, sums_of, terms_of
 from shared.scoring.state import LeadState
 
 
@@ -55,16 +55,15 @@ def evaluate(model: Model, state: LeadState, as_of: datetime) -> Score:
     Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
     """
     at_s = moment_s(model, state, as_of)
-    values = engagement_values(model, state, at_s)
-    values.update(fit_values(model, state.profile))
-    sums = sums_of(model, values)
+    terms = terms_of(model, state.rules, state.profile)
+    values = terms.at(at_s)
+    sums = sums_of(model, terms.rooms, values)
     shown = shown_of(model, sums)
-    lines = contributions(model, Evaluation(accounts=state.rules, values=values, sums=sums, shown=shown))
     return Score(
         total=shown.pop(SCORE),
         dimensions=shown,
         grade=model.grades.of(shown["fit"], shown["engagement"]),
-        contributions=lines,
+        contributions=contributions(model, terms, values, sums),
         as_of=datetime.fromtimestamp(at_s, UTC),
     )
 

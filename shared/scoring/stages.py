@@ -78,7 +78,6 @@ class Situation:
 
     bounds: tuple[Shown, Shown]
     profile: Mapping[str, Any]
-    now: datetime
 
 
 def initial(since: datetime) -> StageState:
@@ -102,7 +101,7 @@ def decide(  # noqa: PLR0913 - the facts a stage depends on, each from another p
     known:    the lead has an e-mail address or a user id
     event:    the event that was just folded; None when only time has passed
     """
-    situation = Situation(bounds=(score.shown, score.shown), profile=profile, now=now)
+    situation = Situation(bounds=(score.shown, score.shown), profile=profile)
     ledger = _Ledger(current, event, now)
     if current.stage == "visitor":
         if not known:
@@ -210,7 +209,7 @@ def _move_by_event(model: Model, ledger: _Ledger, event: Event, situation: Situa
         return
     for move in model.moves[ledger.state.stage]:
         caused = event.name in move.event and move.event_is(event)
-        if caused and allowed(move, ledger.state.since, situation.now) and holds(model, move, situation):
+        if caused and allowed(move, ledger.state.since, ledger.now) and holds(model, move, situation):
             ledger.add(move.to, "event", move.text)
             return
 
@@ -227,7 +226,7 @@ def _move_by_hand(ledger: _Ledger, event: Event) -> None:
 def _due(model: Model, ledger: _Ledger, situation: Situation) -> Move | None:
     """The first move that score and time allow now."""
     for move in model.moves[ledger.state.stage]:
-        if move.event or move.to in ledger.visited or not allowed(move, ledger.state.since, situation.now):
+        if move.event or move.to in ledger.visited or not allowed(move, ledger.state.since, ledger.now):
             continue
         if holds(model, move, situation):
             return move

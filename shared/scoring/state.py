@@ -22,14 +22,14 @@ Stamp = tuple[float, bytes]
 """When an event occurred (seconds since 1970) and its id: the order of everything."""
 
 
-class Attribute(msgspec.Struct, frozen=True, array_like=True):
+class Attribute(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What was last said about one attribute, and the stamp of the event that said it."""
 
     value: Any
     stamp: Stamp
 
 
-class RuleState(msgspec.Struct, frozen=True, array_like=True):
+class RuleState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One rule's account of one lead.
 
     value, at_s:  points of the paid events, decayed to this moment
