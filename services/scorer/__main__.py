@@ -57,7 +57,11 @@ async def serve(settings: ScorerSettings) -> None:
         clock=SystemClock(),
     )
     stream = KafkaStream(
-        connection(settings, "leadscore-scorer"), topic=topic, group=settings.group, owner=consumer.assignment
+        connection(settings, "leadscore-scorer"),
+        topic=topic,
+        group=settings.group,
+        owner=consumer.assignment,
+        session_s=settings.session_s,
     )
     sweep = Sweep(database=engine, counter=counter, interval_s=settings.sweep_interval_s)
     stopping = asyncio.Event()

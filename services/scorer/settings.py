@@ -26,6 +26,11 @@ class ScorerSettings(ServiceSettings, KafkaSettings, DatabaseSettings):
         min_length=1,
         description="Kafka consumer group; offsets are kept under it.",
     )
+    session_s: PositiveS = Field(
+        default=10,
+        ge=6,
+        description="Seconds without a sign of life after which another scorer takes over our partitions.",
+    )
     batch_records: int = Field(
         default=500, ge=1, le=5000, description="Records of one partition in one transaction at most."
     )

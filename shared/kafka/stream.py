@@ -28,7 +28,6 @@ REBALANCES = Counter(
 )
 ASSIGNED = Gauge("leadscore_kafka_assigned_partitions", "Partitions this process reads now.", ["topic"])
 
-SESSION_TIMEOUT_MS: Final = 10_000
 _STOP_S: Final = 5.0
 
 
@@ -98,12 +97,21 @@ class Stream(Protocol):
 
 
 class KafkaStream(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """An aiokafka consumer in a group. Static-free, eager, one assignor (see docs/decisions/0003)."""
+    """An aiokafka consumer in a group: eager protocol, one assignor, no static membership.
+
+    aiokafka's static membership is half done: its heartbeats carry no instance id, and a dead static
+    member would block its partitions as long as a dead ordinary one.
+
+    session_s: seconds without a heartbeat after which the group gives a dead member's partitions away
+    """
 
     name = "kafka-stream"
 
-    def __init__(self, connection: Connection, *, topic: str, group: str, owner: Owner) -> None:
+    def __init__(
+        self, connection: Connection, *, topic: str, group: str, owner: Owner, session_s: float = 10
+    ) -> None:
         self._connection = connection
+        self._session_s = session_s
         self._topic = topic
         self._group = group
         self._owner = owner
@@ -117,8 +125,8 @@ class KafkaStream(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             enable_auto_commit=False,
             auto_offset_reset="none",
             partition_assignment_strategy=[RangePartitionAssignor],
-            session_timeout_ms=SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=2_000,
+            session_timeout_ms=round(self._session_s * 1000),
+            heartbeat_interval_ms=round(self._session_s * 1000 / 4),
             rebalance_timeout_ms=30_000,
             max_poll_interval_ms=300_000,
             fetch_max_wait_ms=100,

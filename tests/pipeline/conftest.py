@@ -278,6 +278,9 @@ async def leadscore(
         "LEADSCORE_INGEST_SOURCES_FILE": str(tmp_path / "sources.yaml"),
         "LEADSCORE_SCORER_ADMIN_PORT": str(ports["scorer"]),
         "LEADSCORE_SCORER_GROUP": topics.prefix,
+        "LEADSCORE_SCORER_SESSION_S": "6",
+        # Small batches: more transactions for a kill to fall into.
+        "LEADSCORE_SCORER_BATCH_RECORDS": "50",
         "LEADSCORE_ROUTER_ADMIN_PORT": str(ports["router"]),
         "LEADSCORE_ROUTER_ROUTING_FILE": str(tmp_path / "routing.yaml"),
         "KEY_WEBSITE": WEBSITE_KEY,

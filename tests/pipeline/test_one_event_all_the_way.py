@@ -42,8 +42,6 @@ async def request_demo(client: httpx.AsyncClient, anonymous_id: str) -> None:
             "email": EMAIL,
             "name": "Ada Lovelace",
             "company": "Engines Ltd",
-            "employees": "250",
-            "title": "Head of Engineering",
             "anonymous_id": anonymous_id,
         },
     )
@@ -100,6 +98,7 @@ async def test_a_visitor_becomes_sales_qualified(leadscore: Installation) -> Non
         await until(lambda: _counted(leadscore, 2))
         await request_demo(client, "visitor-1")
         await until(lambda: _reached(leadscore, "mql"))
+    assert await stages(leadscore) == ["lead", "mql"]
     await click_mail(leadscore)
     await until(lambda: _reached(leadscore, "sql"))
     await until(lambda: len(leadscore.receiver.hits) >= 2)
