@@ -37,7 +37,7 @@ def main() -> int:
     argv = sys.argv[1:]
     if argv and argv[0] not in _OWNERS:
         for name, value in Installation.of(os.environ).known().items():
-            os.environ.setdefault(name, value)
+            os.environ[name] = os.environ.get(name) or value
     try:
         application(COMMANDS, argv)(argv)
     except LeadscoreError as error:

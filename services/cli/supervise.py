@@ -23,6 +23,7 @@ _LONGEST_LINE: Final = 1 << 20
 _COLOURS: Final = ("36", "33", "35", "32", "34")
 
 Say = Callable[[str], None]
+Patience = Callable[[Sequence[float], float], float | None]
 Result = TypeVar("Result")
 
 
@@ -56,8 +57,10 @@ def pause_s(deaths: Sequence[float], now: float) -> float | None:
     return 0.25 * 2.0 ** (len(recent) - 1)
 
 
-async def keep(part: Part, say: Say) -> Never:
+async def keep(part: Part, say: Say, patience: Patience = pause_s) -> Never:
     """Restart the part whenever it ends.
+
+    patience:  how long to wait after these deaths, and when to give up
 
     Raises Died if it says that its configuration is wrong, or ends more than five times in a minute.
     """
@@ -65,7 +68,7 @@ async def keep(part: Part, say: Say) -> Never:
     while True:
         code = await part.wait()
         deaths.append(time.monotonic())
-        pause = pause_s(deaths, deaths[-1])
+        pause = patience(deaths, deaths[-1])
         if code == _MISCONFIGURED:
             raise Died(f"{part.name} does not start: its configuration is wrong, see its lines above.")
         if pause is None:
