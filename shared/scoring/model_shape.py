@@ -80,7 +80,7 @@ Grade = Annotated[str, Field(pattern=r"^[A-D][1-4]$")]
 Condition = Annotated[
     dict[str, Any],
     Field(min_length=1),
-    WithJsonSchema({"$ref": "#/$defs/Condition"}),
+    WithJsonSchema({"allOf": [{"$ref": "#/$defs/Condition"}]}),
 ]
 
 
