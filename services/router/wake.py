@@ -29,9 +29,13 @@ class Bell:
         self._rung.set()
 
     async def wait(self, timeout_s: float) -> None:
-        """Return when rung, or after the timeout."""
+        """Return when rung, or after the timeout.
+
+        Not asyncio.wait_for: on Python 3.11 it swallows a cancellation that comes with the ring.
+        """
         try:
-            await asyncio.wait_for(self._rung.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._rung.wait()
         except TimeoutError:
             return
         finally:
@@ -74,7 +78,8 @@ class Ear:
     async def _probe(self, connection: Any) -> None:
         """Wait a while or until the connection ends, then ask whether it is still there."""
         try:
-            await asyncio.wait_for(self._lost.wait(), _PROBE_S)
+            async with asyncio.timeout(_PROBE_S):
+                await self._lost.wait()
         except TimeoutError:
             await connection.execute("SELECT 1", timeout=5)
 
