@@ -77,10 +77,12 @@ EventNames = Annotated[
 ]
 Bounds = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Grade = Annotated[str, Field(pattern=r"^[A-D][1-4]$")]
+CONDITION: Final = "a condition"
+"""Marks in the generated schema where shared/scoring/schema.py puts the one of conditions."""
 Condition = Annotated[
     dict[str, Any],
     Field(min_length=1),
-    WithJsonSchema({"allOf": [{"$ref": "#/$defs/Condition"}]}),
+    WithJsonSchema({"$comment": CONDITION}),
 ]
 
 

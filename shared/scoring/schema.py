@@ -13,7 +13,7 @@ import sys
 from typing import Any, Final, get_args
 
 from shared.scoring.conditions import Operator
-from shared.scoring.model_shape import ModelShape
+from shared.scoring.model_shape import CONDITION, ModelShape
 
 _SCALAR: Final = {"type": ["string", "number", "boolean"]}
 _LIST: Final = {"type": "array", "items": _SCALAR, "minItems": 1}
@@ -30,10 +30,21 @@ def schema_text() -> str:
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://leadscore.example/schemas/scoring.v1.json",
-        **ModelShape.model_json_schema(by_alias=True),
+        **_with_conditions(ModelShape.model_json_schema(by_alias=True)),
     }
     schema["$defs"] = {**schema["$defs"], "Condition": _condition(), "Test": _test()}
     return json.dumps(schema, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _with_conditions(part: Any) -> Any:
+    """The schema with references to what pydantic did not make and cannot refer to."""
+    if isinstance(part, list):
+        return [_with_conditions(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("$comment") == CONDITION:
+        return {"$ref": "#/$defs/Condition"}
+    return {key: _with_conditions(value) for key, value in part.items()}
 
 
 def _condition() -> dict[str, Any]:
