@@ -10,6 +10,7 @@ not walk to the folder, such as below /root.
 
 import asyncio
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -131,6 +132,18 @@ class PostgresServer:
             return None
         return (self._data.stat().st_uid if self._data.exists() else 0) or _NOBODY
 
+    def _check_name(self, user: int | None) -> None:
+        """Raise Misconfigured for a uid without a name, such as a container's random one: initdb wants it."""
+        uid = os.geteuid() if user is None else user
+        try:
+            pwd.getpwuid(uid)
+        except KeyError as error:
+            raise Misconfigured(
+                f"PostgreSQL cannot be set up by user {uid}, who has no name on this machine (/etc/passwd). "
+                "Run as a user that has one, or set DATABASE_URL to a running PostgreSQL.",
+                [],
+            ) from error
+
     def _prepare(self) -> Path:
         """Make the data folder if there is none; return the programs that fit it."""
         binaries = postgres_binaries.find(self._environment)
@@ -151,6 +164,7 @@ class PostgresServer:
 
     def _make_data(self, binaries: Path, major: int, user: int | None) -> None:
         """Run initdb beside the final place, so that being killed half-way leaves no half data."""
+        self._check_name(user)
         unfinished = self.folder / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)

@@ -1,13 +1,14 @@
 """Embedded PostgreSQL as a user meets it: as root and not, first start, second start, kill -9."""
 
-import asyncio
 import os
-import shutil
+import pwd
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -15,7 +16,6 @@ import pytest
 
 from services.cli.local.postgres import PostgresServer
 from services.cli.local.postgres_binaries import reachable
-from services.cli.local.process import until
 from shared.errors import Misconfigured
 from tests.servers import REPOSITORY
 
@@ -129,18 +129,36 @@ async def test_data_of_another_version_are_not_touched(tmp_path: Path) -> None:
         await server.start()
 
 
-@pytest.mark.asyncio
-async def test_it_runs_for_an_ordinary_user() -> None:
+@contextmanager
+def _folder_of(uid: int) -> Iterator[Path]:
+    """A folder that this user may reach and write to, unlike pytest's."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chown(folder, uid, -1)
+        yield Path(folder)
+
+
+def test_it_runs_for_an_ordinary_user() -> None:
     """Root is not needed: started by uid 65534 (or by us, if we are not root), it is that user's process."""
-    folder = Path(await asyncio.to_thread(tempfile.mkdtemp))
     uid = _NOBODY if os.geteuid() == 0 else os.geteuid()
-    os.chown(folder, uid, -1)
-    try:
-        done = await asyncio.to_thread(_run_as, uid, folder)
+    with _folder_of(uid) as folder:
+        done = _run_as(uid, folder)
         assert done.stdout.split() == [str(uid), "on"], done.stderr
-        assert await until(lambda: not (folder / "pg" / "postgres.pid").exists(), 5)
-    finally:
-        shutil.rmtree(folder)
+        assert not (folder / "pg" / "postgres.pid").exists()
+
+
+def test_a_user_without_a_name_is_told(tmp_path: Path) -> None:
+    """A container's random uid gets one sentence with the ways out instead of initdb's complaint."""
+    nameless = next(uid for uid in range(70_000, 80_000) if not _has_name(uid))
+    with pytest.raises(Misconfigured, match=rf"user {nameless}, who has no name.*set DATABASE_URL"):
+        PostgresServer(tmp_path)._check_name(nameless)
+
+
+def _has_name(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
 
 
 def _sleeper() -> subprocess.Popen[bytes]:
