@@ -1,0 +1,44 @@
+"""The real publisher without its Kafka: an answer in time, never a hang."""
+
+import asyncio
+import time
+
+import httpx
+import pytest
+
+from services.ingest import app as http
+from services.ingest.limits import Limits
+from services.ingest.publish import Outbox
+from services.ingest.receive import Receiver
+from services.ingest.registry import Registry
+from shared.kafka.connect import Connection
+from shared.kafka.publish import KafkaPublisher
+from shared.testing import FrozenClock, SequentialIds
+from shared.topics import Topics
+from tests.ingest.senders import PRODUCT_KEY
+
+TRACK = {"event": "a", "userId": "u"}
+
+
+@pytest.mark.asyncio
+async def test_no_kafka_is_503_at_once(registry: Registry) -> None:
+    """Ingest runs without Kafka, says so to everybody, and stops without waiting for it."""
+    publisher = KafkaPublisher(Connection(bootstrap_servers="127.0.0.1:1", client_id="test", options={}))
+    receiver = Receiver(
+        registry=registry,
+        outbox=Outbox(publisher, Topics()),
+        clock=FrozenClock(),
+        ids=SequentialIds(),
+        limits=Limits(ack_s=0.5),
+    )
+    app = http.create(receiver, registry, http.Admission(max_in_flight=64, trouble=publisher.trouble))
+    await publisher.start()
+    started_s = time.monotonic()
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=app), base_url="http://ingest.test", auth=(PRODUCT_KEY, "")
+    ) as client:
+        answers = await asyncio.gather(*(client.post("/v1/track", json=TRACK) for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {503}
+    assert all(20 <= int(answer.headers["retry-after"]) <= 40 for answer in answers)
+    await publisher.stop()
+    assert time.monotonic() - started_s < 5
