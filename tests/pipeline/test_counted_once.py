@@ -8,7 +8,7 @@ from threading import Event as Flag
 import pytest
 from segment.analytics.client import Client
 
-from tests.pipeline.conftest import PRODUCT_KEY, Installation
+from tests.installation import PRODUCT_KEY, Installation
 from tests.waiting import until
 
 EVENTS = 10_000
@@ -55,13 +55,13 @@ async def test_three_killed_scorers_count_every_event_once(leadscore: Installati
 
     sending = asyncio.create_task(asyncio.to_thread(send))
     for kill_at in (500, 2_500, 6_000):
-        await until(lambda at=kill_at: _counted(leadscore, at), within_s=60)  # type: ignore[misc]
+        await until(lambda at=kill_at: leadscore.counted(at), within_s=60)  # type: ignore[misc]
         await leadscore.scorer.kill()
         assert (await leadscore.books())["taken"] < EVENTS, "killed too late to interrupt anything"
         await leadscore.scorer.start()
     await asyncio.wait_for(sending, 60)
     assert failures == []
-    await until(lambda: _taken(leadscore, EVENTS), within_s=60)
+    await until(lambda: leadscore.taken(EVENTS), within_s=60)
 
     books = await leadscore.books()
     assert (books["counted"], books["dead_lettered"], books["quarantined"]) == (EVENTS, 0, 0)
@@ -71,11 +71,3 @@ async def test_three_killed_scorers_count_every_event_once(leadscore: Installati
     assert numbers == list(range(EVENTS))
     leads = await leadscore.fetch("SELECT sum(event_count)::int AS n FROM leads WHERE merged_into IS NULL")
     assert leads[0]["n"] == EVENTS
-
-
-async def _counted(leadscore: Installation, events: int) -> bool:
-    return (await leadscore.books())["counted"] >= events
-
-
-async def _taken(leadscore: Installation, records: int) -> bool:
-    return (await leadscore.books())["taken"] >= records

@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from standardwebhooks.webhooks import Webhook
 
-from tests.pipeline.conftest import WEBHOOK_SECRET, WEBSITE_KEY, Installation
+from tests.installation import WEBHOOK_SECRET, WEBSITE_KEY, Installation
 from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio
@@ -95,7 +95,7 @@ async def test_a_visitor_becomes_sales_qualified(leadscore: Installation) -> Non
     async with httpx.AsyncClient(base_url=leadscore.ingest) as client:
         await view_pricing(client, "visitor-1")
         await view_pricing(client, "visitor-1")
-        await until(lambda: _counted(leadscore, 2))
+        await until(lambda: leadscore.counted(2))
         await request_demo(client, "visitor-1")
         await until(lambda: _reached(leadscore, "mql"))
     assert await stages(leadscore) == ["lead", "mql"]
@@ -135,7 +135,7 @@ async def test_what_came_twice_is_told_once(leadscore: Installation) -> None:
                 "/v1/batch", auth=(WEBSITE_KEY, ""), json={"batch": [message, message]}
             )
             assert answer.status_code == 200
-    await until(lambda: _taken(leadscore, 10))
+    await until(lambda: leadscore.taken(10))
     books = await leadscore.books()
     assert (books["counted"], books["duplicate"]) == (1, 9)
 
@@ -145,14 +145,6 @@ def verified(leadscore: Installation, number: int) -> dict[str, Any]:
     hit = leadscore.receiver.hits[number]
     body: dict[str, Any] = Webhook(WEBHOOK_SECRET).verify(hit.body, dict(hit.headers))
     return body
-
-
-async def _counted(leadscore: Installation, events: int) -> bool:
-    return (await leadscore.books())["counted"] >= events
-
-
-async def _taken(leadscore: Installation, records: int) -> bool:
-    return (await leadscore.books())["taken"] >= records
 
 
 async def _reached(leadscore: Installation, stage: str) -> bool:

@@ -1,0 +1,169 @@
+"""Kafka and Postgres go away and come back: nobody is told a lie, nothing is lost or counted twice."""
+
+import asyncio
+import os
+import signal
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.faults.conftest import World, kill
+from tests.installation import PRODUCT_KEY, Installation
+from tests.waiting import until
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(240)]
+
+ACK_S = 5.0
+
+
+def batch(first: int, number: int) -> dict[str, Any]:
+    """A batch of events with ids of their own."""
+    return {
+        "batch": [
+            {"type": "track", "event": "Used", "anonymousId": f"a{n % 20}", "messageId": f"m{n}"}
+            for n in range(first, first + number)
+        ]
+    }
+
+
+async def post(leadscore: Installation, body: dict[str, Any]) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=leadscore.ingest, timeout=30) as client:
+        return await client.post("/v1/batch", auth=(PRODUCT_KEY, ""), json=body)
+
+
+def balanced(books: dict[str, int]) -> bool:
+    parts = ("counted", "duplicate", "quarantined", "dead_lettered")
+    return books["taken"] == sum(books[part] for part in parts)
+
+
+async def test_postgres_killed_while_counting(world: World) -> None:
+    """Postgres gone for a while: ingest goes on, the scorer waits and resumes, nothing is dead-lettered."""
+    leadscore = world.leadscore
+    assert (await post(leadscore, batch(0, 500))).status_code == 200
+    await until(lambda: leadscore.counted(100))
+    await kill(world.postgres)
+    assert (await post(leadscore, batch(500, 500))).status_code == 200
+    await until(lambda: _retried(leadscore))
+    await world.postgres.start()
+    await until(lambda: leadscore.taken(1_000), within_s=60)
+    books = await leadscore.books()
+    assert (books["counted"], books["duplicate"], books["dead_lettered"]) == (1_000, 0, 0)
+    assert balanced(books)
+
+
+async def test_frozen_kafka_is_a_503_within_the_deadline(world: World) -> None:
+    """Kafka frozen: a 503 with seconds in Retry-After, in time; afterwards a repetition counts once."""
+    leadscore = world.leadscore
+    assert world.kafka.pid is not None
+    assert (await post(leadscore, batch(0, 10))).status_code == 200
+    os.kill(world.kafka.pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        answer = await post(leadscore, batch(10, 10))
+        waited_s = time.monotonic() - began
+    finally:
+        os.kill(world.kafka.pid, signal.SIGCONT)
+    assert answer.status_code == 503
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert answer.json()["code"]
+    assert answer.json()["message"]
+    assert waited_s < ACK_S + 2
+    await until(lambda: _accepted(leadscore, batch(10, 10)), within_s=60)
+    await until(lambda: leadscore.counted(20), within_s=60)
+    books = await leadscore.books()
+    assert (books["counted"], books["dead_lettered"]) == (20, 0)
+    assert balanced(books)
+
+
+async def test_killed_kafka_loses_no_acknowledged_event(world: World) -> None:
+    """Kafka killed -9 in the middle of sending: every event that got a 200 is counted, none twice."""
+    leadscore = world.leadscore
+    numbers = iter(range(0, 3_000, 20))
+    refused = 0
+
+    async def send_all() -> None:
+        nonlocal refused
+        for first in numbers:
+            while (await post(leadscore, batch(first, 20))).status_code != 200:
+                refused += 1
+
+    sending = asyncio.create_task(send_all())
+    await until(lambda: leadscore.counted(200))
+    await kill(world.kafka)
+    await world.kafka.start()
+    await asyncio.wait_for(sending, 120)
+    await until(lambda: leadscore.counted(3_000), within_s=60)
+    books = await leadscore.books()
+    assert (books["counted"], books["dead_lettered"]) == (3_000, 0)
+    assert balanced(books)
+
+
+async def test_a_frozen_scorer_wakes_up_fenced(world: World) -> None:
+    """A scorer frozen beyond its session while another takes over: it wakes up, and counts nothing twice."""
+    leadscore = world.leadscore
+    frozen = leadscore.scorer
+    assert frozen.process is not None
+    await post(leadscore, batch(0, 500))
+    await until(lambda: leadscore.counted(50))
+    frozen.process.send_signal(signal.SIGSTOP)
+    second = leadscore.another_scorer()
+    try:
+        await post(leadscore, batch(500, 500))
+        await second.start()
+        await until(lambda: leadscore.taken(1_000), within_s=60)
+        frozen.process.send_signal(signal.SIGCONT)
+        await post(leadscore, batch(1_000, 500))
+        await until(lambda: leadscore.taken(1_500), within_s=60)
+    finally:
+        frozen.process.send_signal(signal.SIGCONT)
+        await second.stop()
+    books = await leadscore.books()
+    assert (books["counted"], books["duplicate"], books["dead_lettered"]) == (1_500, 0, 0)
+    assert balanced(books)
+
+
+async def test_a_killed_router_delivers_all_the_same(world: World) -> None:
+    """The router killed -9 and started again: every transition reaches the receiver, in order per lead."""
+    leadscore = world.leadscore
+    form = {"form": "demo-request"}
+    items = [
+        {
+            "type": "track",
+            "event": "form.submitted",
+            "userId": f"u{n}",
+            "messageId": f"f{n}",
+            "properties": form,
+            "context": {"traits": {"email": f"u{n}@engines{n}.example", "company": "Engines Ltd"}},
+        }
+        for n in range(40)
+    ]
+    assert (await post(leadscore, {"batch": items})).status_code == 200
+    await until(lambda: bool(leadscore.receiver.hits), within_s=60)
+    await leadscore.services["router"].kill()
+    await leadscore.services["router"].start()
+    await until(lambda: _all_delivered(leadscore), within_s=120)
+    wanted = {
+        str(row["delivery_id"])
+        for row in await leadscore.fetch("SELECT delivery_id FROM deliveries WHERE destination = 'crm'")
+    }
+    assert {hit.headers["webhook-id"] for hit in leadscore.receiver.hits} == wanted
+    assert wanted
+
+
+async def _retried(leadscore: Installation) -> bool:
+    return await leadscore.scorer.metric("leadscore_scorer_batch_retries_total") > 0
+
+
+async def _accepted(leadscore: Installation, body: dict[str, Any]) -> bool:
+    return (await post(leadscore, body)).status_code == 200
+
+
+async def _all_delivered(leadscore: Installation) -> bool:
+    open_ones = await leadscore.fetch(
+        "SELECT (SELECT count(*) FROM transitions WHERE planned_at IS NULL) "
+        "+ (SELECT count(*) FROM deliveries WHERE state <> 'delivered') AS n, "
+        "(SELECT count(*) FROM deliveries) AS made"
+    )
+    return bool(open_ones[0]["n"] == 0 and open_ones[0]["made"] > 0)
