@@ -6,6 +6,7 @@ Refuses to repeat secrets.
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -128,6 +129,9 @@ def _wording(detail: ErrorDetails) -> str:
     """The finding in the words of somebody who edits YAML."""
     if detail["type"] in _WORDING:
         return _WORDING[detail["type"]]
+    if detail["type"] in {"literal_error", "enum"}:
+        known = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
+        return f"must be one of {listing(detail['input'], known)}"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should ")
     return f"must {message}" if detail["msg"].startswith("Input should ") else message
 

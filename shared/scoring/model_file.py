@@ -116,9 +116,7 @@ def _lists(
             values[name] = loaded[name]
         else:
             values[name] = frozenset()
-            absent.append(
-                (("lists", name), f'file "{given}" is not there. Create it, or write the values here')
-            )
+            absent.append((("lists", name), f'file "{given}" is not there. Create it, or write the values'))
     return values, absent
 
 

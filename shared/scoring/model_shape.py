@@ -8,7 +8,16 @@ shared/scoring/model_file.py, conditions by shared/scoring/condition_file.py.
 import re
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+)
 
 from shared.events import Kind
 from shared.scoring.moves import StageName
@@ -16,6 +25,7 @@ from shared.scoring.moves import StageName
 MAX_POINTS: Final = 1_000
 _UNITS_S: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([mhdw])")
+_IDENTIFIER: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,3})h")
 
 
@@ -36,6 +46,13 @@ def _span(value: object) -> str:
     raise ValueError("expected hour, day, week, month, ever, or hours such as 6h")
 
 
+def _identifier(value: str) -> str:
+    """A name that is safe in addresses, labels and file names."""
+    if not _IDENTIFIER.fullmatch(value):
+        raise ValueError("expected a name of small letters, digits, - and _")
+    return value
+
+
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, str | dict) else value
 
@@ -46,7 +63,11 @@ def _points_form(value: object) -> str:
     return "<table>" if "values" in value else "<rate>"
 
 
-Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Identifier = Annotated[
+    str,
+    AfterValidator(_identifier),
+    WithJsonSchema({"type": "string", "pattern": f"^{_IDENTIFIER.pattern}$"}),
+]
 Text = Annotated[str, Field(min_length=1, max_length=160)]
 EventName = Annotated[str, Field(min_length=1, max_length=200)]
 Number = Annotated[float, Field(ge=-MAX_POINTS, le=MAX_POINTS, allow_inf_nan=False)]
