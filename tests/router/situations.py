@@ -1,8 +1,7 @@
 """Transitions and deliveries to test with: made as values, or written as the scorer writes them."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.router.transition import Person, Receipt, Transition
 from shared import database as postgres
 from shared.ids import LeadId, TransitionId, transition_id
+from tests.waiting import until
 
 AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 LEAD = LeadId(UUID(int=7))
@@ -145,22 +145,15 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
-async def eventually(true: Callable[[], bool], *, within_s: float = 10) -> None:
-    """Return when it is true; fail when it does not become so."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + within_s
-    while not true():
-        assert loop.time() < deadline, "it did not become true in time"
-        await asyncio.sleep(0.005)
-
-
 async def eventually_row(
-    connection: asyncpg.Connection, query: str, *arguments: Any, within_s: float = 10
+    connection: asyncpg.Connection, query: str, *arguments: Any, within_s: float = 20
 ) -> asyncpg.Record:
-    """The first row of a query, once there is one."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + within_s
-    while (row := await connection.fetchrow(query, *arguments)) is None:
-        assert loop.time() < deadline, "the row did not come in time"
-        await asyncio.sleep(0.01)
-    return row
+    """The first row of a query, once there is one; TimeoutError if none comes within the time."""
+    rows: list[asyncpg.Record] = []
+
+    async def found() -> bool:
+        rows.extend(await connection.fetch(query, *arguments))
+        return bool(rows)
+
+    await until(found, within_s=within_s)
+    return rows[0]

@@ -20,7 +20,8 @@ from services.router.settle import Settler
 from shared.clock import Clock, SystemClock
 from shared.ids import LeadId, SystemIds
 from shared.testing import FrozenClock
-from tests.router.situations import engine, eventually, eventually_row, write_delivery
+from tests.router.situations import engine, eventually_row, write_delivery
+from tests.waiting import until
 
 LEAD = LeadId(UUID(int=1))
 FINISHED = "SELECT 1 FROM deliveries HAVING count(*) FILTER (WHERE state = 'delivered') = $1"
@@ -118,7 +119,7 @@ async def test_no_more_than_allowed_are_under_way(pool: AsyncEngine, sql: asyncp
     told = Told()
     told.gate.clear()
     async with running(courier(pool, told, in_flight=3)):
-        await eventually(lambda: len(told.under_way) == 3)
+        await until(lambda: len(told.under_way) == 3)
         told.gate.set()
         await eventually_row(sql, FINISHED, 20)
     assert told.most_under_way == 3
@@ -167,7 +168,7 @@ async def test_two_routers_share_the_work_and_keep_the_order(
             running(courier(pool, mine, in_flight=2)),
             running(courier(other, theirs, in_flight=2)),
         ):
-            await eventually(lambda: len(mine.under_way) == len(theirs.under_way) == 2)
+            await until(lambda: len(mine.under_way) == len(theirs.under_way) == 2)
             mine.gate.set()
             theirs.gate.set()
             await eventually_row(sql, FINISHED, 32)
@@ -237,7 +238,7 @@ async def test_a_trial_closes_the_breaker(pool: AsyncEngine, sql: asyncpg.Connec
     told = Told()
     told.gate.clear()
     async with running(courier(pool, told)):
-        await eventually(lambda: len(told.under_way) == 1)
+        await until(lambda: len(told.under_way) == 1)
         assert (await health.read(sql, "crm")).state == "half_open"
         told.gate.set()
         await eventually_row(sql, FINISHED, 5)
@@ -295,7 +296,7 @@ async def test_stopping_lets_what_is_under_way_finish(pool: AsyncEngine, sql: as
     told = Told()
     told.gate.clear()
     task = asyncio.create_task(courier(pool, told, in_flight=2).run())
-    await eventually(lambda: len(told.under_way) == 2)
+    await until(lambda: len(told.under_way) == 2)
     task.cancel()
     await asyncio.sleep(0)
     told.gate.set()
@@ -313,7 +314,7 @@ async def test_stopping_does_not_wait_for_ever(pool: AsyncEngine, sql: asyncpg.C
     told.gate.clear()
     async with asyncio.timeout(5):
         async with running(courier(pool, told, drain_s=0.05)):
-            await eventually(lambda: len(told.under_way) == 1)
+            await until(lambda: len(told.under_way) == 1)
     assert await sql.fetchval("SELECT state FROM deliveries") == "claimed"
 
 
@@ -340,5 +341,5 @@ async def test_it_pauses_without_postgres_and_says_so() -> None:
     async with engine("postgresql://nobody@127.0.0.1:1/none") as nothing:
         one = courier(nothing, Told())
         async with running(one):
-            await eventually(lambda: one.pulse.fresh().startswith("Postgres is away"))
+            await until(lambda: one.pulse.fresh().startswith("Postgres is away"))
     assert one.pulse.alive() == ""

@@ -14,7 +14,7 @@ from shared.kafka.connect import Connection
 from shared.kafka.publish import MAX_RECORD_BYTES, KafkaPublisher
 from shared.testing import MemoryBroker
 from shared.topics import Topics
-from tests.router.situations import eventually
+from tests.waiting import until
 
 LEAD = LeadId(UUID(int=7))
 
@@ -40,7 +40,7 @@ async def test_the_record_is_a_cloudevent_keyed_by_lead(kafka: Connection, topic
     await publisher.start()
     await consumer.start()
     try:
-        await eventually(lambda: publisher.trouble() == "")
+        await until(lambda: publisher.trouble() == "")
         queue = KafkaQueue(publisher=publisher, topic=topics.sales)
         assert [await queue.send(delivery(sequence=number)) for number in (1, 2)] == [Delivered()] * 2
         records = [await consumer.getone() for _ in range(2)]
