@@ -1,13 +1,16 @@
-"""The manual of settings: deploy/config/reference.env, written from the code that reads them.
+"""The manuals that are written from the code: every setting, every metric.
 
-In: every service's settings class, and the variables that others read. Out: the file's text.
-Refuses to drift: tests/test_docs.py compares the text with the committed file (`make reference` renews it).
+In: the services' settings classes and metrics, and the variables that others read. Out: the text of
+deploy/config/reference.env and of docs/metrics.md.
+Refuses to drift: tests/test_docs.py compares the texts with the committed files, `make reference` renews.
 """
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+from prometheus_client.metrics import MetricWrapperBase
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
@@ -17,7 +20,9 @@ from services.router.settings import RouterSettings
 from services.scorer.settings import ScorerSettings
 from shared.settings import DatabaseSettings, KafkaSettings, ServiceSettings, variables
 
-FILE: Final = Path(__file__).resolve().parents[2] / "deploy" / "config" / "reference.env"
+_ROOT: Final = Path(__file__).resolve().parents[2]
+SETTINGS_FILE: Final = _ROOT / "deploy" / "config" / "reference.env"
+METRICS_FILE: Final = _ROOT / "docs" / "metrics.md"
 
 _SHARED: Final[tuple[type[BaseSettings], ...]] = (ServiceSettings, KafkaSettings, DatabaseSettings)
 _SERVICES: Final[dict[str, type[BaseSettings]]] = {
@@ -45,7 +50,7 @@ _ELSEWHERE: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("LEADSCORE_KEY_WEBSITE", "", "sources.yaml: write key of the website; public."),
         ("LEADSCORE_KEY_PRODUCT", "", "sources.yaml: write key of your servers; a secret."),
         ("SENDGRID_PUBLIC_KEY", "", "sources.yaml: verification key of SendGrid's event webhook."),
-        ("LEADSCORE_CRM_WEBHOOK_URL", "", "routing.yaml: where qualified leads are posted; empty: nowhere."),
+        ("LEADSCORE_CRM_WEBHOOK_URL", "", "routing.yaml: where qualified leads go; empty: nowhere."),
         ("LEADSCORE_WEBHOOK_SECRET", "", "routing.yaml: whsec_… that signs those posts."),
         (
             "LEADSCORE_WEBHOOK_SECRET_PREVIOUS",
@@ -61,8 +66,22 @@ _HEAD: Final = """\
 """
 
 
-def text() -> str:
-    """The file as it should be."""
+_METRIC_MODULES: Final = {
+    "Ingest": ("services.ingest.metrics",),
+    "Scorer": ("services.scorer.metrics", "shared.kafka.stream"),
+    "Router": ("services.router.metrics",),
+    "Ingest and router": ("shared.kafka.publish",),
+    "Every service": ("shared.telemetry",),
+}
+_METRICS_HEAD: Final = """\
+# Metrics
+Every metric there is, as `/metrics` on each service's admin port shows it. Written by `make reference` from the
+code; a test compares them. Labels are closed sets: sources, destinations, topics, stages, codes; never a person.
+"""
+
+
+def settings_text() -> str:
+    """reference.env as it should be."""
     sections = [_HEAD, _section("every service", [one for part in _SHARED for one in variables(part)])]
     seen = {name for part in _SHARED for name, _ in variables(part)}
     for service, settings in _SERVICES.items():
@@ -72,6 +91,27 @@ def text() -> str:
         lines = [f"# {why}\n{name}={default}\n" for name, default, why in rows]
         sections.append(f"\n# ---- {title}\n" + "\n".join(lines))
     return "".join(sections)
+
+
+def metrics_text() -> str:
+    """docs/metrics.md as it should be."""
+    sections = [_METRICS_HEAD]
+    for title, modules in _METRIC_MODULES.items():
+        rows = [_metric_row(metric) for module in modules for metric in _metrics(module)]
+        head = f"\n## {title}\n| metric | type | labels | meaning |\n|---|---|---|---|\n"
+        sections.append(head + "".join(rows))
+    return "".join(sections)
+
+
+def _metrics(module: str) -> list[MetricWrapperBase]:
+    return [one for one in vars(import_module(module)).values() if isinstance(one, MetricWrapperBase)]
+
+
+def _metric_row(metric: MetricWrapperBase) -> str:
+    described = next(iter(metric.describe()))
+    suffix = "_total" if described.type == "counter" else ""
+    labels = ", ".join(metric._labelnames) or "none"  # noqa: SLF001 - prometheus_client has no other way to ask
+    return f"| `{described.name}{suffix}` | {described.type} | {labels} | {described.documentation} |\n"
 
 
 def _section(title: str, rows: list[tuple[str, FieldInfo]]) -> str:
@@ -92,5 +132,6 @@ def _default(field: FieldInfo) -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(text())
-    sys.stdout.write(f"{FILE} written\n")
+    SETTINGS_FILE.write_text(settings_text())
+    METRICS_FILE.write_text(metrics_text())
+    sys.stdout.write(f"{SETTINGS_FILE} and {METRICS_FILE} written\n")
