@@ -110,7 +110,9 @@ class Child:
         if not await until(lambda: process.poll() is not None, self.command.stop_s):
             process.kill()
             await until(lambda: process.poll() is not None, 10.0)
-        self.command.pid_file.unlink(missing_ok=True)
+        # Another start may have written its own over it.
+        if _noted(self.command).get("pid") == process.pid:
+            self.command.pid_file.unlink(missing_ok=True)
 
     async def wait(self) -> int:
         """Return its exit code when it ends."""
@@ -186,14 +188,27 @@ def _remember(command: Command, pid: int) -> None:
 
 def _leftover(command: Command) -> psutil.Process | None:
     """The living process that the pid file means, None if there is none or the pid is another's now."""
+    noted = _noted(command)
+    if not noted:
+        return None
+    try:
+        process = psutil.Process(int(noted["pid"]))
+        same_start = abs(process.create_time() - noted["started"]) < _CLOCK_STEP_S
+        line = " ".join(process.cmdline())
+    except psutil.Error:
+        return None
+    # A process that is just ending has no command line any more; it still has to be waited for.
+    same_command = not line or command.mark in line
+    return process if same_start and same_command and not _gone(process) else None
+
+
+def _noted(command: Command) -> dict[str, float]:
+    """What the pid file says: `pid` and `started`; nothing if it says nothing that we wrote."""
     try:
         noted = json.loads(command.pid_file.read_text())
-        process = psutil.Process(int(noted["pid"]))
-        same_start = abs(process.create_time() - float(noted["started"])) < _CLOCK_STEP_S
-        same_command = command.mark in " ".join(process.cmdline())
-    except (OSError, ValueError, KeyError, TypeError, psutil.NoSuchProcess):
-        return None
-    return process if same_start and same_command and not _gone(process) else None
+        return {"pid": int(noted["pid"]), "started": float(noted["started"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _gone(process: psutil.Process) -> bool:

@@ -66,6 +66,8 @@ async def test_a_leftover_is_stopped_before_a_new_start(tmp_path: Path) -> None:
     child = await _started(_command(tmp_path))
     assert not forgotten.running
     assert child.running
+    await forgotten.stop()
+    assert child.command.pid_file.exists(), "the pid file is the new one's now"
     await child.stop()
 
 
