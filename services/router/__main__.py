@@ -24,7 +24,8 @@ from services.router.outbound import Limits, SystemResolver, client
 from services.router.plan import Planner
 from services.router.pulse import Pulse
 from services.router.retry import Schedule
-from services.router.route_file import KafkaDestination, Routing, WebhookDestination
+from services.router.routing import Destination as Wanted
+from services.router.routing import KafkaDestination, Routing, WebhookDestination
 from services.router.settings import RouterSettings
 from services.router.settle import Settler
 from services.router.tend import Tender
@@ -121,7 +122,7 @@ async def _together(couriers: list[Courier]) -> None:
 
 def _courier(
     configured: RouterSettings,
-    one: route_file.Destination,
+    one: Wanted,
     pool: AsyncEngine,
     publisher: Publisher,
 ) -> Courier:
@@ -159,9 +160,7 @@ def _webhook_breaker(configured: RouterSettings) -> breaker.Policy:
     )
 
 
-def _destination(
-    configured: RouterSettings, one: route_file.Destination, publisher: Publisher
-) -> Destination:
+def _destination(configured: RouterSettings, one: Wanted, publisher: Publisher) -> Destination:
     if isinstance(one, KafkaDestination):
         return KafkaQueue(publisher=publisher, topic=connect.topics(configured).sales)
     return _webhook(configured, one)

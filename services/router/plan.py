@@ -15,7 +15,7 @@ from services.router.decide import decide
 from services.router.outbox import Planned
 from services.router.pulse import Pulse
 from services.router.render import Language, render
-from services.router.route_file import Routing
+from services.router.routing import Routing
 from services.router.transition import Transition, read
 from services.router.wake import Bell
 from shared.database import transaction

@@ -129,6 +129,9 @@ class WebhookShape(_Shape):
     )
 
 
+DestinationShape = Annotated[KafkaShape | WebhookShape, Field(discriminator="kind")]
+
+
 class RoutingShape(_Shape):
     """Where stage transitions go."""
 
@@ -136,9 +139,7 @@ class RoutingShape(_Shape):
     language: Language = Field(
         default="en", description="Of the reasons' sentences, unless a destination says."
     )
-    destinations: list[Annotated[KafkaShape | WebhookShape, Field(discriminator="kind")]] = Field(
-        min_length=1
-    )
+    destinations: list[DestinationShape] = Field(min_length=1)
     routes: list[RouteShape] = Field(
         min_length=1, description="Every route that matches counts, top to bottom."
     )

@@ -19,6 +19,7 @@ from tests.waiting import until
 WEBHOOK_ONLY = ROUTING.replace("  - {name: sales-queue, kind: kafka}\n", "").replace(
     "  - name: qualified\n    when: {stage: [mql, sql]}\n    to: [sales-queue]\n", ""
 )
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @asynccontextmanager
@@ -36,7 +37,7 @@ async def process(folder: Path, text: str, **environment: str) -> AsyncIterator[
             "LEADSCORE_ROUTER_ADMIN_PORT": "0",
             **environment,
         },
-        cwd=Path(__file__).resolve().parents[2],
+        cwd=REPOSITORY,
         stderr=asyncio.subprocess.PIPE,
     )
     try:
@@ -54,7 +55,8 @@ async def test_mistakes_end_it_at_once_with_all_of_them(tmp_path: Path) -> None:
     async with process(tmp_path, text, URL="https://crm.example.com/", SECRET=SECRET) as one:
         _, told = await one.communicate()
     assert one.returncode == 2
-    assert b"routing.yaml:17: " in told
+    assert b'unknown destination "crn"' in told
+    assert b'"squl"' in told
     assert b"Traceback" not in told
 
 

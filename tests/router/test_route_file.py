@@ -7,7 +7,7 @@ import pytest
 
 from services.router import route_file
 from services.router.decide import Range
-from services.router.route_file import KafkaDestination, Routing, WebhookDestination
+from services.router.routing import KafkaDestination, Routing, WebhookDestination
 from shared.errors import Misconfigured
 from tests.router.receiver import OLD_SECRET, SECRET
 
@@ -151,6 +151,23 @@ routes:
         'routing.yaml:16: route "one": unknown destination "crn". '
         'Destinations: crm, forgotten. Did you mean "crm"?'
     )
+
+
+def test_wrong_shapes_do_not_hide_wrong_meanings() -> None:
+    """Mistakes of both kinds are in one list, and a broken destination is not called unknown."""
+    text = GOOD.replace("[crm, queue]", "[crm, queue, slack]")
+    text = text.replace("language: de", "language: fr").replace("10.0.0.0/8", "10.0.0.0/33")
+    told = problems(text)
+    assert [int(problem.split(":")[1]) for problem in told] == [7, 10, 20]
+    assert "not a network" in told[0]
+    assert '"fr"' in told[1]
+    assert 'unknown destination "slack"' in told[2]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "routes", "destinations: 3\nroutes: {a: b}", "version: 2"])
+def test_a_file_that_is_something_else_is_told_so(text: str) -> None:
+    """No traceback, whatever the file holds."""
+    assert problems(text)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,114 @@
+"""A webhook of routing.yaml → where it goes and how it is signed.
+
+In: the shape of the entry, the environment its `${NAME}` references point to. Out: `WebhookDestination`.
+Refuses addresses that are not URLs, http without TLS to the public, weak secrets, unset variables; each is a
+mistake with its line, and a secret is never repeated.
+"""
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from services.router.addresses import Network
+from services.router.mistakes import Mistakes, Where
+from services.router.render import Language
+from services.router.route_shape import WebhookShape
+from services.router.routing import WebhookDestination
+from services.router.sign import read_secret
+from shared.errors import Invalid
+
+_REFERENCE: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+
+
+class Webhooks:
+    """Reads webhooks and notes what is wrong with them."""
+
+    def __init__(self, environment: Mapping[str, str], mistakes: Mistakes) -> None:
+        self._environment = environment
+        self._mistakes = mistakes
+
+    def destination(self, where: Where, shape: WebhookShape, language: Language) -> WebhookDestination:
+        """The webhook as it will be used; off if its address is not set."""
+        url = self._filled((*where, "url"), shape.url.get_secret_value(), optional=True)
+        if url:
+            self._check_url((*where, "url"), url, shape)
+        if shape.allow_http and not shape.allow_networks:
+            self._mistakes.add(
+                (*where, "allow_http"),
+                "allow_http without allow_networks: http goes to allowed networks only. Name one",
+            )
+        return WebhookDestination(
+            name=shape.name,
+            language=shape.language or language,
+            in_flight=shape.in_flight,
+            url=url,
+            keys=self._keys(where, shape) if url else (),
+            allowed=self._networks(where, shape),
+            ca_file=self._ca_file(where, shape),
+        )
+
+    def _check_url(self, where: Where, url: str, shape: WebhookShape) -> None:
+        """Its parts, read by the parser that will send to it; where it leads is judged when we connect."""
+        try:
+            parts = httpx.URL(url)
+        except httpx.InvalidURL:
+            parts = httpx.URL()
+        if parts.scheme not in {"https", "http"} or not parts.host or not _is_port(parts.port):
+            self._mistakes.add(where, "the url is not one. It looks like https://crm.example.com/leadscore")
+        elif parts.scheme == "http" and not shape.allow_http:
+            self._mistakes.add(
+                where, "the url is http without TLS. Use https, or set allow_http and allow_networks"
+            )
+        if parts.userinfo:
+            self._mistakes.add(
+                where, "the url holds a user or a password. The signature says who we are; remove it"
+            )
+        if parts.fragment:
+            self._mistakes.add(where, "the url has a part after #, which is never sent. Remove it")
+
+    def _keys(self, where: Where, shape: WebhookShape) -> tuple[bytes, ...]:
+        """The first secret has to be there; a later one that is unset is a rotation that is over."""
+        keys: list[bytes] = []
+        for position, secret in enumerate(shape.secrets):
+            at: Where = (*where, "secrets", position)
+            text = self._filled(at, secret.get_secret_value(), optional=position > 0)
+            if text:
+                try:
+                    keys.append(read_secret(text))
+                except Invalid as error:
+                    self._mistakes.add(at, f"{error.message}; seen: a secret, not shown")
+        return tuple(keys)
+
+    def _networks(self, where: Where, shape: WebhookShape) -> tuple[Network, ...]:
+        networks: list[Network] = []
+        for position, text in enumerate(shape.allow_networks):
+            try:
+                networks.append(ip_network(text))
+            except ValueError:
+                self._mistakes.add(
+                    (*where, "allow_networks", position),
+                    f'"{text}" is not a network. It looks like 10.20.0.0/16 or fd00::/8, host bits zero',
+                )
+        return tuple(networks)
+
+    def _ca_file(self, where: Where, shape: WebhookShape) -> Path | None:
+        if shape.ca_file is not None and not shape.ca_file.is_file():
+            self._mistakes.add((*where, "ca_file"), f'there is no file "{shape.ca_file}". Give a PEM file')
+        return shape.ca_file
+
+    def _filled(self, where: Where, text: str, *, optional: bool) -> str:
+        """The text with `${NAME}` replaced from the environment; empty if a name is unset and may be."""
+        unset = [name for name in _REFERENCE.findall(text) if not self._environment.get(name)]
+        if unset and not optional:
+            self._mistakes.add(where, f"{', '.join(unset)} is not set in the environment. Set it")
+        if unset:
+            return ""
+        return _REFERENCE.sub(lambda found: self._environment[found[1]], text)
+
+
+def _is_port(port: int | None) -> bool:
+    return port is None or 0 < port <= 65_535
