@@ -1,6 +1,6 @@
 # Everything a person types. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check format lock kafka-jars bench-slice wipe clean
+.PHONY: help setup run demo test check reference format lock kafka-jars bench-slice wipe clean
 
 BIN := .venv/bin
 
@@ -19,11 +19,16 @@ demo: setup ## Send real shop events through a running Leadscore and show what b
 test: setup ## Run every test on real servers
 	@$(BIN)/pytest -n 2
 
-check: setup ## Check format, lint, types and import contracts (under a minute)
+check: setup ## Check format, lint, types, imports, docs and metrics (under a minute)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/pytest tests/test_docs.py tests/test_house_style.py
+	@$(BIN)/python -m services.cli.lint_metrics
+
+reference: setup ## Write deploy/config/reference.env and docs/metrics.md anew from the code
+	@$(BIN)/python -m services.cli.reference
 
 format: setup ## Format the code and fix what can be fixed
 	@$(BIN)/ruff format .

@@ -50,7 +50,7 @@ _ELSEWHERE: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("LEADSCORE_KEY_WEBSITE", "", "sources.yaml: write key of the website; public."),
         ("LEADSCORE_KEY_PRODUCT", "", "sources.yaml: write key of your servers; a secret."),
         ("SENDGRID_PUBLIC_KEY", "", "sources.yaml: verification key of SendGrid's event webhook."),
-        ("LEADSCORE_CRM_WEBHOOK_URL", "", "routing.yaml: where qualified leads go; empty: nowhere."),
+        ("LEADSCORE_CRM_WEBHOOK_URL", "", "routing.yaml: where to post leads; empty: nowhere."),
         ("LEADSCORE_WEBHOOK_SECRET", "", "routing.yaml: whsec_… that signs those posts."),
         (
             "LEADSCORE_WEBHOOK_SECRET_PREVIOUS",
@@ -75,8 +75,9 @@ _METRIC_MODULES: Final = {
 }
 _METRICS_HEAD: Final = """\
 # Metrics
-Every metric there is, as `/metrics` on each service's admin port shows it. Written by `make reference` from the
-code; a test compares them. Labels are closed sets: sources, destinations, topics, stages, codes; never a person.
+Every metric there is, as `/metrics` on each service's admin port shows it. Written by `make reference` from
+the code; a test compares them. Labels are closed sets: sources, destinations, topics, stages, codes; never
+a person.
 """
 
 
