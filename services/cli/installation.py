@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -46,9 +46,7 @@ class Installation:
 
         Raises Misconfigured if another one holds it.
         """
-        # Records and logs in it are about people.
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a+") as lock:
+        with self._open_lock() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -62,6 +60,18 @@ class Installation:
             lock.write(str(os.getpid()))
             lock.flush()
             yield
+
+    def _open_lock(self) -> IO[str]:
+        try:
+            # Records and logs in it are about people.
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return (self.folder / "lock").open("a+")
+        except OSError as error:
+            raise Misconfigured(
+                f"{self.folder} cannot be written to ({error.strerror}). Start as the user who made it, "
+                "or set LEADSCORE_DATA to a folder of your own.",
+                [],
+            ) from error
 
     def secrets(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Every secret one machine needs: from the environment, else from the file, else made up and kept."""

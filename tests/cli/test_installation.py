@@ -106,6 +106,14 @@ def test_a_second_supervisor_is_refused_while_the_first_lives(installation: Inst
         assert (installation.folder / "lock").read_text() == str(os.getpid())
 
 
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """A place where nothing can be written is one sentence, not a traceback."""
+    (tmp_path / "file").write_text("")
+    nowhere = Installation(folder=tmp_path / "file" / "data")
+    with pytest.raises(Misconfigured, match=r"cannot be written to .*LEADSCORE_DATA"), nowhere.claim():
+        pass
+
+
 def test_wipe_deletes_what_we_made_and_nothing_else(installation: Installation) -> None:
     """Somebody's own file in the folder survives."""
     installation.secrets({})

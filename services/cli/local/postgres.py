@@ -2,19 +2,11 @@
 
 In: a folder, a port. Out: the URL of a running server with the database `leadscore` in it.
 Refuses to touch anything outside its folder: no user is made, no right of a foreign directory changed.
-
-PostgreSQL refuses to run as root, so for root it runs as the owner of its data (uid 65534 at first). It is
-started inside its data folder and told that this is `/proc/self/cwd`: that works even where that user could
-not walk to the folder, such as below /root.
 """
 
 import asyncio
 import os
-import pwd
-import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,14 +14,12 @@ from pathlib import Path
 from typing import Final
 
 import asyncpg
-import psutil
 
-from services.cli.local import ports, postgres_binaries
+from services.cli.local import ports, postgres_data
 from services.cli.local.process import Child, Command, stop_leftover
 from shared.errors import Misconfigured
 
 DATABASE: Final = "leadscore"
-_NOBODY: Final = 65534
 _START_LIMIT_S: Final = 60.0  # crash recovery replays the log first
 # Only for data that may be lost: a test's.
 _FAST: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
@@ -88,10 +78,12 @@ class PostgresServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         command = self._command()
         await stop_leftover(command)
-        self._take_over_pid_file()
-        binaries = await asyncio.to_thread(self._prepare)
+        postgres_data.take_over_pid_file(self._data)
+        binaries = await asyncio.to_thread(postgres_data.prepare, self._data, self._environment)
         [self.port] = ports.remembered(self.folder / "port.json", [self._wished])
-        self._child = Child(replace(command, argv=self._argv(binaries), user=self._user()))
+        self._child = Child(
+            replace(command, argv=self._argv(binaries), user=postgres_data.runs_as(self._data))
+        )
         await self._until_it_answers(self._child)
         return self.url
 
@@ -118,90 +110,13 @@ class PostgresServer:
             stop_signal=signal.SIGINT,
             stop_s=30.0,
             cwd=self._data,
-            environment=_environment(),
+            environment=postgres_data.ENVIRONMENT,
         )
 
     def _argv(self, binaries: Path) -> list[str]:
         settings = [*_ALWAYS, f"port={self.port}", *(_FAST if self._fast else ())]
         flags = [flag for setting in settings for flag in ("-c", setting)]
-        return [str(binaries / "postgres"), "-D", _here(self._data), *flags]
-
-    def _user(self) -> int | None:
-        """The uid to run as: None for ours, the owner of the data (at first `nobody`) if we are root."""
-        if os.geteuid() != 0:
-            return None
-        return (self._data.stat().st_uid if self._data.exists() else 0) or _NOBODY
-
-    def _check_name(self, user: int | None) -> None:
-        """Raise Misconfigured for a uid without a name, such as a container's random one: initdb wants it."""
-        uid = os.geteuid() if user is None else user
-        try:
-            pwd.getpwuid(uid)
-        except KeyError as error:
-            raise Misconfigured(
-                f"PostgreSQL cannot be set up by user {uid}, who has no name on this machine (/etc/passwd). "
-                "Run as a user that has one, or set DATABASE_URL to a running PostgreSQL.",
-                [],
-            ) from error
-
-    def _prepare(self) -> Path:
-        """Make the data folder if there is none; return the programs that fit it."""
-        binaries = postgres_binaries.find(self._environment)
-        user = self._user()
-        if user is not None:
-            binaries = postgres_binaries.runnable_by(user, binaries)
-        major = postgres_binaries.major_version(binaries)
-        if not self._data.exists():
-            self._make_data(binaries, major, user)
-        written_by = (self._data / "PG_VERSION").read_text().strip()
-        if written_by != str(major):
-            raise Misconfigured(
-                f"{self._data} was written by PostgreSQL {written_by}, the programs in {binaries} are "
-                f"{major}. Set LEADSCORE_PG_BIN to a PostgreSQL {written_by}, or make wipe.",
-                [],
-            )
-        return binaries
-
-    def _make_data(self, binaries: Path, major: int, user: int | None) -> None:
-        """Run initdb beside the final place, so that being killed half-way leaves no half data."""
-        self._check_name(user)
-        unfinished = self.folder / "data.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(mode=0o700)
-        if user is not None:
-            os.chown(unfinished, user, user)
-        done = subprocess.run(
-            [binaries / "initdb", "-D", _here(unfinished), "-U", "postgres", "-A", "trust", *_locale(major)],
-            cwd=unfinished,
-            env=_environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-            user=user,
-            group=user,
-            extra_groups=None if user is None else [],
-        )
-        if done.returncode != 0:
-            raise Misconfigured(
-                f"initdb failed in {unfinished}:", (done.stdout + done.stderr).splitlines()[-8:]
-            )
-        unfinished.rename(self._data)
-
-    def _take_over_pid_file(self) -> None:
-        """Write our pid into PostgreSQL's own pid file if the one in it is no server any more.
-
-        It would respect a recycled pid, or the zombie of a killed server, and not start. Ours it knows for
-        its parent's. The file stays, because with it PostgreSQL checks that no old backend still runs.
-        """
-        note = self._data / "postmaster.pid"
-        try:
-            pid, rest = note.read_text().split("\n", 1)
-            other = psutil.Process(int(pid))
-            if "postgres" in other.name() and other.status() != psutil.STATUS_ZOMBIE:
-                return
-        except (OSError, ValueError, psutil.NoSuchProcess):
-            return
-        note.write_text(f"{os.getpid()}\n{rest}")
+        return [str(binaries / "postgres"), "-D", postgres_data.as_told(self._data), *flags]
 
     async def _until_it_answers(self, child: Child) -> None:
         deadline = time.monotonic() + _START_LIMIT_S
@@ -242,27 +157,3 @@ class PostgresServer:
         finally:
             await connection.close()
         return True
-
-
-def _here(data: Path) -> str:
-    """How the server is told its data folder, which is also its working directory."""
-    return "/proc/self/cwd" if sys.platform == "linux" and os.geteuid() == 0 else str(data)
-
-
-def _locale(major: int) -> list[str]:
-    """UTF-8 that sorts and folds the same on every machine."""
-    if major >= 17:
-        return [
-            "-E",
-            "UTF8",
-            "--no-sync",
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
-            "--locale=C",
-        ]
-    return ["-E", "UTF8", "--no-sync", "--locale=C.UTF-8"]
-
-
-def _environment() -> dict[str, str]:
-    """Nothing of ours: neither PG* variables that change defaults nor secrets."""
-    return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}

@@ -1,7 +1,6 @@
 """Embedded PostgreSQL as a user meets it: as root and not, first start, second start, kill -9."""
 
 import os
-import pwd
 import signal
 import socket
 import subprocess
@@ -144,21 +143,6 @@ def test_it_runs_for_an_ordinary_user() -> None:
         done = _run_as(uid, folder)
         assert done.stdout.split() == [str(uid), "on"], done.stderr
         assert not (folder / "pg" / "postgres.pid").exists()
-
-
-def test_a_user_without_a_name_is_told(tmp_path: Path) -> None:
-    """A container's random uid gets one sentence with the ways out instead of initdb's complaint."""
-    nameless = next(uid for uid in range(70_000, 80_000) if not _has_name(uid))
-    with pytest.raises(Misconfigured, match=rf"user {nameless}, who has no name.*set DATABASE_URL"):
-        PostgresServer(tmp_path)._check_name(nameless)
-
-
-def _has_name(uid: int) -> bool:
-    try:
-        pwd.getpwuid(uid)
-    except KeyError:
-        return False
-    return True
 
 
 def _sleeper() -> subprocess.Popen[bytes]:
