@@ -36,9 +36,7 @@ class Terms:
         """Exact points of each term at this moment (seconds since 1970), not before its latest event."""
         values = []
         for rule, account in self.met:
-            points = account.value
-            if rule.half_life_s is not None:
-                points *= math.exp2((account.at_s - at_s) / rule.half_life_s)
+            points = decayed(rule, account, at_s)
             values.append(points if rule.between is UNBOUNDED else rule.between.of(points))
         values += [rule.points for rule in self.fits]
         return values
@@ -52,6 +50,13 @@ class Sums:
     groups_granted: Sequence[float]
     dimensions_asked: Sequence[float]
     dimensions_granted: Sequence[float]
+
+
+def decayed(rule: EngagementRule, account: RuleState, at_s: float) -> float:
+    """What is left of a rule's paid points at this moment, before the rule's own bounds."""
+    if rule.half_life_s is None:
+        return account.value
+    return account.value * math.exp2((account.at_s - at_s) / rule.half_life_s)
 
 
 def terms_of(model: Model, accounts: Mapping[str, RuleState], profile: Mapping[str, Any]) -> Terms:

@@ -120,9 +120,8 @@ def after(current: StageState, transitions: list[Transition]) -> StageState:
     if not transitions:
         return current
     last = transitions[-1]
-    held_until = next(
-        (each.held_until for each in reversed(transitions) if each.held_until), current.held_until
-    )
+    by_hand = [each for each in transitions if each.cause == "manual"]
+    held_until = by_hand[-1].held_until if by_hand else current.held_until
     return StageState(stage=last.stage, since=last.at, sequence=last.sequence, held_until=held_until)
 
 
