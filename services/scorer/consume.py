@@ -38,7 +38,7 @@ class Consumer:
         self.assignment = Assignment(offsets=offsets, database=database, finish=self.finish)
         self._offsets = offsets
         self._database = database
-        self._counter = counter
+        self.counter = counter
         self._clock = clock
         self._running: dict[int, asyncio.Task[None]] = {}
         self._last_turn_s = clock.monotonic_s()
@@ -130,7 +130,7 @@ class Consumer:
         with metrics.BATCH_SECONDS.time():
             async with transaction(self._database) as connection:
                 now = await self._offsets.advance(connection, claim, to=to)
-                report = await self._counter.count(connection, batch, now=now)
+                report = await self.counter.count(connection, batch, now=now)
                 await self._offsets.tally(connection, claim, report.tally)
         partition.claim = replace(claim, next_offset=to)
         metrics.note(report)

@@ -62,7 +62,9 @@ async def _read(email: str, settings: LeadSettings) -> LeadView:
 
 
 def _head(email: str, view: LeadView) -> Table:
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid("", "", "", padding=(0, 2))
+    for column in table.columns:
+        column.overflow = "fold"
     dimensions = "  ".join(f"{name} {points}" for name, points in view.dimensions.items())
     company = view.person["traits"].get("company")
     table.add_row(Text(email, style="bold"), str(company or ""))
