@@ -67,7 +67,7 @@ def _head(email: str, view: LeadView) -> Table:
         column.overflow = "fold"
     dimensions = "  ".join(f"{name} {points}" for name, points in view.dimensions.items())
     company = view.person["traits"].get("company")
-    table.add_row(Text(email, style="bold"), str(company or ""))
+    table.add_row(Text(email, style="bold"), Text(str(company or "")))
     table.add_row("Score", Text(f"{view.score}  ({view.grade})", style="bold"), dimensions)
     table.add_row("Stage", Text(view.stage.upper(), style="bold"), f"since {_when(view.since)}")
     table.add_row("Lead", str(view.lead), f"model version {view.model_version}")
@@ -83,7 +83,7 @@ def _reasons(view: LeadView, language: Literal["en", "de"]) -> Table:
     table.columns[0].footer = str(view.score)
     table.columns[1].footer = "= score"
     for line in view.receipts:
-        table.add_row(f"{line['points']:+d}", line[f"sentence_{language}"], line["dimension"])
+        table.add_row(f"{line['points']:+d}", Text(line[f"sentence_{language}"]), line["dimension"])
     return table
 
 
