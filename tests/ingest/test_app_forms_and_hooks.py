@@ -1,6 +1,7 @@
 """Forms as browsers post them, webhooks as SendGrid posts them."""
 
 import base64
+import gzip
 import json
 from datetime import datetime, timedelta
 
@@ -125,6 +126,16 @@ async def test_signed_nonsense_is_kept_and_not_sent_again(
     answer = await browser.post(HOOK, content=body, headers=signed(body, clock.now()))
     assert (answer.status_code, answer.json()["rejected"]) == (200, 1)
     assert base64.b64decode(str(rejected(broker)[0]["raw"])) == body
+
+
+@pytest.mark.asyncio
+async def test_the_signature_is_of_what_came(
+    browser: httpx.AsyncClient, broker: MemoryBroker, clock: FrozenClock
+) -> None:
+    """A packed body is verified as it came over the wire, and unpacked only then."""
+    body = gzip.compress(json.dumps([MAIL]).encode())
+    answer = await browser.post(HOOK, content=body, headers=signed(body, clock.now()))
+    assert answer.json() == {"success": True, "accepted": 1, "rejected": 0}
 
 
 @pytest.mark.asyncio

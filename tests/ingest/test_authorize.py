@@ -57,9 +57,10 @@ def test_messages_never_repeat_the_key(registry: Registry) -> None:
 
 
 def test_public_keys_belong_to_their_pages(registry: Registry) -> None:
-    """A foreign page cannot use the website's key; the own page and a program can."""
+    """A foreign page cannot use the website's key; the own page and programs can."""
     assert authorize.by_key(registry, WEBSITE_KEY, {b"origin": SITE.encode()}).id == "website"
     assert authorize.by_key(registry, WEBSITE_KEY, {}).id == "website"
+    assert authorize.by_key(registry, PRODUCT_KEY, {b"origin": b"https://anywhere.example"}).id == "product"
     with pytest.raises(Invalid) as refused:
         authorize.by_key(registry, WEBSITE_KEY, {b"origin": b"https://evil.example"})
     assert refused.value.code == "origin_not_allowed"

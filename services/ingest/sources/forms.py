@@ -99,8 +99,8 @@ def next_page(sent: Fields, form: Form) -> str:
 
 def _allowed(url: str, form: Form) -> bool:
     """Whether an address is on the allow-list, or on a site that is on it as a whole."""
-    # Browsers read a backslash as a slash and drop control characters: compare what they will see.
-    if "\\" in url or any(char <= " " for char in url):
+    # Browsers and urlsplit drop different control characters: what is compared must be what they will see.
+    if any(char <= " " for char in url):
         return False
     try:
         parts = urlsplit(url)
