@@ -27,7 +27,7 @@ from shared.scoring.state import LeadState
 _US: Final = 1_000_000
 _HORIZON_US: Final = 200 * 365 * 86_400 * _US
 _MAX_STRETCHES: Final = 24
-_CRAWL_US: Final = _US
+_CRAWL_US: Final = 1_000
 _LAST_MOMENT: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 

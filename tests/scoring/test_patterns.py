@@ -1,0 +1,62 @@
+"""Patterns: what is allowed is fast in the worst case, what could hang is refused."""
+
+import time
+
+import pytest
+
+from shared.scoring.patterns import MAX_INPUT_CHARS, BadPatternError, compile_pattern
+
+ALLOWED = [
+    "^/(de/|en/)?(pricing|preise)",
+    r"\b(ceo|cto|vp|head of)\b",
+    "(a|b)+c",
+    "^/blog/.*/pricing.*",
+    "[0-9]{2,4}",
+    "x?y?z?",
+    "colou?r",
+    "(abc){3}",
+    r"(\d{3},)+$",
+    "(foo|bar){2}",
+    "(colou?r ){1,3}",
+    "[a-z]+@",
+    "^.*a.*b",
+]
+REFUSED = [
+    "(a+)+$",
+    "(a*)*",
+    "(a|aa)+$",
+    "(a?){100}",
+    ".*.*.*x",
+    "^.*a.*b.*c",
+    r"(a)\1",
+    "(?<=a)b",
+    "(?!a)b",
+    "(?P<n>a)(?P=n)",
+    "(?(1)a|b)",
+    "[",
+    "a{99999999999}",
+    "[[a]",
+    "((a{1,100}){1,100}){1,100}",
+]
+
+
+@pytest.mark.parametrize("pattern", ALLOWED)
+@pytest.mark.parametrize("text", ["a" * 5000, "/blog/" * 500, "ab" * 2000, "/" * 5000, "0" * 5000])
+def test_an_allowed_pattern_is_fast_on_hostile_text(pattern: str, text: str) -> None:
+    """The bound on steps holds in practice: far below a tenth of a second."""
+    search = compile_pattern(pattern).search
+    began = time.process_time()
+    search(text[:MAX_INPUT_CHARS])
+    assert time.process_time() - began < 0.1
+
+
+@pytest.mark.parametrize("pattern", REFUSED)
+def test_what_could_hang_or_is_broken_is_refused(pattern: str) -> None:
+    """At load, with a reason."""
+    with pytest.raises(BadPatternError, match=r"Use|At most"):
+        compile_pattern(pattern)
+
+
+def test_case_does_not_matter() -> None:
+    """As with every other operator on text."""
+    assert compile_pattern("^head of").search("HEAD OF SALES")
