@@ -8,12 +8,14 @@ ends, and the same delivery goes out again with the same id.
 """
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.router import breaker, health, metrics, queue
+from services.router.breaker import HEALTHY, Health
 from services.router.pulse import Pulse
 from services.router.queue import Delivery
 from services.router.retry import Failed, Outcome
@@ -24,6 +26,8 @@ from shared.database import transaction
 from shared.errors import Transient
 from shared.ids import Ids
 from shared.telemetry import log
+
+_LEVELS: Final = {"closed": "info", "half_open": "info", "open": "warning", "disabled": "error"}
 
 
 class Destination(Protocol):
@@ -70,12 +74,13 @@ class Courier:
         self._clock = clock
         self._ids = ids
         self._under_way: set[asyncio.Task[None]] = set()
+        self._shown = HEALTHY.state
 
     async def run(self) -> None:
         """Deliver until cancelled; then let what is under way finish."""
         try:
             while True:
-                await self._turn()
+                await _uncut(self._turn())
                 await self.bell.wait(self._terms.poll_interval_s)
         finally:
             await self._drain()
@@ -88,6 +93,7 @@ class Courier:
             return []
         async with transaction(self._database) as connection:
             known = await health.read(connection, self._terms.name)
+            self._show(known)
             if known.state == "closed":
                 return await self._take(connection, free)
             return await self._take_on_trial(connection)
@@ -137,9 +143,24 @@ class Courier:
         claimed = await self._take(connection, 1) if trying is not None else []
         if trying is not None and claimed:
             await health.write(connection, self._terms.name, trying)
-            known = trying
-        metrics.set_state(self._terms.name, known.state)
+            self._show(trying)
         return claimed
+
+    def _show(self, known: Health) -> None:
+        """Tell about a destination's state when it changes, whichever router changed it."""
+        if known.state == self._shown:
+            return
+        metrics.set_state(self._terms.name, known.state)
+        log(
+            "router.destination_changed",
+            level=_LEVELS[known.state],
+            destination=self._terms.name,
+            state=known.state,
+            previous_state=self._shown,
+            why=known.disabled_why,
+            failures=known.failures,
+        )
+        self._shown = known.state
 
     async def _sent(self, delivery: Delivery) -> Outcome:
         try:
@@ -165,3 +186,13 @@ class Courier:
         if late:
             await asyncio.wait(late)
             log("router.drain_cut", level="warning", destination=self._terms.name, deliveries=len(late))
+
+
+async def _uncut(turn: Coroutine[Any, Any, None]) -> None:
+    """Run a turn to its end even when cancelled: what a cut one had claimed would wait for its lease."""
+    task = asyncio.create_task(turn)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

@@ -73,7 +73,6 @@ class Settler:
         after = health_after(self.breaker, before, failed, verdict, now)
         if after != before:
             await health.write(connection, self.destination, after)
-            _tell_health(self.destination, before, after)
         error = f"{failed.reason}: {failed.detail}"
         if isinstance(verdict, GiveUp):
             return verdict, await queue.bury(connection, delivery, failed.status, error)
@@ -121,22 +120,6 @@ def health_after(
     if failed.blames_destination:
         return breaker.after_failure(policy, before, now)
     return breaker.after_answer(before) if failed.status is not None else before
-
-
-def _tell_health(destination: str, before: Health, after: Health) -> None:
-    if before.state == after.state:
-        return
-    metrics.set_state(destination, after.state)
-    level = "error" if after.state == "disabled" else "warning"
-    log(
-        "router.destination_changed",
-        level=level,
-        destination=destination,
-        state=after.state,
-        previous_state=before.state,
-        why=after.disabled_why,
-        failures=after.failures,
-    )
 
 
 def _names(delivery: Delivery) -> dict[str, Any]:

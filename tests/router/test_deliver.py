@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.router import health, queue
@@ -240,9 +241,18 @@ async def test_a_trial_closes_the_breaker(pool: AsyncEngine, sql: asyncpg.Connec
     async with running(courier(pool, told)):
         await until(lambda: len(told.under_way) == 1)
         assert (await health.read(sql, "crm")).state == "half_open"
+        assert shown("half_open") == 1
         told.gate.set()
         await eventually_row(sql, FINISHED, 5)
+        await until(lambda: shown("closed") == 1)
     assert await health.read(sql, "crm") == HEALTHY
+    assert shown("half_open") == 0
+
+
+def shown(state: str) -> float | None:
+    """What the gauge says about this state of the destination."""
+    name = "leadscore_router_destination_state"
+    return REGISTRY.get_sample_value(name, {"destination": "crm", "state": state})
 
 
 @pytest.mark.asyncio
@@ -304,6 +314,32 @@ async def test_stopping_lets_what_is_under_way_finish(pool: AsyncEngine, sql: as
     states = await sql.fetch("SELECT state FROM deliveries ORDER BY state")
     assert [row["state"] for row in states] == ["delivered", "delivered", "pending"]
     assert told.stopped
+
+
+@pytest.mark.asyncio
+async def test_stopping_in_the_middle_of_a_claim_leaves_nothing_claimed(
+    pool: AsyncEngine, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a turn has claimed when the stop hits it is still sent: it need not wait for its lease."""
+    await write_delivery(sql)
+    told = Told()
+    one = courier(pool, told)
+    claimed, go_on, claim = asyncio.Event(), asyncio.Event(), one.claim
+
+    async def slow_claim() -> list[Delivery]:
+        found = await claim()
+        claimed.set()
+        await go_on.wait()
+        return found
+
+    monkeypatch.setattr(one, "claim", slow_claim)
+    task = asyncio.create_task(one.run())
+    await claimed.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.wait({task}, timeout=10)
+    assert await sql.fetchval("SELECT state FROM deliveries") == "delivered"
 
 
 @pytest.mark.asyncio
