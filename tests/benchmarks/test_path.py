@@ -1,5 +1,7 @@
 """What the measurement of the whole path sends, and when."""
 
+import pytest
+
 from benchmarks.path import schedule
 
 KEY = "a-key-of-the-tests"
@@ -31,7 +33,7 @@ def test_identify_precedes_the_form() -> None:
     forms = [each for each in due if each.journey]
     for form in forms:
         [identify] = [each for each in due if f'"userId": "{form.journey}"'.encode() in each.request]
-        assert identify.at == form.at - 1.0
+        assert identify.at == pytest.approx(form.at - 1.0)
         assert f"{form.journey}-cookie".encode() in identify.request
         assert f"{form.journey}-cookie".encode() in form.request
     assert len({form.journey for form in forms}) == len(forms) > 40
