@@ -31,7 +31,7 @@ class Server(asyncio.Protocol):
             self._seen.append(self._received)
             self._received = b""
             self._transport.write(self.answer[:-2])
-            asyncio.get_running_loop().call_soon(self._transport.write, self.answer[-2:])
+            asyncio.get_running_loop().call_later(0.005, self._transport.write, self.answer[-2:])
 
 
 class Refusing(Server):
