@@ -8,7 +8,7 @@ Fields we do not know stay as they came.
 import ipaddress
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from services.ingest.draft import Arrival
@@ -31,6 +31,20 @@ _READ: Final = frozenset(
 )
 _NO_REFERRER: Final = frozenset({"", "$direct"})
 _MAX_QUERY_FIELDS: Final = 100
+# What is remembered between events is bounded in number and in length.
+_MAX_REMEMBERED_CHARS: Final = 500
+_MAX_IP_CHARS: Final = 60
+MAX_USER_AGENT_CHARS: Final = 1000
+
+
+class _Tags(NamedTuple):
+    """How a person came, by the address of the page."""
+
+    campaign: Mapping[str, str]
+    click_ids: Mapping[str, str]
+
+
+_NO_TAGS: Final = _Tags(campaign={}, click_ids={})
 
 
 def describe(raw: Mapping[str, Any], properties: Mapping[str, Any], arrival: Arrival) -> dict[str, Any]:
@@ -41,19 +55,18 @@ def describe(raw: Mapping[str, Any], properties: Mapping[str, Any], arrival: Arr
     """
     context = {key: value for key, value in raw.items() if key not in _READ}
     page = _page(raw.get("page"), properties)
-    query = _query(page)
     referrer = _referrer(raw.get("referrer"), page)
+    tags = _tags(page)
     found = {
         "page": page,
-        "campaign": _campaign(raw.get("campaign"), query),
-        "click_ids": {**_texts(raw.get("click_ids")), **{k: v for k, v in query.items() if k in CLICK_IDS}},
+        "campaign": {**tags.campaign, **_texts(raw.get("campaign"))},
+        "click_ids": {**tags.click_ids, **_texts(raw.get("click_ids"))},
         "referrer": {"url": referrer} if referrer else None,
         "user_agent": user_agent(raw, arrival),
         "ip": _ip(raw, arrival),
+        "privacy_control": arrival.anonymous,
     }
-    context.update((key, value) for key, value in found.items() if value)
-    if arrival.anonymous:
-        context["privacy_control"] = True
+    context.update({key: value for key, value in found.items() if value})
     return context
 
 
@@ -61,13 +74,17 @@ def user_agent(raw: Mapping[str, Any], arrival: Arrival) -> str:
     """The person's client: what the context says, else the browser that sent a public source's request."""
     said = raw.get("userAgent") or raw.get("user_agent")
     if isinstance(said, str):
-        return said
-    return arrival.user_agent if arrival.source.access == "public" else ""
+        return said[:MAX_USER_AGENT_CHARS]
+    return arrival.user_agent[:MAX_USER_AGENT_CHARS] if arrival.source.access == "public" else ""
+
+
+def truncate(ip: str) -> str:
+    """An address without its host part (/24, /48 for IPv6); empty for what is no address."""
+    return _truncated(ip) if len(ip) <= _MAX_IP_CHARS else ""
 
 
 @lru_cache(maxsize=4096)
-def truncate(ip: str) -> str:
-    """An address without its host part (/24, /48 for IPv6); empty for what is no address."""
+def _truncated(ip: str) -> str:
     try:
         address = ipaddress.ip_address(ip.strip())
     except ValueError:
@@ -101,23 +118,26 @@ def _page(raw: Any, properties: Mapping[str, Any]) -> dict[str, str]:
     return {}
 
 
-def _query(page: Mapping[str, str]) -> dict[str, str]:
-    """The parameters of the page's address, the first of repeated ones."""
+def _tags(page: Mapping[str, str]) -> _Tags:
+    """What the page's address says of how the person came."""
     _, mark, query = page.get("url", "").partition("?")
     query = query.partition("#")[0] if mark else page.get("search", "").removeprefix("?")
     if "=" not in query:
-        return {}
+        return _NO_TAGS
+    return _read_tags(query) if len(query) <= _MAX_REMEMBERED_CHARS else _read_tags.__wrapped__(query)
+
+
+@lru_cache(maxsize=4096)
+def _read_tags(query: str) -> _Tags:
+    """Campaign and click ids in a query, the first of repeated parameters."""
     try:
-        pairs = parse_qsl(query, max_num_fields=_MAX_QUERY_FIELDS)
+        first = dict(reversed(parse_qsl(query, max_num_fields=_MAX_QUERY_FIELDS)))
     except ValueError:
-        return {}
-    return dict(reversed(pairs))
-
-
-def _campaign(raw: Any, query: Mapping[str, str]) -> dict[str, str]:
-    """The campaign that brought the person here; the sender's reading of the address goes before ours."""
-    tagged = {field: query[utm(field)] for field in CAMPAIGN_FIELDS if query.get(utm(field))}
-    return {**tagged, **_texts(raw)}
+        return _NO_TAGS
+    return _Tags(
+        campaign={field: first[utm(field)] for field in CAMPAIGN_FIELDS if first.get(utm(field))},
+        click_ids={name: value for name, value in first.items() if name in CLICK_IDS},
+    )
 
 
 def _referrer(raw: Any, page: Mapping[str, str]) -> str:

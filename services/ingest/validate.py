@@ -86,17 +86,19 @@ def identifier(value: Any, field: str, max_chars: int = MAX_ID_CHARS) -> str | N
 def first_address(candidates: Sequence[Any]) -> str | None:
     """The first of these that is an e-mail address, its domain in lower case."""
     for candidate in candidates:
-        if isinstance(candidate, str) and candidate and (found := address(candidate)):
+        if isinstance(candidate, str) and (found := address(candidate)):
             return found
     return None
 
 
-@lru_cache(maxsize=4096)
 def address(text: str) -> str | None:
     """An e-mail address in its normal form, None for what is none; never asks the network."""
     text = text.strip()
-    if "@" not in text or len(text) > MAX_EMAIL_CHARS:
-        return None
+    return _normal_address(text) if "@" in text and len(text) <= MAX_EMAIL_CHARS else None
+
+
+@lru_cache(maxsize=4096)
+def _normal_address(text: str) -> str | None:
     try:
         return str(validate_email(text, check_deliverability=False).normalized)
     except EmailNotValidError:
