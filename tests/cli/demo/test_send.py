@@ -2,16 +2,9 @@
 
 import gzip
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sendgrid import EventWebhook
 
@@ -19,64 +12,9 @@ from services.cli.demo.calls import Call
 from services.cli.demo.forms import Submit
 from services.cli.demo.mails import Mailed
 from services.cli.demo.send import Address, Browser, Mailer, Shop
+from tests.cli.demo.conftest import Listener
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One request as it came."""
-
-    path: str
-    headers: Message
-    body: bytes
-
-
-@dataclass(slots=True, kw_only=True)
-class Listener:
-    """A server on a free port: what it got, what it answers."""
-
-    url: str
-    status: int = 200
-    got: list[Request] = field(default_factory=list)
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    """A running `Listener`."""
-    state = Listener(url="")
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            state.got.append(Request(path=self.path, headers=self.headers, body=body))
-            answer = b'{"code": "no", "message": "no"}' if state.status >= 400 else b'{"success": true}'
-            self.send_response(state.status)
-            self.send_header("content-length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its parent's name
-            """Nothing: the test looks at `got`."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def _address(listener: Listener) -> Address:
-    return Address(
-        ingest=listener.url,
-        server_key="server-key-0123456789",
-        site_key="site-key-0123456789",
-        mail_source="mail",
-        mail_key=ec.generate_private_key(ec.SECP256R1()),
-    )
 
 
 def _calls(number: int) -> list[Call]:
@@ -90,9 +28,9 @@ def _calls(number: int) -> list[Call]:
     ]
 
 
-def test_the_sdk_has_sent_everything_when_finished(listener: Listener) -> None:
+def test_the_sdk_has_sent_everything_when_finished(listener: Listener, address: Address) -> None:
     """250 calls are with the server after finish, gzipped, in batches of at most 100, ids kept."""
-    shop = Shop(_address(listener))
+    shop = Shop(address)
     shop.send(_calls(250))
     shop.finish()
     batches = [json.loads(gzip.decompress(request.body))["batch"] for request in listener.got]
@@ -103,19 +41,19 @@ def test_the_sdk_has_sent_everything_when_finished(listener: Listener) -> None:
     assert {request.headers["content-encoding"] for request in listener.got} == {"gzip"}
 
 
-def test_what_the_sdk_gives_up_is_counted(listener: Listener) -> None:
+def test_what_the_sdk_gives_up_is_counted(listener: Listener, address: Address) -> None:
     """Events of a batch that the server refuses for good are counted as refused."""
     listener.status = 400
-    shop = Shop(_address(listener), gzip=False)
+    shop = Shop(address, gzip=False)
     shop.send(_calls(30))
     shop.finish()
     shop.close()
     assert shop.refused == 30
 
 
-def test_calls_do_not_pile_up(listener: Listener) -> None:
+def test_calls_do_not_pile_up(listener: Listener, address: Address) -> None:
     """However many calls are made at once, only a few hundred are unsent when send returns."""
-    shop = Shop(_address(listener))
+    shop = Shop(address)
     shop.send(_calls(1500))
     assert shop.unsent <= 500
     shop.finish()
@@ -123,9 +61,8 @@ def test_calls_do_not_pile_up(listener: Listener) -> None:
     assert shop.unsent == 0
 
 
-def test_webhooks_verify_with_sendgrids_own_library(listener: Listener) -> None:
+def test_webhooks_verify_with_sendgrids_own_library(listener: Listener, address: Address) -> None:
     """Each post's signature verifies with SendGrid's library and the public key, and not for another body."""
-    address = _address(listener)
     mailer = Mailer(address)
     mailer.send([Mailed(at=NOW, event={"event": "open", "sg_event_id": str(at)}) for at in range(250)])
     mailer.close()
@@ -142,18 +79,18 @@ def test_webhooks_verify_with_sendgrids_own_library(listener: Listener) -> None:
     assert {request.path for request in listener.got} == {"/v1/hooks/sendgrid/mail"}
 
 
-def test_refused_webhooks_are_counted_by_event(listener: Listener) -> None:
+def test_refused_webhooks_are_counted_by_event(listener: Listener, address: Address) -> None:
     """A post that is not taken counts all its events as refused."""
     listener.status = 401
-    mailer = Mailer(_address(listener))
+    mailer = Mailer(address)
     mailer.send([Mailed(at=NOW, event={"event": "open"})] * 3)
     mailer.close()
     assert mailer.refused == 3
 
 
-def test_forms_look_like_a_browsers(listener: Listener) -> None:
+def test_forms_look_like_a_browsers(listener: Listener, address: Address) -> None:
     """A form is posted urlencoded, with the public key in the query, an origin and a browser's name."""
-    browser = Browser(_address(listener))
+    browser = Browser(address)
     browser.send(
         [Submit(form="contact", fields={"email": "a@b.example", "name": "Ä"}, user_agent="Mozilla/5.0")]
     )
@@ -168,10 +105,10 @@ def test_forms_look_like_a_browsers(listener: Listener) -> None:
     assert browser.refused == 0
 
 
-def test_refused_forms_are_counted(listener: Listener) -> None:
+def test_refused_forms_are_counted(listener: Listener, address: Address) -> None:
     """A form answered with an error counts as refused."""
     listener.status = 404
-    browser = Browser(_address(listener))
+    browser = Browser(address)
     browser.send([Submit(form="no-such", fields={"email": "a@b.example"}, user_agent="Mozilla/5.0")])
     browser.close()
     assert browser.refused == 1
