@@ -9,6 +9,7 @@ from threading import Thread
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from services.cli.demo.rows import Row, read
 from services.cli.demo.send import Address
 
 
@@ -28,6 +29,12 @@ class Listener:
     url: str
     status: int = 200
     got: list[Request] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def rows() -> list[Row]:
+    """All rows of the demo's data; reading them takes a while."""
+    return read()
 
 
 @pytest.fixture

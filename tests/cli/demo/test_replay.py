@@ -7,7 +7,7 @@ import pytest
 
 from services.cli.demo.plan import plan
 from services.cli.demo.replay import Progress, replay
-from services.cli.demo.rows import read
+from services.cli.demo.rows import Row
 from services.cli.demo.send import Address
 from services.cli.demo.watch import Watcher
 from shared.database import engine
@@ -17,9 +17,9 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.mark.asyncio
-async def test_nobody_counts(database: str, listener: Listener, address: Address) -> None:
+async def test_nobody_counts(database: str, listener: Listener, address: Address, rows: list[Row]) -> None:
     """Without a scorer the run ends by itself, and reports how many accepted events are not counted."""
-    made = plan(read()[-250:], NOW, "r")
+    made = plan(rows[-250:], NOW, "r")
     told: list[int] = []
 
     def tell(progress: Progress) -> None:
