@@ -189,6 +189,13 @@ def test_leaving_sends_what_is_left() -> None:
     assert names(page) == ["page", "Left"]
 
 
+def test_leaving_does_not_repeat_what_is_on_its_way() -> None:
+    """While a request has not been answered yet, the beacon takes only what came later."""
+    page = visit('window.leadscore.track("Left"); fire("pagehide")', answers=[{"status": "never"}])
+    assert [request["via"] for request in page["sent"]] == ["fetch", "beacon"]
+    assert names(page) == ["page", "Left"]
+
+
 def test_automated_browsers_say_so() -> None:
     """The webdriver flag travels to the scorer, which knows what to do."""
     assert sent(visit(nav={"webdriver": True}))[0]["context"]["webdriver"] is True

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest import source_file
+from services.ingest import source_file, source_shape
 from services.ingest.registry import Registry
 from shared.errors import Misconfigured
 from tests.ingest.senders import ENVIRONMENT, PRODUCT_KEY, SENDGRID_PUBLIC_KEY, SOURCES
@@ -40,9 +40,9 @@ def test_the_reference_file_is_right() -> None:
 
 
 def test_the_schema_file_is_up_to_date() -> None:
-    """deploy/schemas/sources.v1.json is what `python -m services.ingest.source_file` prints."""
+    """deploy/schemas/sources.v1.json is what `python -m services.ingest.source_shape` prints."""
     written = (ROOT / "deploy/schemas/sources.v1.json").read_text()
-    assert json.loads(written) == json.loads(source_file.schema())
+    assert json.loads(written) == json.loads(source_shape.schema())
 
 
 def test_secrets_come_from_the_environment() -> None:

@@ -12,7 +12,7 @@
   var FIELDS = (opt.fields || "email,name,first_name,last_name,company,title,job_title,country").split(",");
   var NEVER = /^(password|hidden|file|submit|button|image|reset)$/, YEAR_S = 31536000, MAX = 50, CHUNK = 20;
   var gpc = n.globalPrivacyControl === true, given = opt.consent === "ask" ? null : true;
-  var queue = [], user = null, anon = null, timer = 0, busy = false, fails = 0, last = "", before = d.referrer;
+  var queue = [], user = null, anon = null, timer = 0, flying = [], fails = 0, last = "", before = d.referrer;
 
   function allowed() { /* purposes count as consent when one of them is granted */
     return !gpc && (given && typeof given === "object" ? Object.values(given).some(Boolean) : !!given);
@@ -70,22 +70,22 @@
     later(1000 * (wait_s || Math.min(60, Math.pow(2, fails))));
   }
   function flush() {
-    if (busy || !queue.length) return;
+    if (flying.length || !queue.length) return;
     var events = queue.slice(0, CHUNK), text = body(events);
-    busy = true;
+    flying = events;
     /* text/plain with the key in the body: no preflight. What is sent twice counts once, by messageId. */
     w.fetch(base + "/v1/b", { method: "POST", body: text, credentials: "omit", keepalive: text.length < 6e4,
       headers: { "Content-Type": "text/plain" } }).then(function (answer) {
-      busy = false;
+      flying = [];
       if (answer.status === 429 || answer.status >= 500) return again(parseInt(answer.headers.get("Retry-After"), 10));
       fails = 0;
       done(events);
       if (queue.length) later(0);
-    }, function () { busy = false; again(); });
+    }, function () { flying = []; again(); });
   }
   function leave() {
-    var events = queue.slice(-CHUNK);
-    if (!busy && events.length && n.sendBeacon && n.sendBeacon(base + "/v1/b", body(events))) done(events);
+    var events = queue.filter(function (event) { return flying.indexOf(event) < 0; }).slice(-CHUNK);
+    if (events.length && n.sendBeacon && n.sendBeacon(base + "/v1/b", body(events))) done(events);
   }
   function page(properties) {
     last = w.location.pathname + w.location.search;

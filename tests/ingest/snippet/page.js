@@ -37,6 +37,7 @@ const window = {
   fetch: (url, options) => {
     sent.push({ via: "fetch", url, at_ms: now_ms, type: options.headers["Content-Type"], keepalive: options.keepalive, body: JSON.parse(options.body) });
     const answer = answers.length ? answers.shift() : { status: 200 };
+    if (answer.status === "never") return new Promise(() => {});
     if (answer.status === 0) return Promise.reject(new TypeError("network"));
     return Promise.resolve({ status: answer.status, headers: { get: () => answer.retryAfter ?? null } });
   },
