@@ -59,9 +59,10 @@ def target(known: Mapping[str, str], *, host: str | None = None) -> Target:
         mail_source=_MAIL_SOURCE,
         mail_key=_private_key(known["LEADSCORE_DEMO_MAIL_KEY"]),
     )
+    admin_host = known.get("LEADSCORE_INGEST_ADMIN_HOST") or "127.0.0.1"
     return Target(
         address=address,
-        metrics_url=f"http://127.0.0.1:{known['LEADSCORE_INGEST_ADMIN_PORT']}/metrics",
+        metrics_url=f"http://{admin_host}:{known['LEADSCORE_INGEST_ADMIN_PORT']}/metrics",
         database_url=known["DATABASE_URL"],
     )
 

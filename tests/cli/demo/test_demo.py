@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from shared.topics import Topics
+from tests.cli.demo.test_target import KNOWN
 
 ROOT = Path(__file__).resolve().parents[3]
 PORTS = (
@@ -90,8 +91,12 @@ def test_demo_sends_counts_delivers_and_repeats_without_counting(running: Mappin
     assert repeated["deliveries"] == {}
 
 
-def test_a_demo_without_a_running_leadscore_says_what_to_do(tmp_path: Path) -> None:
-    """Nothing noted, or noted but not answering: one message that begins with what to do, and exit code 2."""
+@pytest.mark.parametrize(
+    "noted", [{}, KNOWN | {"LEADSCORE_INGEST_ADMIN_PORT": "1"}], ids=["never", "stopped"]
+)
+def test_a_demo_without_a_running_leadscore_says_what_to_do(tmp_path: Path, noted: Mapping[str, str]) -> None:
+    """Nothing noted, or noted but not answering: the message begins with what to do; exit code 2."""
+    (tmp_path / "addresses.env").write_text("".join(f"{name}={value}\n" for name, value in noted.items()))
     environment = {**os.environ, "LEADSCORE_DATA": str(tmp_path)}
     for name in (*PORTS, "DATABASE_URL"):
         environment.pop(name, None)
@@ -105,5 +110,6 @@ def test_a_demo_without_a_running_leadscore_says_what_to_do(tmp_path: Path) -> N
         check=False,
     )
     assert done.returncode == 2
-    assert "`make run` first" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    assert "`make run` first" in done.stderr.splitlines()[0]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "demo-run").exists()

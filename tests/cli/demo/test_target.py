@@ -38,6 +38,14 @@ def test_another_host() -> None:
     assert found.metrics_url == "http://127.0.0.1:8091/metrics"
 
 
+def test_metrics_of_another_host() -> None:
+    """Ingest's counters are read where its admin port is."""
+    assert (
+        target(KNOWN | {"LEADSCORE_INGEST_ADMIN_HOST": "10.0.0.7"}).metrics_url
+        == "http://10.0.0.7:8091/metrics"
+    )
+
+
 def test_nothing_is_running() -> None:
     """Without any note of a running Leadscore, one sentence says what to do first."""
     with pytest.raises(Misconfigured, match="`make run` first") as refused:
