@@ -82,6 +82,19 @@ def test_an_upward_crossing_is_found() -> None:
     assert looks <= 10
 
 
+def test_a_grade_that_falls_is_found() -> None:
+    """From D1 to D2 when engagement is shown below 30: 40 points halving every ten days."""
+    graded = model(
+        engagement=rule("a", "event: a, points: 40, half_life: 10d"),
+        stages=stage("mql", "enter: {grade: D1}, leave: {grade: [D2, D3, D4], to: lead}"),
+    )
+    state = refold(graded, [event(1, "a", 0 * DAY)])
+    promised = found(state, StageState(stage="mql", since=NOW), of=graded)
+    true = NOW + 10 * DAY * log2(40 / 29.5)
+    assert promised is not None
+    assert timedelta(0) <= true - promised < timedelta(seconds=2)
+
+
 def test_a_state_of_other_rules_is_refused() -> None:
     """Two versions of a model are never mixed in one score."""
     state = refold(FALLING, [event(1, "a", 0 * DAY)])

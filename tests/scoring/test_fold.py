@@ -51,6 +51,14 @@ def test_a_late_event_in_a_full_window_needs_history() -> None:
     assert folded(fold(LIMITED, state, event(4, "a", 1 * HOUR))).rules["daily"].paid == 2
 
 
+def test_a_late_event_does_not_move_the_end_of_a_window_back() -> None:
+    """Paid at 1 and 3 o'clock, in whichever order: what comes for 2 o'clock displaces 3."""
+    state = EMPTY
+    for number, age in enumerate((1, 3), start=1):
+        state = folded(fold(LIMITED, state, event(number, "a", age * HOUR)))
+    assert fold(LIMITED, state, event(3, "a", 2 * HOUR)) is None
+
+
 def test_at_the_same_moment_the_smaller_id_is_earlier() -> None:
     """Ties are broken by the event's id, in any order of arrival."""
     state = EMPTY

@@ -6,8 +6,9 @@ import pytest
 
 from shared.errors import Invalid
 from shared.scoring.fold import refold
+from shared.scoring.score import evaluate
 from shared.scoring.state import EMPTY, LAYOUT, decode, empty
-from tests.scoring.small import event, model, rule
+from tests.scoring.small import NOW, event, model, rule
 
 
 def test_the_empty_state_is_a_few_bytes() -> None:
@@ -25,6 +26,14 @@ def test_foreign_bytes_are_refused_with_the_remedy(data: bytes) -> None:
     with pytest.raises(Invalid, match="Refold the lead") as caught:
         decode(data)
     assert caught.value.code == "state_unreadable"
+
+
+def test_a_state_is_not_evaluated_before_its_latest_event() -> None:
+    """An earlier moment would make decayed points larger than they ever were: it is moved to the event."""
+    halving = model(engagement=rule("a", "event: a, points: 8, half_life: 1d"))
+    state = refold(halving, [event(1, "a", timedelta(0))])
+    found = evaluate(halving, state, NOW - timedelta(days=2))
+    assert (found.total, found.as_of) == (8, NOW)
 
 
 def test_state_does_not_grow_with_history() -> None:
