@@ -104,6 +104,10 @@ class HttpServer:
 
     async def start(self) -> None:
         self._socket = socket.create_server((self._host, self._port), backlog=2048)
+        # Inherited by what it accepts. asyncio sets it for sockets of protocol 6 only, and this one says 0:
+        # uvicorn's second write then waits 40 ms for the client's delayed ACK of the first (measured: 575/s
+        # instead of 2,000/s over 32 connections).
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.task = asyncio.create_task(self._server.serve(sockets=[self._socket]), name=self.name)
         while not self._server.started and not self.task.done():  # noqa: ASYNC110 - uvicorn offers no event
             await asyncio.sleep(0.01)

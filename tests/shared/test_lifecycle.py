@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 
 import httpx
 import pytest
@@ -117,5 +118,17 @@ async def test_the_admin_port_tells_health_and_metrics() -> None:
             answer = await client.get("/readyz")
             assert (answer.status_code, answer.json()) == (503, {"database": "away"})
             assert "leadscore_build_info" in (await client.get("/metrics")).text
+    finally:
+        await server.stop()
+
+
+@pytest.mark.asyncio
+async def test_answers_leave_at_once() -> None:
+    """Nagle's algorithm is off on the listening socket, from which each connection inherits it."""
+    server = HttpServer("h", admin_app("t", "0", live={}, ready={}), host="127.0.0.1", port=0)
+    await server.start()
+    try:
+        assert server._socket is not None
+        assert server._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     finally:
         await server.stop()
