@@ -154,13 +154,13 @@ def test_no_stage_changes_before_the_promised_moment(  # noqa: PLR0917 - one per
 def test_where_points_only_fall_few_looks_find_the_moment(
     model: Model, stored: list[Event], at: datetime
 ) -> None:
-    """With positive points and no clamps three looks reach the very microsecond at which the lead moves."""
+    """With positive points and no clamps a few looks reach the very microsecond at which the lead moves."""
     state = refold(model, stored)
     stage = StageState(stage="sql", since=at - timedelta(days=30))
     promised = next_change(model, state, stage, at)
     assume(promised is not None)
     assert promised is not None
-    for _ in range(3):
+    for _ in range(5):
         if not moved(model, state, stage, promised):
             promised = next_change(model, state, stage, promised) or promised
     assert moved(model, state, stage, promised)
