@@ -88,8 +88,9 @@ class Counter:
         letters = [(one.record, one.content) for one in batch if isinstance(one.content, Invalid)]
         await dead_letters.insert(connection, self._topic, letters)
         candidates = [one for one in batch if isinstance(one.content, Event)]
-        picture, locked = await self._look(connection, candidates)
-        rows = self._place(await self._not_counted_before(connection, candidates), picture)
+        names = {_event(one).event_id: identifiers(_event(one), self._key) for one in candidates}
+        picture, locked = await self._look(connection, {name for some in names.values() for name in some})
+        rows = self._place(await self._not_counted_before(connection, candidates), picture, names)
         await self._store_identities(connection, picture, now)
         await events.insert(connection, rows)
         changes = Placed(picture=picture, locked=locked, rows=rows).changes(self.active, now)
@@ -132,15 +133,12 @@ class Counter:
         settled = [settle(self.active, change, states[change.lead.lead_id], now) for change in changes]
         return settled, [why_hard(self.active, change) for change in hard]
 
-    async def _look(
-        self, connection: Any, candidates: Sequence[Decoded]
-    ) -> tuple[Picture, dict[LeadId, Lead]]:
+    async def _look(self, connection: Any, wanted: set[Identifier]) -> tuple[Picture, dict[LeadId, Lead]]:
         """Lock every lead that the batch may touch, and know whose each identifier is under those locks.
 
         Identifiers can change owner between reading them and locking, so they are read again under the
         locks until both readings agree.
         """
-        wanted = {one for item in candidates for one in self._identifiers(item)}
         owners = await identities.read(connection, wanted)
         for _ in range(_MOST_LOOKS):
             locked, merged_meanwhile = await leads.lock(connection, set(owners.values()))
@@ -157,9 +155,11 @@ class Counter:
         known = await events.known(connection, by_id) if by_id else set()
         return [one for one in by_id.values() if _event(one).event_id not in known][::-1]
 
-    def _place(self, fresh: Sequence[Decoded], picture: Picture) -> list[events.Row]:
+    def _place(
+        self, fresh: Sequence[Decoded], picture: Picture, names: Mapping[EventId, list[Identifier]]
+    ) -> list[events.Row]:
         """Give every event its lead; after merges within the batch, the lead that is left."""
-        placed = [(one, picture.place(_event(one), self._identifiers(one))) for one in fresh]
+        placed = [(one, picture.place(_event(one), names[_event(one).event_id])) for one in fresh]
         return [
             events.Row(
                 event=_event(one),
@@ -191,27 +191,24 @@ class Counter:
         """
         await leads.write(connection, [one.lead for one in settled])
         await leads.wake(connection, [(one.lead.lead_id, one.wake_at) for one in settled if one.wake_at])
-        moved = [one for one in settled if one.transitions]
+        moved = [(one, one.score) for one in settled if one.score]
         if not moved:
             return []
-        history = await events.history(connection, [one.lead.lead_id for one in moved])
+        history = await events.history(connection, [one.lead.lead_id for one, _ in moved])
         entries = [
             transitions.Entry(
                 lead=one.lead.lead_id,
                 transition=passed,
-                score=one.score,
+                score=score,
                 portrait=portrait(history.get(one.lead.lead_id, [])),
                 model_version=self.active.version,
                 event_received_at=received.get(passed.cause_event) if passed.cause_event else None,
             )
-            for one in moved
+            for one, score in moved
             for passed in one.transitions
         ]
         await transitions.insert(connection, entries)
         return [(entry.transition.previous_stage, entry.transition.stage) for entry in entries]
-
-    def _identifiers(self, one: Decoded) -> list[Identifier]:
-        return identifiers(_event(one), self._key)
 
     def _fresh_lead(self) -> LeadId:
         return LeadId(self._ids.fresh())

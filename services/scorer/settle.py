@@ -14,14 +14,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import msgspec
-from shared.scoring.crossing import next_change
 
 from services.scorer.identify import Facts
 from shared.events import Event
 from shared.ids import LeadId
+from shared.scoring.crossing import is_quiet, next_change
 from shared.scoring.fold import fold, is_current, refold
 from shared.scoring.model import Model
-from shared.scoring.score import Score, evaluate
+from shared.scoring.score import Score, evaluate, standing
 from shared.scoring.stages import LEAD_MOVED, StageState, Transition, after, decide, initial, merge_transition
 from shared.scoring.state import LeadState, empty
 
@@ -66,11 +66,12 @@ class Change:
 class Settled:
     """A lead after its events.
 
-    wake_at: a time to put into lead_due because it is earlier than the one there; None for none
+    score:    with its receipt, for the transitions; None where there is none
+    wake_at:  a time to put into lead_due because it is earlier than the one there; None for none
     """
 
     lead: Lead
-    score: Score
+    score: Score | None
     transitions: tuple[Transition, ...]
     wake_at: datetime | None
 
@@ -159,30 +160,48 @@ def settle(active: ActiveModel, change: Change, state: LeadState, now: datetime)
     state: what `fold_in` or `from_history` gave, the change's events included
     """
     lead, events = change.lead, change.events
-    score = evaluate(active.model, state, now)
+    numbers = standing(active.model, state, now)
     ledger, transitions = lead.ledger, list(change.passed)
+    profile = state.profile
     for event in _worth_judging(active, events):
         made = decide(
-            active.model, ledger, score, profile=state.profile, known=lead.facts.known, event=event, now=now
+            active.model, ledger, numbers, profile=profile, known=lead.facts.known, event=event, now=now
         )
         transitions += made
         ledger = after(ledger, made)
-    due = next_change(active.model, state, ledger, now)
-    sooner = due is not None and (lead.due_at is None or due < lead.due_at)
-    settled = replace(
-        lead,
+    wake_at = _sooner(active, replace(lead, state=state, ledger=ledger), now)
+    settled = Lead(
+        lead_id=lead.lead_id,
+        facts=lead.facts,
         state=state,
         ledger=ledger,
         last_seen_at=max([lead.last_seen_at, *(event.occurred_at for event in events)]),
         event_count=lead.event_count + len(events),
-        score=score.total,
-        grade=score.grade,
-        dimensions=score.dimensions,
+        score=numbers.total,
+        grade=numbers.grade,
+        dimensions=numbers.dimensions,
         scored_at=now,
-        due_at=due if sooner else lead.due_at,
+        due_at=wake_at or lead.due_at,
         model_version=active.version,
     )
-    return Settled(lead=settled, score=score, transitions=tuple(transitions), wake_at=due if sooner else None)
+    return Settled(
+        lead=settled,
+        score=evaluate(active.model, state, now) if transitions else None,
+        transitions=tuple(transitions),
+        wake_at=wake_at,
+    )
+
+
+def _sooner(active: ActiveModel, lead: Lead, now: datetime) -> datetime | None:
+    """When the sweep has to look at this lead, if that is earlier than it will anyway."""
+    if (
+        lead.due_at
+        and lead.due_at > now
+        and is_quiet(active.model, lead.state, lead.ledger, (now, lead.due_at))
+    ):
+        return None
+    due = next_change(active.model, lead.state, lead.ledger, now)
+    return due if due and (lead.due_at is None or due < lead.due_at) else None
 
 
 def _worth_judging(active: ActiveModel, events: Sequence[Event]) -> Sequence[Event | None]:

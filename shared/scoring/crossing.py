@@ -65,6 +65,23 @@ def next_change(model: Model, state: LeadState, stage: StageState, as_of: dateti
     return min(moments, default=None)
 
 
+def is_quiet(model: Model, state: LeadState, stage: StageState, span: tuple[datetime, datetime]) -> bool:
+    """Whether it is proven that no move by score or time happens between these two moments.
+
+    Says False where it is not proven: then `next_change` tells. One look instead of a search, for callers
+    that will look again at the second moment anyway.
+    Raises ValueError if the state was folded under other rules.
+    """
+    as_of, until = span
+    ways = [
+        move for move in model.moves[stage.stage] if not move.event and _opens(move, stage, as_of) < until
+    ]
+    if not ways:
+        return True
+    outlook = _outlook(model, state, as_of)
+    return outlook.quiet(ways, outlook.view(0), outlook.view((until - as_of) / timedelta(microseconds=1)))
+
+
 def _opens(move: Move, stage: StageState, as_of: datetime) -> datetime:
     """When the wait for this move is over."""
     opens = stage.since + timedelta(seconds=move.after_s)

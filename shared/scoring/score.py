@@ -16,6 +16,7 @@ score comes from `score(model, events, as_of)`.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -24,23 +25,21 @@ from shared.scoring.contributions import Contribution, contributions
 from shared.scoring.fold import is_current, refold
 from shared.scoring.model import Model
 from shared.scoring.moves import SCORE, Shown
-from shared.scoring.points import shown_of, sums_of, terms_of
+from shared.scoring.points import Sums, shown_of, sums_of, terms_of
 from shared.scoring.state import LeadState
 
 
-class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """The score of one lead at one moment.
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """The numbers of one lead at one moment, without the reasons.
 
-    total:          0..100
-    dimensions:     id → whole points, before its weight
-    grade:          fit letter and engagement number, such as "B2"
-    contributions:  add up to `total`; larger ones first within a dimension
+    total:       0..100
+    dimensions:  id → whole points, before its weight
+    grade:       fit letter and engagement number, such as "B2"
     """
 
     total: int
     dimensions: dict[str, int]
     grade: str
-    contributions: tuple[Contribution, ...]
     as_of: datetime
 
     @property
@@ -49,8 +48,27 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
         return {**self.dimensions, SCORE: self.total}
 
 
+class Score(Standing, frozen=True, kw_only=True):
+    """The numbers with their reasons.
+
+    contributions: add up to `total`; larger ones first within a dimension
+    """
+
+    contributions: tuple[Contribution, ...]
+
+
+def standing(model: Model, state: LeadState, as_of: datetime) -> Standing:
+    """The numbers of this lead at this moment: what stages look at, at half the cost of a receipt.
+
+    Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
+    """
+    at_s = moment_s(model, state, as_of)
+    terms = terms_of(model, state.rules, state.profile)
+    return Standing(**_numbers(model, sums_of(model, terms.rooms, terms.at(at_s)), at_s))
+
+
 def evaluate(model: Model, state: LeadState, as_of: datetime) -> Score:
-    """The score of this lead at this moment.
+    """The score of this lead at this moment, with its receipt.
 
     Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
     """
@@ -58,14 +76,17 @@ def evaluate(model: Model, state: LeadState, as_of: datetime) -> Score:
     terms = terms_of(model, state.rules, state.profile)
     values = terms.at(at_s)
     sums = sums_of(model, terms.rooms, values)
+    return Score(**_numbers(model, sums, at_s), contributions=contributions(model, terms, values, sums))
+
+
+def _numbers(model: Model, sums: Sums, at_s: float) -> dict[str, Any]:
     shown = shown_of(model, sums)
-    return Score(
-        total=shown.pop(SCORE),
-        dimensions=shown,
-        grade=model.grades.of(shown["fit"], shown["engagement"]),
-        contributions=contributions(model, terms, values, sums),
-        as_of=datetime.fromtimestamp(at_s, UTC),
-    )
+    return {
+        "total": shown.pop(SCORE),
+        "dimensions": shown,
+        "grade": model.grades.of(shown["fit"], shown["engagement"]),
+        "as_of": datetime.fromtimestamp(at_s, UTC),
+    }
 
 
 def score(model: Model, events: Iterable[Event], as_of: datetime) -> Score:

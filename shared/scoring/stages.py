@@ -25,7 +25,7 @@ from shared.ids import EventId
 from shared.scoring.conditions import as_date
 from shared.scoring.model import Model
 from shared.scoring.moves import STAGE_NAMES, Move, Shown, StageName, truth
-from shared.scoring.score import Score
+from shared.scoring.score import Standing
 
 Cause = Literal["identified", "score", "event", "decay", "limit", "manual", "merged"]
 """Why a lead moved; `decay`: time alone changed the score or ended a wait."""
@@ -88,7 +88,7 @@ def initial(since: datetime) -> StageState:
 def decide(  # noqa: PLR0913 - the facts a stage depends on, each from another place
     model: Model,
     current: StageState,
-    score: Score,
+    score: Standing,
     *,
     profile: Mapping[str, Any],
     known: bool,
