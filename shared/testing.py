@@ -7,6 +7,7 @@ Refuses to stand in for Kafka or Postgres in a running service: nothing outside 
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -90,10 +91,9 @@ class MemoryBroker:
     async def changed(self, timeout_s: float) -> None:
         """Return when something is published, or after the timeout."""
         self._changed.clear()
-        try:
-            await asyncio.wait_for(self._changed.wait(), timeout_s)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
 
     def _append(self, record: Record) -> None:
         self.records.append(record)

@@ -194,7 +194,9 @@ class KafkaStream(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         if self._consumer is None or not mine:
             return
         try:
-            await asyncio.wait_for(self._consumer.commit(mine), timeout=_STOP_S)
+            # Not wait_for: on Python 3.11 it can swallow a cancellation that comes with the result.
+            async with asyncio.timeout(_STOP_S):
+                await self._consumer.commit(mine)
         except (KafkaError, TimeoutError) as error:
             log("kafka.mirror_failed", level="debug", error=type(error).__name__)
 
