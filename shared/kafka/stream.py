@@ -9,6 +9,7 @@ can prevent that; only the owner's conditional offset row does.
 """
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -119,6 +120,7 @@ class KafkaStream(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._ours: frozenset[int] = frozenset()
 
     async def start(self) -> None:
+        logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_worth_telling)
         consumer = AIOKafkaConsumer(
             **self._connection.arguments(),
             group_id=self._group,
@@ -245,6 +247,11 @@ class KafkaStream(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         if self._consumer is None:
             raise Transient("the Kafka stream is not started")
         return self._consumer
+
+
+def _worth_telling(line: logging.LogRecord) -> bool:
+    """Not what aiokafka calls an error on every first start, while the broker makes its offsets topic."""
+    return "GroupCoordinatorNotAvailableError" not in line.getMessage()
 
 
 def _received(record: ConsumerRecord) -> Received:
