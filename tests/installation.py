@@ -24,6 +24,7 @@ from fastapi import FastAPI, Request
 from shared import database as postgres
 from shared.lifecycle import HttpServer
 from shared.topics import Topics
+from tests.books import BOOKS
 from tests.waiting import until
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -185,13 +186,7 @@ class Installation:
 
     async def books(self) -> dict[str, int]:
         """The tallies of all partitions together."""
-        rows = await self.fetch(
-            "SELECT coalesce(sum(next_offset - started_at_offset), 0)::int AS taken, "
-            "coalesce(sum(counted), 0)::int AS counted, coalesce(sum(duplicate), 0)::int AS duplicate, "
-            "coalesce(sum(quarantined), 0)::int AS quarantined, "
-            "coalesce(sum(dead_lettered), 0)::int AS dead_lettered FROM partition_offsets"
-        )
-        return rows[0]
+        return (await self.fetch(BOOKS))[0]
 
 
 def free_port() -> int:

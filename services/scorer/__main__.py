@@ -9,11 +9,14 @@ import os
 import socket
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
-from services.scorer import metrics
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.scorer import metrics, model_source
 from services.scorer.consume import Consumer
 from services.scorer.count import Counter
+from services.scorer.model_source import Source
 from services.scorer.offsets import Offsets
 from services.scorer.settings import ScorerSettings
 from services.scorer.settle import ActiveModel
@@ -26,33 +29,57 @@ from shared.errors import Misconfigured, Transient
 from shared.ids import SystemIds
 from shared.kafka.connect import connection, topics
 from shared.kafka.stream import KafkaStream
-from shared.lifecycle import BackgroundTask, Drain, HttpServer, run
-from shared.scoring.model_file import list_files, list_values, load
+from shared.lifecycle import BackgroundTask, Drain, HttpServer, Part, run
 from shared.telemetry import admin_app, configure_logging, log
 
 
-async def serve(settings: ScorerSettings) -> None:
+def main() -> int:
+    """Start, and say in plain words why not: 2 for wrong configuration, 1 for what may pass."""
+    try:
+        settings = settings_reader.load(ScorerSettings)
+        configure_logging("scorer", settings.log_level)
+        asyncio.run(serve(settings, model_source.read(settings.model_file)))
+    except Misconfigured as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except Transient as error:
+        log("scorer.stopped", level="error", reason=str(error))
+        return 1
+    return 0
+
+
+async def serve(settings: ScorerSettings, source: Source) -> None:
     """Run the scorer until it is told to stop."""
-    text = _text(settings.model_file)
-    lists = _lists(text, settings.model_file)
-    model = load(text, file=str(settings.model_file), lists=lists)
-    engine = postgres.engine(
-        settings.database_url.get_secret_value(), application="leadscore-scorer", pool_size=settings.lanes + 2
-    )
-    async with postgres.transaction(engine) as driver:
-        active = ActiveModel(model=model, version=await models.activate(driver, model.name, text, lists))
-    metrics.MODEL_INFO.labels(model=model.name, version=str(active.version)).set(1)
-    topic = topics(settings).events
+    url = settings.database_url.get_secret_value()
+    # A connection for each lane, one for the sweep, one for claims and recoveries.
+    pool = postgres.engine(url, application="leadscore-scorer", pool_size=settings.lanes + 2)
     counter = Counter(
-        active=active,
+        active=await activate(pool, source),
         identity_key=settings.identity_key.get_secret_value().encode(),
-        topic=topic,
+        topic=topics(settings).events,
         ids=SystemIds(),
     )
+    stopping = asyncio.Event()
+    await run(parts(settings, pool, counter, stopping), stopping=stopping)
+
+
+async def activate(pool: AsyncEngine, source: Source) -> ActiveModel:
+    """Make this the active model, under the version that its content has for ever."""
+    async with postgres.transaction(pool) as driver:
+        number = await models.activate(driver, source.model.name, source.text, source.lists)
+    metrics.MODEL_INFO.labels(model=source.model.name, version=str(number)).set(1)
+    return ActiveModel(model=source.model, version=number)
+
+
+def parts(
+    settings: ScorerSettings, pool: AsyncEngine, counter: Counter, stopping: asyncio.Event
+) -> list[Part]:
+    """Every part of a scorer, in the order of their start."""
+    topic = topics(settings).events
     owner = f"{socket.gethostname()}:{os.getpid()}"
     consumer = Consumer(
         offsets=Offsets(group=settings.group, topic=topic, owner=owner),
-        database=engine,
+        database=pool,
         counter=counter,
         clock=SystemClock(),
     )
@@ -63,64 +90,27 @@ async def serve(settings: ScorerSettings) -> None:
         owner=consumer.assignment,
         session_s=settings.session_s,
     )
-    sweep = Sweep(database=engine, counter=counter, interval_s=settings.sweep_interval_s)
-    stopping = asyncio.Event()
-    app = admin_app(
-        "scorer",
-        version("leadscore"),
-        live={"loop": consumer.stuck},
-        ready={
-            "partitions": consumer.assignment.trouble,
-            "stopping": lambda: "draining" if stopping.is_set() else "",
-        },
-    )
-    await run(
-        [
-            Drain("database", engine.dispose),
-            HttpServer("admin", app, host=settings.admin_host, port=settings.admin_port),
-            stream,
-            Drain("batches", consumer.finish),
-            BackgroundTask(
-                "consume",
-                lambda: consumer.run(stream, batch_records=settings.batch_records, lanes=settings.lanes),
-            ),
-            BackgroundTask("sweep", sweep.run),
-        ],
-        stopping=stopping,
-    )
+    sweep = Sweep(database=pool, counter=counter, interval_s=settings.sweep_interval_s)
+
+    async def consume() -> None:
+        await consumer.run(stream, batch_records=settings.batch_records, lanes=settings.lanes)
+
+    return [
+        Drain("database", pool.dispose),
+        HttpServer("admin", _admin(consumer, stopping), host=settings.admin_host, port=settings.admin_port),
+        stream,
+        Drain("batches", consumer.finish),
+        BackgroundTask("consume", consume),
+        BackgroundTask("sweep", sweep.run),
+    ]
 
 
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(
-            "The scoring model cannot be read:",
-            [f"{file}: {type(error).__name__}. LEADSCORE_SCORER_MODEL_FILE names the model"],
-        ) from error
-
-
-def _lists(text: str, file: Path) -> dict[str, frozenset[str]]:
-    """The lists that the model names by path, relative to its file."""
-    return {
-        name: list_values(_text(file.parent / path))
-        for name, path in list_files(text, file=str(file)).items()
+def _admin(consumer: Consumer, stopping: asyncio.Event) -> FastAPI:
+    ready = {
+        "partitions": consumer.assignment.trouble,
+        "stopping": lambda: "draining" if stopping.is_set() else "",
     }
-
-
-def main() -> int:
-    """Start, and say in plain words why not."""
-    try:
-        settings = settings_reader.load(ScorerSettings)
-        configure_logging("scorer", settings.log_level)
-        asyncio.run(serve(settings))
-    except Misconfigured as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except Transient as error:
-        log("scorer.stopped", level="error", reason=str(error))
-        return 1
-    return 0
+    return admin_app("scorer", version("leadscore"), live={"loop": consumer.stuck}, ready=ready)
 
 
 if __name__ == "__main__":

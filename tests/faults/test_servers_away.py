@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.books import balanced
 from tests.faults.conftest import World, kill
 from tests.installation import PRODUCT_KEY, Installation
 from tests.waiting import until
@@ -31,11 +32,6 @@ def batch(first: int, number: int) -> dict[str, Any]:
 async def post(leadscore: Installation, body: dict[str, Any]) -> httpx.Response:
     async with httpx.AsyncClient(base_url=leadscore.ingest, timeout=30) as client:
         return await client.post("/v1/batch", auth=(PRODUCT_KEY, ""), json=body)
-
-
-def balanced(books: dict[str, int]) -> bool:
-    parts = ("counted", "duplicate", "quarantined", "dead_lettered")
-    return books["taken"] == sum(books[part] for part in parts)
 
 
 async def test_postgres_killed_while_counting(world: World) -> None:

@@ -25,6 +25,7 @@ from shared.kafka.publish import Record
 from shared.scoring.model import Model
 from shared.scoring.model_file import load
 from shared.testing import MemoryBroker, MemoryStream
+from tests.books import BOOKS
 from tests.waiting import until
 
 TOPIC = "events"
@@ -165,13 +166,7 @@ class World:
 
     async def books(self) -> dict[str, int]:
         """The tallies of all partitions together."""
-        rows = await self.fetch(
-            "SELECT coalesce(sum(next_offset - started_at_offset), 0)::int AS taken, "
-            "coalesce(sum(counted), 0)::int AS counted, coalesce(sum(duplicate), 0)::int AS duplicate, "
-            "coalesce(sum(quarantined), 0)::int AS quarantined, "
-            "coalesce(sum(dead_lettered), 0)::int AS dead_lettered FROM partition_offsets"
-        )
-        return rows[0]
+        return (await self.fetch(BOOKS))[0]
 
     async def until_taken(self, records: int, *, within_s: float = 20) -> dict[str, int]:
         """Wait until so many records are committed; returns the books."""

@@ -10,6 +10,7 @@ from shared.codec import decode
 from shared.database import engine as make_engine
 from shared.events import Event, Machine
 from shared.scoring.score import score
+from tests.books import balanced
 from tests.scorer.conftest import TOPIC, World, event
 from tests.waiting import until
 
@@ -19,12 +20,6 @@ KILL_BUSY_VICTIMS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE application_name = 'victim' AND datname = current_database() AND state <> 'idle'"
 )
-
-
-def balanced(books: dict[str, int]) -> bool:
-    """Whether every record taken became exactly one thing (P6)."""
-    parts = ("counted", "duplicate", "quarantined", "dead_lettered")
-    return books["taken"] == sum(books[part] for part in parts)
 
 
 async def live_leads(world: World) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ import pytest_asyncio
 from typer.testing import CliRunner
 
 from services.cli.__main__ import COMMANDS, application
+from services.scorer import model_source
 from services.scorer.count import Counter, decode_records
 from services.scorer.offsets import Offsets
 from services.scorer.settle import ActiveModel
@@ -20,7 +21,6 @@ from shared.errors import Invalid
 from shared.events import Event
 from shared.ids import SystemIds, event_id
 from shared.kafka.stream import Received
-from shared.scoring.model_file import list_files, list_values, load
 
 CONFIG = Path(__file__).resolve().parents[3] / "deploy" / "config"
 KEY = "an identity key for lead show"
@@ -43,10 +43,7 @@ def event(message: str, name: str, **fields: object) -> Event:
 @pytest_asyncio.fixture
 async def scored(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """A database in which Ada has requested a demo, under the reference model."""
-    text = (CONFIG / "scoring.yaml").read_text()
-    files = list_files(text, file="scoring.yaml")
-    lists = {name: list_values((CONFIG / path).read_text()) for name, path in files.items()}
-    model = load(text, file="scoring.yaml", lists=lists)
+    source = model_source.read(CONFIG / "scoring.yaml")
     events = [
         event("v", "page.viewed", anonymous_id="a", context={"page": {"path": "/pricing"}}),
         event(
@@ -64,15 +61,11 @@ async def scored(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     ]
     engine = postgres.engine(database, application="test", pool_size=1)
     async with postgres.transaction(engine) as connection:
-        version = await models.activate(connection, model.name, text, lists)
+        version = await models.activate(connection, source.model.name, source.text, source.lists)
         claim = await Offsets(group="g", topic="t", owner="o").claim(connection, 0, generation=1, first=0)
         assert claim is not None
-        counter = Counter(
-            active=ActiveModel(model=model, version=version),
-            identity_key=KEY.encode(),
-            topic="t",
-            ids=SystemIds(),
-        )
+        active = ActiveModel(model=source.model, version=version)
+        counter = Counter(active=active, identity_key=KEY.encode(), topic="t", ids=SystemIds())
         await counter.count(connection, decode_records(records), now=datetime.now(UTC))
     await engine.dispose()
     monkeypatch.setenv("DATABASE_URL", database)
