@@ -177,8 +177,10 @@ class Counter:
         await identities.move(connection, picture.moved)
         for merge in picture.merges:
             if merge.loser not in born:
-                moved = await identities.inherit(connection, merge)
-                await leads.retire(connection, merge, moved)
+                # A winner born in this batch may have lost to another since: the last one inherits.
+                into = replace(merge, winner=picture.final(merge.winner))
+                moved = await identities.inherit(connection, into)
+                await leads.retire(connection, into, moved)
 
     async def _store(
         self, connection: Any, settled: Sequence[Settled], received: Mapping[EventId, datetime]

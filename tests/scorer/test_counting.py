@@ -245,3 +245,39 @@ async def test_transitions_carry_what_was_true_then(world: World) -> None:
     assert all(row["sum"] == row["score"] for row in rows)
     assert {row["email"] for row in rows} == {"ada@example.com"}
     assert {row["campaign"] for row in rows} == {"ads"}
+
+
+async def test_merges_of_merges_in_one_batch_leave_nothing_dangling(world: World) -> None:
+    """A lead born in a batch takes one over and is taken over: identities and pointers end at one."""
+    await world.send(
+        [
+            event("u", name="person.identified", user_id="u", anonymous_id="shared"),
+            event("b", anonymous_id="b"),
+            event("x", name="email.clicked", email="ada@example.com", age=timedelta(days=9)),
+        ]
+    )
+    scorer = world.scorer()
+    await scorer.start()
+    await world.until_taken(3)
+    await scorer.stop()
+    await world.send(
+        [
+            event("v1", user_id="v", anonymous_id="shared"),
+            event("v2", user_id="v", anonymous_id="b"),
+            event("v3", user_id="v", email="ada@example.com"),
+        ]
+    )
+    await world.scorer().start()
+    await world.until_taken(6)
+    dangling = await world.fetch(
+        "SELECT kind FROM identities i LEFT JOIN leads l USING (lead_id) "
+        "WHERE l.lead_id IS NULL OR l.merged_into IS NOT NULL"
+    )
+    assert dangling == []
+    lost = await world.fetch(
+        "SELECT l.lead_id FROM leads l LEFT JOIN leads w ON w.lead_id = l.merged_into "
+        "WHERE l.merged_into IS NOT NULL AND (w.lead_id IS NULL OR w.merged_into IS NOT NULL)"
+    )
+    assert lost == []
+    assert sorted(row["event_count"] for row in await live_leads(world)) == [1, 5]
+    assert await replayed(world) == [row["score"] for row in await live_leads(world)]
