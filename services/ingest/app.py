@@ -5,23 +5,21 @@ Refuses to do anything a step does better: an endpoint calls one step and wraps 
 take raw requests (no FastAPI parameters) because SDKs lie about content types, and parsing twice costs.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from services.ingest import answers, authorize, pages
+from services.ingest.dispatch import EXPECTED, Dispatch, Endpoint, answer_to
 from services.ingest.front import ROUTE, Front
 from services.ingest.receive import Receiver
 from services.ingest.registry import Registry
 from services.ingest.sources import segment
-from shared.errors import Invalid, Transient
 from shared.telemetry import log
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 BATCH_PATHS = ("/v1/batch", "/v1/b", "/beacon/v1/batch")
 THANKS_PATH = "/v1/forms/thanks"
@@ -44,10 +42,15 @@ def create(receiver: Receiver, registry: Registry, admission: Admission) -> Fast
     app = FastAPI(
         title="leadscore ingest", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
+    tracking = _tracking(receiver)
+    app.add_middleware(Dispatch, posts=tracking)
+    # Added last is passed first.
     app.add_middleware(
         Front, registry=registry, max_in_flight=admission.max_in_flight, trouble=admission.trouble
     )
-    _add_tracking(app, receiver)
+    for path, endpoint in tracking.items():
+        # Dispatch answers the POSTs; the router knows the paths to say 405 to the rest.
+        app.add_route(path, endpoint, methods=["POST"])
     _add_forms(app, receiver)
     _add_hooks(app, receiver)
     _add_browser(app, registry)
@@ -55,8 +58,8 @@ def create(receiver: Receiver, registry: Registry, admission: Admission) -> Fast
     return app
 
 
-def _add_tracking(app: FastAPI, receiver: Receiver) -> None:
-    """Segment's and RudderStack's paths; the hot ones first, since routes are tried in order."""
+def _tracking(receiver: Receiver) -> dict[str, Endpoint]:
+    """Segment's and RudderStack's paths, all of them POST."""
 
     async def batch(request: Request) -> Response:
         request.scope[ROUTE] = "batch"
@@ -69,11 +72,10 @@ def _add_tracking(app: FastAPI, receiver: Receiver) -> None:
 
         return endpoint
 
-    for path in BATCH_PATHS:
-        app.add_route(path, batch, methods=["POST"])
+    paths: dict[str, Endpoint] = dict.fromkeys(BATCH_PATHS, batch)
     for type_ in segment.TYPES:
-        app.add_route(f"/v1/{type_}", call(type_), methods=["POST"])
-        app.add_route(f"/v1/{type_[0]}", call(type_), methods=["POST"])
+        paths[f"/v1/{type_}"] = paths[f"/v1/{type_[0]}"] = call(type_)
+    return paths
 
 
 def _add_forms(app: FastAPI, receiver: Receiver) -> None:
@@ -125,29 +127,20 @@ def _add_browser(app: FastAPI, registry: Registry) -> None:
 
 
 def _add_errors(app: FastAPI) -> None:
-    """The one mapping from errors to answers."""
+    """What the layers around the endpoints tell the sender."""
 
-    async def invalid(_request: Request, error: Exception) -> Response:
-        assert isinstance(error, Invalid)
-        return answers.invalid(error)
-
-    async def transient(_request: Request, error: Exception) -> Response:
-        assert isinstance(error, Transient)
-        return answers.transient(error)
+    async def expected(_request: Request, error: Exception) -> Response:
+        return answer_to(error)
 
     async def framework(_request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         return answers.http_error(error.status_code, dict(error.headers or {}))
 
-    async def gone(_request: Request, _error: Exception) -> Response:
-        return answers.http_error(400)
-
     async def ours(_request: Request, error: Exception) -> Response:
         log("ingest.request_failed", level="error", error=type(error).__name__)
         return answers.http_error(500)
 
-    app.add_exception_handler(Invalid, invalid)
-    app.add_exception_handler(Transient, transient)
+    for kind in EXPECTED:
+        app.add_exception_handler(kind, expected)
     app.add_exception_handler(HTTPException, framework)
-    app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(Exception, ours)
