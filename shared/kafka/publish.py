@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter as CounterOf
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Protocol
 
 from aiokafka import AIOKafkaProducer
@@ -95,9 +96,7 @@ class KafkaPublisher:
             raise Transient("Kafka is not connected yet. Send again in a moment.")
         try:
             with PRODUCE_SECONDS.time():
-                async with asyncio.timeout_at(deadline):
-                    acks = [await self._queue(producer, record) for record in records]
-                await _all_acknowledged(acks, deadline)
+                await _deliver(producer, records, deadline)
         except TimeoutError as error:
             self._missed_deadline = True
             _count(records, "late")
@@ -118,15 +117,6 @@ class KafkaPublisher:
         if self._producer is None:
             return "not connected to Kafka"
         return "Kafka missed the last deadline" if self._missed_deadline else ""
-
-    async def _queue(self, producer: AIOKafkaProducer, record: Record) -> "asyncio.Future[object]":
-        """Queue one record; waits while its partition's batch is full (that is the backpressure)."""
-        ack: asyncio.Future[object] = await producer.send(
-            record.topic, key=record.key, value=record.value, headers=list(record.headers)
-        )
-        # A missed deadline leaves this future without a reader; its exception is then nobody's news.
-        ack.add_done_callback(_retrieve)
-        return ack
 
     async def _replace_if_broken(self, error: KafkaError, producer: AIOKafkaProducer) -> None:
         """Replace a producer that lost its sequence: it would fail for ever (aiokafka #1017)."""
@@ -165,19 +155,49 @@ class KafkaPublisher:
                 raise
 
 
+async def _deliver(producer: AIOKafkaProducer, records: Sequence[Record], deadline: float) -> None:
+    """Queue the records and wait for their acknowledgements; TimeoutError past the deadline."""
+    acks: list[asyncio.Future[object]] = []
+    try:
+        async with asyncio.timeout_at(deadline):
+            for record in records:
+                # Waits while its partition's batch is full (that is the backpressure).
+                acks.append(  # noqa: PERF401 - a comprehension loses what it has when the deadline cuts it
+                    await producer.send(
+                        record.topic, key=record.key, value=record.value, headers=list(record.headers)
+                    )
+                )
+        await _all_acknowledged(acks, deadline)
+    except BaseException:
+        # These futures lose their reader here; their exceptions are then nobody's news.
+        for ack in acks:
+            ack.add_done_callback(_retrieve)
+        raise
+
+
 async def _all_acknowledged(acks: "Sequence[asyncio.Future[object]]", deadline: float) -> None:
-    """Wait without cancelling: cancelling an aiokafka future does not unsend, it only loses the outcome."""
-    left_s = deadline - asyncio.get_running_loop().time()
-    done, late = await asyncio.wait(acks, timeout=max(0.0, left_s))
-    if late:
-        raise TimeoutError
-    for ack in done:
+    """Wait without cancelling: cancelling an aiokafka future does not unsend, it only loses the outcome.
+
+    One after the other: Kafka acknowledges batches, so that most are done when the first is, and waiting
+    for all at once would cost a callback for each.
+    """
+    loop = asyncio.get_running_loop()
+    for ack in acks:
+        if not ack.done():
+            await asyncio.wait((ack,), timeout=max(0.0, deadline - loop.time()))
+        if not ack.done():
+            raise TimeoutError
+    for ack in acks:
         ack.result()
 
 
 def _count(records: Sequence[Record], result: str) -> None:
     for topic, number in CounterOf(record.topic for record in records).items():
-        PRODUCED.labels(topic=topic, result=result).inc(number)
+        _produced(topic, result).inc(number)
+
+
+# Both labels are closed sets, so this stays small; labels() takes a lock and checks its names each time.
+_produced = cache(PRODUCED.labels)
 
 
 async def _close(producer: AIOKafkaProducer) -> None:
