@@ -63,9 +63,11 @@ async def load(spec: Spec) -> Load:
     async def drive(wire: Wire) -> None:
         while True:
             number = next(numbers)
-            due = begin + number / spec.rate if spec.rate else time.perf_counter()
-            if due - begin >= spec.seconds:
+            # From zero, and only then on the clock: adding first would round differently at every uptime.
+            due_s = number / spec.rate if spec.rate else time.perf_counter() - begin
+            if due_s >= spec.seconds:
                 return
+            due = begin + due_s
             if (early := due - time.perf_counter()) > 0:
                 await asyncio.sleep(early)
             status = await wire.post(requests[number % len(requests)])
