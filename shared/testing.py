@@ -122,6 +122,7 @@ class MemoryStream:
         self._owner = owner
         self._positions: dict[int, int] = {}
         self._generation = 0
+        self._given: frozenset[int] = frozenset()
         self.mirrored: dict[int, int] = {}
 
     async def start(self) -> None:
@@ -139,6 +140,7 @@ class MemoryStream:
             await self._owner.revoked(revoked)
         ranges = {number: Range(first=0, end=len(records)) for number, records in self._log.items()}
         self._generation += 1
+        self._given = frozenset(ranges)
         self._positions = dict(await self._owner.assigned(ranges, self._generation))
 
     async def poll(
@@ -153,6 +155,9 @@ class MemoryStream:
 
     def assigned(self) -> frozenset[int]:
         return frozenset(self._positions)
+
+    def given(self) -> frozenset[int]:
+        return self._given
 
     def generation(self) -> int:
         return self._generation

@@ -46,6 +46,7 @@ class Partition:
     def halt(self, reason: str) -> None:
         """Stop reading it until a person has looked."""
         self.halted = reason
+        metrics.HALTED.inc()
         log("scorer.partition_halted", level="error", partition=self.number, reason=reason)
 
 
@@ -62,6 +63,8 @@ class Assignment:
         self._database = database
         self._finish = finish
         self.partitions: dict[int, Partition] = {}
+        # A rebalance is no person: what was halted here stays so until the process starts anew.
+        self._halts: dict[int, tuple[int, str]] = {}
 
     async def assigned(self, partitions: Mapping[int, Range], generation: int) -> Mapping[int, int]:
         """Claim what the group gave us; Postgres says where each starts."""
@@ -71,7 +74,10 @@ class Assignment:
             if claim is None:
                 continue
             self.partitions[number] = partition = Partition(claim=claim)
-            if readable.first <= claim.next_offset <= readable.end:
+            halted_at, reason = self._halts.get(number, (None, ""))
+            if halted_at == claim.next_offset:
+                partition.halt(reason)
+            elif readable.first <= claim.next_offset <= readable.end:
                 starts[number] = claim.next_offset
             else:
                 partition.halt(
@@ -86,6 +92,8 @@ class Assignment:
         gone = [self.partitions.pop(number) for number in partitions if number in self.partitions]
         for partition in gone:
             partition.revoked = True
+            if partition.halted:
+                self._halts[partition.number] = (partition.claim.next_offset, partition.halted)
         await self._finish(partition.number for partition in gone)
         self._measure()
 

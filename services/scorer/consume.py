@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer import metrics
 from services.scorer.assignment import Assignment, Partition, backoff_s
-from services.scorer.count import Counter, Decoded, decode_records
+from services.scorer.count import Counter, Decoded, decode_records, pieces
 from services.scorer.offsets import Fenced, Offsets
 from services.scorer.store.identities import IdentityRace
 from shared.clock import Clock
@@ -99,7 +99,8 @@ class Consumer:
         if not records or partition.halted:
             return
         try:
-            await self._commit_or_split(partition, decode_records(records))
+            for piece in pieces(decode_records(records)):
+                await self._commit_or_split(partition, piece)
             partition.failures = 0
         except (Transient, IdentityRace, Fenced) as error:
             await self._postpone(partition, error)
@@ -163,18 +164,20 @@ class Consumer:
             metrics.RETRIES.labels(reason="fenced").inc()
             log("scorer.fenced", level="warning", partition=partition.number)
         else:
+            partition.failures += 1
             metrics.RETRIES.labels(reason="identity_race").inc()
+            await asyncio.sleep(backoff_s(partition.failures))
 
     def _refuse_to_idle(self, stream: Stream) -> None:
-        """End the process if the group says a partition is ours and its offset row says it is not.
+        """End the process if the group gave us a partition and we could not claim it, or lost the claim.
 
         A restart joins anew and gets a fresh claim; waiting would leave the partition unread.
         """
-        orphans = stream.assigned() - self.assignment.partitions.keys()
+        orphans = stream.given() - self.assignment.partitions.keys()
         now_s = self._clock.monotonic_s()
         self._orphans_since_s = (self._orphans_since_s or now_s) if orphans else None
         if self._orphans_since_s is not None and now_s - self._orphans_since_s > _ORPHANED_S:
-            raise Fenced(f"partitions {sorted(orphans)} are assigned to us but owned by another process")
+            raise Fenced(f"partitions {sorted(orphans)} are given to us but not claimed by us")
 
     def _measure_lag(self, stream: Stream) -> None:
         for number, partition in self.assignment.partitions.items():

@@ -13,6 +13,7 @@ from services.scorer.gather import Placed
 from services.scorer.identify import Identifier, Picture, identifiers
 from services.scorer.judge import quarantine_reason
 from services.scorer.offsets import Tally
+from services.scorer.poison import CONSECUTIVE
 from services.scorer.portrait import portrait
 from services.scorer.settle import (
     ActiveModel,
@@ -67,6 +68,22 @@ def decode_records(records: Iterable[Received]) -> list[Decoded]:
     return [Decoded(record=record, content=_content(record)) for record in records]
 
 
+def pieces(batch: list[Decoded]) -> list[list[Decoded]]:
+    """The batch, cut so that no piece has more unreadable records than may come in a row.
+
+    Between pieces the poison limit is asked: a topic full of poison is not dead-lettered a batch at a time.
+    """
+    cut: list[list[Decoded]] = [[]]
+    unreadable = 0
+    for one in batch:
+        cut[-1].append(one)
+        unreadable += isinstance(one.content, Invalid)
+        if unreadable == CONSECUTIVE:
+            cut.append([])
+            unreadable = 0
+    return [piece for piece in cut if piece]
+
+
 def _content(record: Received) -> Event | Invalid:
     try:
         return decode(record.value)
@@ -88,9 +105,10 @@ class Counter:
         letters = [(one.record, one.content) for one in batch if isinstance(one.content, Invalid)]
         await dead_letters.insert(connection, self._topic, letters)
         candidates = [one for one in batch if isinstance(one.content, Event)]
-        names = {_event(one).event_id: identifiers(_event(one), self._key) for one in candidates}
+        first = _first_copies(candidates)
+        names = {event: identifiers(_event(one), self._key) for event, one in first.items()}
         picture, locked = await self._look(connection, {name for some in names.values() for name in some})
-        rows = self._place(await self._not_counted_before(connection, candidates), picture, names)
+        rows = self._place(await self._not_counted_before(connection, first), picture, names)
         await self._store_identities(connection, picture, now)
         await events.insert(connection, rows)
         changes = Placed(picture=picture, locked=locked, rows=rows).changes(self.active, now)
@@ -149,25 +167,26 @@ class Counter:
             owners = again
         raise identities.IdentityRace("the identities of this batch kept changing")
 
-    async def _not_counted_before(self, connection: Any, candidates: Sequence[Decoded]) -> list[Decoded]:
-        """The first copy of each event that has no row yet. Asked under the leads' locks: that is final."""
-        by_id = {one.content.event_id: one for one in reversed(candidates) if isinstance(one.content, Event)}
-        known = await events.known(connection, by_id) if by_id else set()
-        return [one for one in by_id.values() if _event(one).event_id not in known][::-1]
+    async def _not_counted_before(self, connection: Any, first: Mapping[EventId, Decoded]) -> list[Decoded]:
+        """Those that have no row yet. Asked under the leads' locks: that makes the answer final."""
+        known = await events.known(connection, first) if first else set()
+        return [one for event, one in first.items() if event not in known]
 
     def _place(
         self, fresh: Sequence[Decoded], picture: Picture, names: Mapping[EventId, list[Identifier]]
     ) -> list[events.Row]:
         """Give every event its lead; after merges within the batch, the lead that is left."""
-        placed = [(one, picture.place(_event(one), names[_event(one).event_id])) for one in fresh]
+        placed = []
+        for one in fresh:
+            event = _event(one)
+            quarantine = quarantine_reason(event)
+            put = picture.shelter if quarantine else picture.place
+            placed.append((one, put(event, names[event.event_id]), quarantine))
         return [
             events.Row(
-                event=_event(one),
-                lead=picture.final(lead),
-                quarantine=quarantine_reason(_event(one)),
-                body=one.record.value,
+                event=_event(one), lead=picture.final(lead), quarantine=quarantine, body=one.record.value
             )
-            for one, lead in placed
+            for one, lead, quarantine in placed
         ]
 
     async def _store_identities(self, connection: Any, picture: Picture, now: datetime) -> None:
@@ -214,6 +233,14 @@ class Counter:
 
     def _fresh_lead(self) -> LeadId:
         return LeadId(self._ids.fresh())
+
+
+def _first_copies(batch: Iterable[Decoded]) -> dict[EventId, Decoded]:
+    """Each event once, in order of arrival."""
+    first: dict[EventId, Decoded] = {}
+    for one in batch:
+        first.setdefault(_event(one).event_id, one)
+    return first
 
 
 def _event(one: Decoded) -> Event:

@@ -56,11 +56,12 @@ class Placed:
         change = Change(
             lead=replace(present, facts=facts) if present else newborn(lead, facts, active),
             events=self.counted.get(lead, []),
+            judged=bool(self.counted.get(lead)),
         )
         for merge in self.picture.merges:
             if self.picture.final(merge.loser) != lead:
                 continue
-            change = replace(change, merged=True)
+            change = replace(change, merged=True, judged=True)
             if merge.loser in self.locked:
                 change = absorb(change, self.locked[merge.loser], now)
         return change

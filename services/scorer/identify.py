@@ -119,6 +119,15 @@ class Picture:
         self._give(lead, ids)
         return lead
 
+    def shelter(self, event: Event, ids: list[Identifier]) -> LeadId:
+        """The lead that keeps a quarantined event: what a machine did merges nobody and moves no cookie."""
+        owners = self._owners(ids)
+        if owners:
+            return owners[0]
+        lead = self._create(event)
+        self._give(lead, ids)
+        return lead
+
     def final(self, lead: LeadId) -> LeadId:
         """Where a lead ended after all merges of this batch."""
         while lead in self._into:

@@ -22,7 +22,16 @@ from shared.scoring.crossing import is_quiet, next_change
 from shared.scoring.fold import fold, is_current, refold
 from shared.scoring.model import Model
 from shared.scoring.score import Score, evaluate, standing
-from shared.scoring.stages import LEAD_MOVED, StageState, Transition, after, decide, initial, merge_transition
+from shared.scoring.stages import (
+    LEAD_MOVED,
+    StageState,
+    Transition,
+    after,
+    decide,
+    initial,
+    merge,
+    merge_transition,
+)
 from shared.scoring.state import LeadState, empty
 
 
@@ -54,12 +63,14 @@ class Change:
     events:  counted for the first time, in order of arrival; empty when only time has passed
     passed:  stages it passed by taking over from a lead merged into it
     merged:  other leads became this one, so that only its history can tell the state
+    judged:  whether its stage is looked at: not for a quarantined event or a cookie that moved away
     """
 
     lead: Lead
     events: Sequence[Event] = ()
     passed: tuple[Transition, ...] = ()
     merged: bool = False
+    judged: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +150,8 @@ def from_history(active: ActiveModel, history: Sequence[Event]) -> LeadState:
 def absorb(change: Change, loser: Lead, now: datetime) -> Change:
     """The winner of a merge with what it takes over from the loser: times, count, and the further stage.
 
-    The winner's ledger keeps counting without a gap, whatever number the loser's had reached.
+    The winner's ledger keeps counting without a gap, whatever number the loser's had reached. A hold that
+    a person set on either of them remains.
     """
     winner = change.lead
     passed = merge_transition(winner.ledger, loser.ledger, now=now)
@@ -147,7 +159,9 @@ def absorb(change: Change, loser: Lead, now: datetime) -> Change:
         passed = msgspec.structs.replace(passed, sequence=winner.ledger.sequence + 1)
     present = replace(
         winner,
-        ledger=after(winner.ledger, [passed] if passed else []),
+        ledger=msgspec.structs.replace(
+            merge(winner.ledger, loser.ledger), sequence=winner.ledger.sequence + bool(passed)
+        ),
         last_seen_at=max(winner.last_seen_at, loser.last_seen_at),
         event_count=winner.event_count + loser.event_count,
     )
@@ -163,7 +177,7 @@ def settle(active: ActiveModel, change: Change, state: LeadState, now: datetime)
     numbers = standing(active.model, state, now)
     ledger, transitions = lead.ledger, list(change.passed)
     profile = state.profile
-    for event in _worth_judging(active, events):
+    for event in _worth_judging(active, events) if change.judged else ():
         made = decide(
             active.model, ledger, numbers, profile=profile, known=lead.facts.known, event=event, now=now
         )

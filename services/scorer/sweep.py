@@ -17,10 +17,12 @@ from services.scorer.count import Counter
 from services.scorer.store import leads
 from shared.database import transaction
 from shared.errors import Transient
+from shared.ids import LeadId
 from shared.telemetry import log
 
 _MOST: Final = 500
 _OLDEST: Final = "SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 FROM lead_due"
+_PUT_OFF: Final = "UPDATE lead_due SET due_at = now() + interval '1 hour' WHERE lead_id = ANY($1::uuid[])"
 _PARTITIONS: Final = "SELECT ensure_event_partitions(3)"
 _PARTITIONS_EVERY_S: Final = 6 * 3600.0
 
@@ -32,6 +34,7 @@ class Sweep:
         self._database = database
         self._counter = counter
         self._interval_s = interval_s
+        self._due: list[LeadId] = []
 
     async def run(self) -> None:
         """Sweep until cancelled; Postgres being away only makes it late."""
@@ -42,17 +45,41 @@ class Sweep:
                 if now_s - made_partitions_s > _PARTITIONS_EVERY_S:
                     await self._make_partitions()
                     made_partitions_s = now_s
-                if await self.turn() == _MOST:
+                if await self.turn_or_put_off() == _MOST:
                     continue
             except Transient as error:
                 log("scorer.sweep_postponed", level="warning", reason=str(error))
             await asyncio.sleep(self._interval_s)
 
-    async def turn(self) -> int:
+    async def turn_or_put_off(self) -> int:
+        """One turn; if a lead breaks it, its neighbours are settled singly and that one is put off."""
+        try:
+            return await self.turn()
+        except Transient:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever one lead breaks, the others go on
+            log("scorer.sweep_broke", level="error", error=type(error).__name__, leads=len(self._due))
+        while await self._settle_one():
+            continue
+        return 0
+
+    async def _settle_one(self) -> int:
+        """Settle the oldest due lead, or put it off for an hour; returns how many were due."""
+        try:
+            return await self.turn(1)
+        except Transient:
+            raise
+        except Exception as error:  # noqa: BLE001 - see above
+            log("scorer.lead_put_off", level="error", error=type(error).__name__, leads=len(self._due))
+            async with transaction(self._database) as connection:
+                await connection.execute(_PUT_OFF, self._due)
+            return 1
+
+    async def turn(self, most: int = _MOST) -> int:
         """Settle the leads that are due now, a bounded number; returns how many were due."""
         async with transaction(self._database) as connection:
             metrics.SWEEP_LAG_SECONDS.set(max(0.0, await connection.fetchval(_OLDEST)))
-            due = await leads.take_due(connection, _MOST)
+            self._due = due = await leads.take_due(connection, most)
             if not due:
                 return 0
             now: datetime = await connection.fetchval("SELECT now()")

@@ -84,6 +84,9 @@ class Stream(Protocol):
     def assigned(self) -> frozenset[int]:
         """The partitions that are ours and have a start."""
 
+    def given(self) -> frozenset[int]:
+        """The partitions that the group gave us, with a start or without."""
+
     def generation(self) -> int:
         """The group's count of rebalances as we know it, -1 when expelled or not joined."""
 
@@ -118,6 +121,7 @@ class KafkaStream(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         self._owner = owner
         self._consumer: AIOKafkaConsumer | None = None
         self._ours: frozenset[int] = frozenset()
+        self._given: frozenset[int] = frozenset()
 
     async def start(self) -> None:
         logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_worth_telling)
@@ -145,6 +149,7 @@ class KafkaStream(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     async def stop(self) -> None:
         consumer, self._consumer = self._consumer, None
+        self._given = frozenset()
         self._set_ours(frozenset())
         if consumer is None:
             return
@@ -172,6 +177,9 @@ class KafkaStream(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     def assigned(self) -> frozenset[int]:
         return self._ours
+
+    def given(self) -> frozenset[int]:
+        return self._given
 
     def generation(self) -> int:
         # Private in aiokafka, read in this one place; tests/pipeline would notice its disappearance.
@@ -204,12 +212,14 @@ class KafkaStream(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Awaited by aiokafka before it rejoins: the one safe place to drain."""
+        self._given = frozenset()
         self._set_ours(frozenset())
         await self._owner.revoked([tp.partition for tp in revoked])
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Start each partition where its owner says, and not where Kafka's mirror is."""
         consumer, partitions = self._started(), list(assigned)
+        self._given = frozenset(tp.partition for tp in partitions)
         for tp in partitions:
             # Before the first await: a position stops aiokafka from asking Kafka for a committed
             # offset (which it may not have), and the pause keeps it from fetching there.
@@ -219,7 +229,7 @@ class KafkaStream(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
         try:
             starts = await self._owner.assigned(await self._ranges(partitions), self.generation())
         except (KafkaError, OSError) as error:
-            # Swallowed by aiokafka if raised here; with nothing assigned the owner's loop notices.
+            # Swallowed by aiokafka if raised here; given without a start, the owner's loop notices.
             log("kafka.assignment_failed", level="error", error=type(error).__name__)
             return
         current = consumer.assignment()

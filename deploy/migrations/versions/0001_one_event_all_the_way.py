@@ -200,12 +200,17 @@ BEGIN
   FOR i IN 0..months_ahead LOOP
     first_day := (date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => i))::date;
     IF to_regclass(format('events_%s', to_char(first_day, 'YYYY_MM'))) IS NULL THEN
-      EXECUTE format(
-        'CREATE TABLE %I PARTITION OF events FOR VALUES FROM (%L) TO (%L)',
-        format('events_%s', to_char(first_day, 'YYYY_MM')),
-        to_char(first_day, 'YYYY-MM-DD') || 'T00:00:00Z',
-        to_char(first_day + interval '1 month', 'YYYY-MM-DD') || 'T00:00:00Z');
-      made := made + 1;
+      BEGIN
+        EXECUTE format(
+          'CREATE TABLE IF NOT EXISTS %I PARTITION OF events FOR VALUES FROM (%L) TO (%L)',
+          format('events_%s', to_char(first_day, 'YYYY_MM')),
+          to_char(first_day, 'YYYY-MM-DD') || 'T00:00:00Z',
+          to_char(first_day + interval '1 month', 'YYYY-MM-DD') || 'T00:00:00Z');
+        made := made + 1;
+      EXCEPTION WHEN check_violation OR duplicate_table OR unique_violation THEN
+        -- Rows of that month are in events_other already, or another scorer makes it at this moment.
+        RAISE WARNING 'no partition made for %: %', first_day, SQLERRM;
+      END;
     END IF;
   END LOOP;
   RETURN made;

@@ -22,7 +22,8 @@ ON CONFLICT (topic, partition, record_offset) DO NOTHING
 async def insert(connection: Any, topic: str, letters: Sequence[tuple[Received, Invalid]]) -> None:
     """Keep these records."""
     for record, reason in letters:
-        headers = [[name, base64.b64encode(value).decode()] for name, value in record.headers]
+        # Other producers may send headers without a value, which Kafka allows.
+        headers = [[name, base64.b64encode(value or b"").decode()] for name, value in record.headers]
         await connection.execute(
             _INSERT,
             topic,
@@ -32,5 +33,5 @@ async def insert(connection: Any, topic: str, letters: Sequence[tuple[Received, 
             reason.message.replace("\x00", "\\0")[:2000],
             record.key,
             record.value,
-            json.dumps(headers),
+            json.dumps(headers).replace("\\u0000", "\\ufffd"),
         )
