@@ -102,8 +102,7 @@ def _as_transient(error: BaseException) -> Transient | None:
         if not code.startswith(_TRANSIENT_CLASSES):
             return None
         return Transient(f"Postgres cannot do it now: {type(cause).__name__}.")
-    if isinstance(cause, asyncpg.DataError):
-        return None
+    # A value the driver cannot encode was caused by a ValueError or TypeError, and is none of these.
     if isinstance(cause, OSError | PoolTimeout | asyncpg.InterfaceError | ssl.SSLError):
         return Transient(f"Postgres is away: {type(cause).__name__}.")
     return None
