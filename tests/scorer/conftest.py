@@ -17,7 +17,7 @@ from services.scorer.count import Counter
 from services.scorer.offsets import Offsets
 from services.scorer.settle import ActiveModel
 from shared import database as postgres
-from shared.clock import SystemClock
+from shared.clock import Clock, SystemClock
 from shared.codec import encode, partition_key
 from shared.events import Event
 from shared.ids import SystemIds, event_id
@@ -127,7 +127,7 @@ class World:
     scorers: list[Scorer] = field(default_factory=list)
     names: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
 
-    def scorer(self, engine: AsyncEngine | None = None) -> Scorer:
+    def scorer(self, engine: AsyncEngine | None = None, clock: Clock | None = None) -> Scorer:
         """One more scorer process, not started."""
         database = engine or self.engine
         consumer = Consumer(
@@ -139,7 +139,7 @@ class World:
                 topic=TOPIC,
                 ids=SystemIds(),
             ),
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
         )
         made = Scorer(
             engine=database,

@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from services.scorer.offsets import Fenced
 from services.scorer.poison import CONSECUTIVE
 from services.scorer.sweep import Sweep
 from shared.events import Machine
 from shared.kafka.publish import Record
+from shared.testing import FrozenClock
 from tests.books import balanced
 from tests.scorer.conftest import TOPIC, World, event
 from tests.waiting import until
@@ -106,6 +108,32 @@ async def test_a_halt_outlives_a_rebalance(world: World) -> None:
     await scorer.stream.rebalance()
     assert "dead_letters" in scorer.consumer.assignment.trouble()
     assert await world.books() == before
+
+
+async def test_a_partition_given_but_not_claimed_ends_the_process(world: World) -> None:
+    """A newer generation holds the rows: we do not read, and after half a minute we end, not idle."""
+    await world.fetch(
+        "INSERT INTO partition_offsets "
+        "(consumer_group, topic, partition, epoch, generation, owner, started_at_offset, next_offset) "
+        "SELECT 'test', $1, n, 1, 99, 'somebody newer', 0, 0 FROM generate_series(0, 2) n",
+        TOPIC,
+    )
+    await world.send([event("m", anonymous_id="a")])
+    clock = FrozenClock()
+    scorer = world.scorer(clock=clock)
+    await scorer.start()
+    task = scorer.task
+    assert task is not None
+
+    def ended() -> bool:
+        clock.advance(timedelta(seconds=5))
+        return task.done()
+
+    await until(ended)
+    assert isinstance(task.exception(), Fenced)
+    assert scorer.consumer.assignment.trouble() == "no partition assigned"
+    assert (await world.books())["taken"] == 0
+    scorer.task = None
 
 
 async def test_of_copies_in_one_batch_the_first_counts(world: World) -> None:
