@@ -25,6 +25,7 @@ from aiokafka.errors import KafkaError
 
 from services.cli.local import jars, java, ports
 from services.cli.local.process import Child, Command, stop_leftover, until
+from services.cli.local.server import LocalServer
 from shared.errors import Misconfigured
 
 _START_LIMIT_S: Final = 60.0
@@ -64,7 +65,7 @@ _ALWAYS: Final = {
 }
 
 
-class KafkaServer:
+class KafkaServer(LocalServer):
     """A broker on 127.0.0.1. Starting and stopping twice is legal.
 
     folder:       everything it owns: `data`, its properties, log, pid and ports
@@ -85,25 +86,14 @@ class KafkaServer:
     ) -> None:
         self.folder = folder.resolve()
         self.java: java.Java | None = None
-        self.port = 0
         self._cache = cache.resolve()
         self._wished = wished_ports
         self._environment = environment
-        self._child: Child | None = None
 
     @property
     def bootstrap_servers(self) -> str:
         """Where it answers; only meaningful after start."""
         return f"127.0.0.1:{self.port}"
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the JVM while it runs."""
-        return self._child.pid if self._child else None
-
-    @property
-    def running(self) -> bool:
-        return self._child is not None and self._child.running
 
     async def start(self) -> str:
         """Start it and return its bootstrap address when it answers.
@@ -125,20 +115,6 @@ class KafkaServer:
         self._child = Child(replace(command, argv=[*run, "kafka.Kafka", str(self._properties)]))
         await self._until_it_answers(self._child)
         return self.bootstrap_servers
-
-    async def wait(self) -> int:
-        """Return its exit code when it ends; only meaningful after start."""
-        assert self._child is not None
-        return await self._child.wait()
-
-    async def stop(self) -> None:
-        """Stop it in order: logs are flushed, so that the next start has nothing to recover."""
-        if self._child is not None:
-            await self._child.stop()
-
-    @property
-    def _data(self) -> Path:
-        return self.folder / "data"
 
     @property
     def _properties(self) -> Path:

@@ -17,6 +17,7 @@ import asyncpg
 
 from services.cli.local import ports, postgres_data
 from services.cli.local.process import Child, Command, stop_leftover
+from services.cli.local.server import LocalServer
 from shared.errors import Misconfigured
 
 DATABASE: Final = "leadscore"
@@ -33,7 +34,7 @@ _ALWAYS: Final = (
 )
 
 
-class PostgresServer:
+class PostgresServer(LocalServer):
     """A server on 127.0.0.1. Starting and stopping twice is legal.
 
     folder:       everything it owns: `data`, its log, its pid and port
@@ -48,25 +49,14 @@ class PostgresServer:
         self, folder: Path, *, port: int = 0, fast: bool = False, environment: Mapping[str, str] = os.environ
     ) -> None:
         self.folder = folder.resolve()
-        self.port = 0
         self._wished = port
         self._fast = fast
         self._environment = environment
-        self._child: Child | None = None
 
     @property
     def url(self) -> str:
         """Where it answers; only meaningful after start."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{DATABASE}"
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the server while it runs."""
-        return self._child.pid if self._child else None
-
-    @property
-    def running(self) -> bool:
-        return self._child is not None and self._child.running
 
     async def start(self) -> str:
         """Start it and return its URL when it answers.
@@ -86,20 +76,6 @@ class PostgresServer:
         )
         await self._until_it_answers(self._child)
         return self.url
-
-    async def wait(self) -> int:
-        """Return its exit code when it ends; only meaningful after start."""
-        assert self._child is not None
-        return await self._child.wait()
-
-    async def stop(self) -> None:
-        """Stop it the fast way: open transactions roll back, nothing is left to recover."""
-        if self._child is not None:
-            await self._child.stop()
-
-    @property
-    def _data(self) -> Path:
-        return self.folder / "data"
 
     def _command(self) -> Command:
         return Command(
