@@ -26,6 +26,7 @@ from services.scorer.settle import (
     why_hard,
 )
 from services.scorer.store import dead_letters, events, identities, leads, transitions
+from services.scorer.store.events import Histories
 from shared.codec import decode
 from shared.errors import Invalid
 from shared.events import Event
@@ -113,8 +114,8 @@ class Counter:
         await events.insert(connection, rows)
         changes = Placed(picture=picture, locked=locked, rows=rows).changes(self.active, now)
         received = {row.event.event_id: row.event.received_at for row in rows}
-        settled, refolded = await self.settle(connection, changes, now)
-        passed = await self._store(connection, settled, received)
+        settled, refolded, histories = await self._settle(connection, changes, now)
+        passed = await self._store(connection, settled, histories, received)
         quarantined = sum(row.quarantine is not None for row in rows)
         return Report(
             tally=Tally(
@@ -131,25 +132,26 @@ class Counter:
 
     async def recount(self, connection: Any, due: Sequence[Lead], *, now: datetime) -> Report:
         """Judge leads again because time has passed, in the caller's transaction."""
-        settled, refolded = await self.settle(connection, [Change(lead=lead) for lead in due], now)
-        passed = await self._store(connection, settled, {})
+        settled, refolded, histories = await self._settle(
+            connection, [Change(lead=lead) for lead in due], now
+        )
+        passed = await self._store(connection, settled, histories, {})
         return Report(tally=Tally(), passed=passed, merged=0, refused=0, refolded=refolded)
 
-    async def settle(
+    async def _settle(
         self, connection: Any, changes: Sequence[Change], now: datetime
-    ) -> tuple[list[Settled], list[str]]:
+    ) -> tuple[list[Settled], list[str], Histories]:
         """Score and judge each lead; those too hard to fold are computed from their history.
 
-        Returns the leads as they are now, and one reason per lead that took the long way.
+        Returns the leads as they are now, one reason per lead that took the long way, and the histories
+        that had to be read for that.
         """
         folded = {change.lead.lead_id: fold_in(self.active, change) for change in changes}
         hard = [change for change in changes if folded[change.lead.lead_id] is None]
-        history = await events.history(connection, [change.lead.lead_id for change in hard]) if hard else {}
-        states = {
-            lead: state or from_history(self.active, history.get(lead, [])) for lead, state in folded.items()
-        }
+        histories = await events.histories(connection, [change.lead.lead_id for change in hard])
+        states = {lead: state or from_history(self.active, histories[lead]) for lead, state in folded.items()}
         settled = [settle(self.active, change, states[change.lead.lead_id], now) for change in changes]
-        return settled, [why_hard(self.active, change) for change in hard]
+        return settled, [why_hard(self.active, change) for change in hard], histories
 
     async def _look(self, connection: Any, wanted: set[Identifier]) -> tuple[Picture, dict[LeadId, Lead]]:
         """Lock every lead that the batch may touch, and know whose each identifier is under those locks.
@@ -202,26 +204,30 @@ class Counter:
                 await leads.retire(connection, into, moved)
 
     async def _store(
-        self, connection: Any, settled: Sequence[Settled], received: Mapping[EventId, datetime]
+        self,
+        connection: Any,
+        settled: Sequence[Settled],
+        histories: Histories,
+        received: Mapping[EventId, datetime],
     ) -> list[tuple[str, str]]:
         """Write leads as they are now, their next due times, and the transitions they made.
 
-            received: when ingest received the events that may have caused a transition
+            histories: those that are read already
+            received:  when ingest received the events that may have caused a transition
 
         Returns (previous stage, stage) of each transition.
         """
         await leads.write(connection, [one.lead for one in settled])
         await leads.wake(connection, [(one.lead.lead_id, one.wake_at) for one in settled if one.wake_at])
         moved = [(one, one.score) for one in settled if one.score]
-        if not moved:
-            return []
-        history = await events.history(connection, [one.lead.lead_id for one, _ in moved])
+        unread = [one.lead.lead_id for one, _ in moved if one.lead.lead_id not in histories]
+        known = {**histories, **await events.histories(connection, unread)}
         entries = [
             transitions.Entry(
                 lead=one.lead.lead_id,
                 transition=passed,
                 score=score,
-                portrait=portrait(history.get(one.lead.lead_id, [])),
+                portrait=portrait(known[one.lead.lead_id]),
                 model_version=self.active.version,
                 event_received_at=received.get(passed.cause_event) if passed.cause_event else None,
             )

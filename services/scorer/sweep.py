@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer import metrics
 from services.scorer.count import Counter
+from services.scorer.poison import PoisonLimit
 from services.scorer.store import leads
 from shared.database import transaction
 from shared.errors import Transient
@@ -57,26 +58,38 @@ class Sweep:
             return await self.turn()
         except Transient:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever one lead breaks, the others go on
+        except Exception as error:
+            if not self._due:
+                raise  # no lead's doing
             log("scorer.sweep_broke", level="error", error=type(error).__name__, leads=len(self._due))
-        while await self._settle_one():
+        limit = PoisonLimit()
+        while await self._settle_one(limit):
             continue
         return 0
 
-    async def _settle_one(self) -> int:
-        """Settle the oldest due lead, or put it off for an hour; returns how many were due."""
+    async def _settle_one(self, limit: PoisonLimit) -> int:
+        """Settle the oldest due lead, or put it off for an hour; returns how many were due.
+
+        Raises what a lead raised once so many break that the fault is likely ours.
+        """
         try:
-            return await self.turn(1)
+            due = await self.turn(1)
+            limit.saw(poison=False)
         except Transient:
             raise
-        except Exception as error:  # noqa: BLE001 - see above
+        except Exception as error:
+            limit.saw(poison=True)
+            if limit.exceeded or not self._due:
+                raise
             log("scorer.lead_put_off", level="error", error=type(error).__name__, leads=len(self._due))
             async with transaction(self._database) as connection:
                 await connection.execute(_PUT_OFF, self._due)
-            return 1
+            return len(self._due)
+        return due
 
     async def turn(self, most: int = _MOST) -> int:
         """Settle the leads that are due now, a bounded number; returns how many were due."""
+        self._due = []
         async with transaction(self._database) as connection:
             metrics.SWEEP_LAG_SECONDS.set(max(0.0, await connection.fetchval(_OLDEST)))
             self._due = due = await leads.take_due(connection, most)

@@ -68,7 +68,7 @@ async def by_email(connection: Any, email: str, key: bytes) -> LeadView:
         raise Invalid("no_model", "no model has scored yet. Start the scorer once")
     model = load(stored.content, file=f"version {stored.version}", lists=stored.lists)
     now: datetime = await connection.fetchval("SELECT now()")
-    history = (await events.history(connection, [lead])).get(lead, [])
+    history = (await events.histories(connection, [lead]))[lead]
     present = (await leads.read(connection, [lead]))[lead]
     state = present.state if is_current(model, present.state) else refold(model, history)
     score = evaluate(model, state, now)

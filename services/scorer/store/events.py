@@ -5,8 +5,7 @@ Refuses nothing: the caller asks `known` first, holding the locks of the leads t
 that order is what makes the answer final (docs/decisions/0003).
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -39,6 +38,10 @@ SELECT family.root, e.body FROM family JOIN events e ON e.lead_id = family.membe
 WHERE e.quarantine IS NULL
 ORDER BY family.root, e.occurred_at, e.event_id
 """
+
+
+Histories = Mapping[LeadId, Sequence[Event]]
+"""Lead → its counted events, in order of time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +77,9 @@ async def insert(connection: Any, rows: Sequence[Row]) -> None:
     )
 
 
-async def history(connection: Any, leads: Iterable[LeadId]) -> dict[LeadId, list[Event]]:
+async def histories(connection: Any, leads: Sequence[LeadId]) -> Histories:
     """All counted events of each lead, of those merged into it too, in order of time."""
-    found: defaultdict[LeadId, list[Event]] = defaultdict(list)
-    for row in await connection.fetch(_HISTORY, list(leads)):
+    found: dict[LeadId, list[Event]] = {lead: [] for lead in leads}
+    for row in await connection.fetch(_HISTORY, leads) if leads else ():
         found[LeadId(row["root"])].append(decode(row["body"]))
     return found
