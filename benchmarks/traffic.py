@@ -7,7 +7,6 @@ import json
 from datetime import UTC, datetime
 from typing import Any, Final
 
-EVENTS_PER_LEAD: Final = 5
 _PATHS: Final = ("/", "/pricing", "/product/scoring", "/docs/start", "/blog/leads")
 
 

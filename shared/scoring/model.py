@@ -120,9 +120,6 @@ class Occurrence:
     def __post_init__(self) -> None:
         object.__setattr__(self, "matches", on_event(self.when))
 
-    def includes(self, event: Event) -> bool:
-        return (not self.names or event.name in self.names) and self.matches(event)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat:
