@@ -1,0 +1,116 @@
+"""One lead's history, lived through under one model: every event when it occurred, every look when it was due.
+
+In: a model, events in order of time, moments. Out: `Life`: the state, where the lead stands, every step it took.
+Refuses to know the future: at each moment it knows only the events that occurred until then.
+
+This is how a model is tried on history (situations, plan, backtest). The scorer lives the same life, only that
+it judges a batch of events when the batch is counted and not each event when it occurred.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from shared.events import Event
+from shared.scoring.crossing import is_quiet, next_change
+from shared.scoring.fold import fold
+from shared.scoring.model import Model
+from shared.scoring.score import Standing, standing
+from shared.scoring.stages import StageState, Transition, after, decide, initial
+from shared.scoring.state import EMPTY, LeadState
+
+_MOST_LOOKS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A transition, and the numbers of the lead at that moment."""
+
+    transition: Transition
+    standing: Standing
+
+
+@dataclass(slots=True, kw_only=True)
+class Life:
+    """A lead that lives under a model.
+
+    at:     the moment it has lived until
+    known:  it has an e-mail address or a user id
+    steps:  every transition so far, in order
+    """
+
+    model: Model
+    at: datetime
+    ledger: StageState
+    state: LeadState = EMPTY
+    known: bool = False
+    steps: list[Step] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, model: Model, at: datetime) -> "Life":
+        """An anonymous visitor of whom nothing is known yet."""
+        return cls(model=model, at=at, ledger=initial(at))
+
+    def meet(self, event: Event) -> None:
+        """Live until this event, and count it.
+
+        event:  not before any event met so far, by (occurred_at, event_id)
+
+        Raises ValueError for one that is.
+        """
+        self.wait(event.occurred_at)
+        folded = fold(self.model, self.state, event)
+        if folded is None:
+            raise ValueError(f"event {event.event_id} comes too late: a life is lived in order")
+        self.state = folded
+        self.known = self.known or bool(event.email or event.user_id)
+        self._judge(event)
+
+    def wait(self, until: datetime) -> None:
+        """Live until this moment without events: look whenever the engine asked to."""
+        if until > self.at and not is_quiet(self.model, self.state, self.ledger, (self.at, until)):
+            self._look_when_due(until)
+        self.at = max(self.at, until)
+
+    def standing(self) -> Standing:
+        """The numbers at the moment it has lived until."""
+        return standing(self.model, self.state, self.at)
+
+    def _look_when_due(self, until: datetime) -> None:
+        for _ in range(_MOST_LOOKS):
+            due = next_change(self.model, self.state, self.ledger, self.at)
+            if due is None or due > until:
+                return
+            self.at = due
+            self._judge(None)
+        raise RuntimeError(f"more than {_MOST_LOOKS} looks between two events: the model's stages never rest")
+
+    def _judge(self, event: Event | None) -> None:
+        if self.ledger.stage == "visitor" and not self.known:
+            return
+        numbers = self.standing()
+        moves = decide(
+            self.model,
+            self.ledger,
+            numbers,
+            profile=self.state.profile,
+            known=self.known,
+            event=event,
+            now=self.at,
+        )
+        self.ledger = after(self.ledger, moves)
+        self.steps += [Step(transition=move, standing=numbers) for move in moves]
+
+
+def live(model: Model, events: Iterable[Event], until: datetime) -> Life:
+    """The life that these events make (each once, in order of (occurred_at, event_id)), until this moment."""
+    life: Life | None = None
+    for event in events:
+        if event.occurred_at > until:
+            break
+        life = life or Life.begin(model, event.occurred_at)
+        life.meet(event)
+    life = life or Life.begin(model, until)
+    life.wait(until)
+    return life
