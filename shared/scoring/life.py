@@ -1,15 +1,15 @@
-"""One lead's history, lived through under one model: every event when it occurred, every look when it was due.
+"""One lead's history, lived through under one model: each event when it occurred, each look when it was due.
 
-In: a model, events in order of time, moments. Out: `Life`: the state, where the lead stands, every step it took.
+In: a model, events in order of time, moments. Out: `Life`: state, where the lead stands, each step it took.
 Refuses to know the future: at each moment it knows only the events that occurred until then.
 
-This is how a model is tried on history (situations, plan, backtest). The scorer lives the same life, only that
-it judges a batch of events when the batch is counted and not each event when it occurred.
+This is how a model is tried on history (situations, plan, backtest). The scorer lives the same life, only
+that it judges a batch of events when the batch is counted and not each event when it occurred.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from shared.events import Event
@@ -21,6 +21,7 @@ from shared.scoring.stages import StageState, Transition, after, decide, initial
 from shared.scoring.state import EMPTY, LeadState
 
 _MOST_LOOKS: Final = 1_000
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,9 @@ class Life:
 
         Raises ValueError for one that is.
         """
-        self.wait(event.occurred_at)
+        if self.state.events:
+            self.wait(event.occurred_at)
+        self.at = max(self.at, event.occurred_at)
         folded = fold(self.model, self.state, event)
         if folded is None:
             raise ValueError(f"event {event.event_id} comes too late: a life is lived in order")
@@ -68,10 +71,12 @@ class Life:
         self._judge(event)
 
     def wait(self, until: datetime) -> None:
-        """Live until this moment without events: look whenever the engine asked to."""
-        if until > self.at and not is_quiet(self.model, self.state, self.ledger, (self.at, until)):
+        """Live until this moment, included, without events: look whenever the engine asked to."""
+        if until < self.at:
+            return
+        if not is_quiet(self.model, self.state, self.ledger, (self.at, until + _MICROSECOND)):
             self._look_when_due(until)
-        self.at = max(self.at, until)
+        self.at = until
 
     def standing(self) -> Standing:
         """The numbers at the moment it has lived until."""
