@@ -17,6 +17,7 @@ ON CONFLICT (sha256) DO NOTHING
 _RETIRE_OTHERS: Final = "UPDATE scoring_models SET state = 'retired' WHERE state = 'active' AND sha256 <> $1"
 _ACTIVATE: Final = "UPDATE scoring_models SET state = 'active' WHERE sha256 = $1 RETURNING version"
 _ACTIVE: Final = "SELECT version, content, lists FROM scoring_models WHERE state = 'active'"
+_VERSION: Final = "SELECT version, content, lists FROM scoring_models WHERE version = $1"
 
 Lists = Mapping[str, frozenset[str]]
 
@@ -42,7 +43,15 @@ async def activate(connection: Any, name: str, content: str, lists: Lists) -> in
 
 async def active(connection: Any) -> StoredModel | None:
     """The model that scores now, None before a scorer has started for the first time."""
-    row = await connection.fetchrow(_ACTIVE)
+    return _stored(await connection.fetchrow(_ACTIVE))
+
+
+async def version(connection: Any, number: int) -> StoredModel | None:
+    """The model of this version, None if there is none."""
+    return _stored(await connection.fetchrow(_VERSION, number))
+
+
+def _stored(row: Any) -> StoredModel | None:
     if row is None:
         return None
     lists = {name: frozenset(entries) for name, entries in row["lists"].items()}
