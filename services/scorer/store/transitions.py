@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from shared.scoring.receipts import sentence
-
 from services.scorer.portrait import Portrait
 from shared.ids import LeadId, transition_id
 from shared.scoring.contributions import Contribution
+from shared.scoring.receipts import sentence
 from shared.scoring.score import Score
 from shared.scoring.stages import Transition
 
