@@ -377,10 +377,12 @@ def _holding(rules: tuple[FitRule, ...], room_of: Mapping[str, int]) -> Memo[Map
     """Which fit rules hold for somebody."""
     fields = frozenset[str]().union(*(fields_of(rule.when) for rule in rules))
 
+    key = values_key([profile_getter(path) for path in sorted(fields)])
+
     def find(profile: Mapping[str, Any]) -> Fits:
         return fits_of(tuple(rule for rule in rules if rule.holds(profile)), room_of)
 
-    return Memo(values_key([profile_getter(path) for path in sorted(fields)]), find)
+    return Memo(lambda profile: key(profile) if profile else (), find)
 
 
 def fits_of(rules: tuple[FitRule, ...], room_of: Mapping[str, int]) -> Fits:
