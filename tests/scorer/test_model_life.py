@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from services.scorer import change_model, seed
+from services.scorer.in_force import ModelsInForce
 from services.scorer.rescore import Rescore
 from services.scorer.store import models, rescores
 from services.scorer.store.leads import decode_state
@@ -324,7 +325,7 @@ async def test_two_scorers_that_start_together_sow_once(database: str, tmp_path:
 async def test_a_version_that_cannot_be_read_stops_the_scorer(world: World, scorer: Scorer) -> None:
     """A newer release stored it: nothing is dead-lettered for that, the process ends and says so."""
     await world.fetch("UPDATE scoring_models SET content = 'name: from the future'")
-    scorer.consumer.counter.models.__init__()  # type: ignore[misc] - as after a restart
+    scorer.consumer.counter.models = ModelsInForce()  # as after a restart
     await world.send([event("c", name="email.clicked", email="ada@example.com")])
     assert scorer.task is not None
     with pytest.raises(Misconfigured, match="version 1"):
