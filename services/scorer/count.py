@@ -110,7 +110,8 @@ class Counter:
     async def recount(self, connection: Any, due: Sequence[Lead], *, now: datetime) -> Report:
         """Judge leads again because time has passed, in the caller's transaction."""
         in_force = await self.models.read(connection)
-        scored = await score(connection, in_force, [Change(lead=lead) for lead in due], Batch(now=now))
+        changes = [Change(lead=lead, judged=lead.event_count > 0) for lead in due]
+        scored = await score(connection, in_force, changes, Batch(now=now))
         return Report(passed=scored.passed, refolded=scored.refolded)
 
     async def _look(self, connection: Any, wanted: set[Identifier]) -> tuple[Picture, dict[LeadId, Lead]]:

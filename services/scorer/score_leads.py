@@ -76,7 +76,7 @@ async def score(connection: Any, in_force: InForce, changes: Sequence[Change], b
 async def shade_anew(connection: Any, in_force: InForce, present: Sequence[Lead], now: datetime) -> None:
     """Give these leads their shadow; nothing else of them changes."""
     if in_force.shadow:
-        pairs = [(Change(lead=lead), lead) for lead in present]
+        pairs = [(Change(lead=lead, judged=lead.event_count > 0), lead) for lead in present]
         await _shade(connection, in_force.shadow, pairs, {}, Batch(now=now))
 
 

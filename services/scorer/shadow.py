@@ -51,7 +51,7 @@ def shade(
     if shadow is None:
         # Seen for the first time: it stands where it stands, and what happened is no news.
         lead = replace(present, model_version=model.version)
-        return Shaded(change=Change(lead=lead), state=_same_state(model, present))
+        return Shaded(change=Change(lead=lead, judged=change.judged), state=_same_state(model, present))
     ledger = reduce(merge, (each.ledger for each in absorbed), shadow.ledger)
     lead = replace(change.lead, state=shadow.state, ledger=ledger, model_version=model.version)
     seen = replace(change, lead=replace(lead, due_at=present.due_at), passed=())

@@ -18,6 +18,7 @@ from services.scorer.sweep import Sweep
 from shared import database as postgres
 from shared.codec import decode
 from shared.errors import Invalid, Misconfigured
+from shared.events import Machine
 from shared.scoring.model_file import load
 from shared.scoring.score import evaluate, score
 from tests.scorer.conftest import AUTHOR, MODEL, Scorer, World, event
@@ -342,3 +343,15 @@ async def test_stricter_lines_take_leads_back(world: World, scorer: Scorer) -> N
     await world.publish(STRICTER)
     await walk(scorer)
     assert (await moves(world))[-1] == ("recycled", "model", False, False)
+
+
+async def test_a_lead_of_machines_only_stays_where_it_is(world: World, scorer: Scorer) -> None:
+    """Nothing counted for it so far: a publish is no reason to call it a lead."""
+    await world.send(
+        [event("o", name="email.opened", email="ada@example.com", machine=Machine(reason="apple_privacy"))]
+    )
+    await world.until_taken(1)
+    await world.publish(DEARER)
+    await walk(scorer)
+    assert [row["stage"] for row in await leads(world)] == ["visitor"]
+    assert await moves(world) == []

@@ -105,21 +105,22 @@ def _show(found: Explanation, language: Literal["en", "de"]) -> None:
 
 
 def _receipt(found: Explanation, language: Literal["en", "de"]) -> Table:
-    """The lines that add up, each with its arithmetic."""
-    table = Table(
-        "Points", "Reason", "Events", "Paid", "Points of all", "of the paid", "left now", show_footer=True
-    )
-    for column in (0, 2, 3, 4, 5, 6):
-        table.columns[column].justify = "right"
+    """The lines that add up, each with its arithmetic: points of all events, of the paid ones, left now."""
+    table = Table("Points", "Reason", "How", show_footer=True)
+    table.columns[0].justify = "right"
     table.columns[0].footer = str(found.score)
     table.columns[1].footer = "= score"
     for line in found.lines:
-        counts = (str(line["count"]), str(line["paid"])) if line["count"] else ("", "")
-        exact = [
-            f"{line[key]:g}" if line["kind"] != "score_limit" else "" for key in ("raw", "limited", "decayed")
-        ]
-        table.add_row(f"{line['points']:+d}", Text(line[f"sentence_{language}"]), *counts, *exact)
+        table.add_row(f"{line['points']:+d}", Text(line[f"sentence_{language}"]), _how(line))
     return table
+
+
+def _how(line: dict[str, Any]) -> str:
+    """How a line came about, such as "18 events, 14 paid: 54 → 42 → 19.46"; empty where no event did."""
+    if not line["count"]:
+        return ""
+    events = "1 event" if line["count"] == 1 else f"{line['count']} events, {line['paid']} paid"
+    return f"{events}: {line['raw']:g} → {line['limited']:g} → {line['decayed']:g}"
 
 
 def _changes(found: Explanation, language: Literal["en", "de"]) -> Table:

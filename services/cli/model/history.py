@@ -39,7 +39,8 @@ async def _read() -> list[ModelChange]:
 
 
 def _table(lines: list[ModelChange]) -> Table:
-    table = Table("When", "Version", "What", "Moves", "Who", "Why", "Model", "Now")
+    table = Table("When", "Version", "What", "Moves", "Who", "Why", "Now")
+    table.columns[0].no_wrap = table.columns[2].no_wrap = True
     for line in lines:
         moves = {True: "silent", False: "routed", None: ""}[line.silent]
         table.add_row(
@@ -49,7 +50,6 @@ def _table(lines: list[ModelChange]) -> Table:
             moves,
             Text(line.made_by),
             Text(line.note),
-            Text(line.name),
             line.state,
         )
     return table
