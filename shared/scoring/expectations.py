@@ -1,8 +1,8 @@
 """What the author of a situation expects, beside what was seen → where they differ.
 
 In: `Expected`, as it was written; an `Outcome`. Out: `Difference`s, both sides as lines of the file.
-Refuses to compare what was not asked: of an entry only the names that are written count, but a list of
-entries (receipts, stages, nearest) must be all there is.
+Refuses to compare what was not asked: of an entry only the names that are written count. Receipts, sentences
+and stages must be all there are; of what is nearest, the first ones.
 """
 
 import math
@@ -62,7 +62,7 @@ def differences(expected: Expected, outcome: Outcome) -> Iterator[Difference]:
         causes = [step.transition.cause for step in outcome.life.steps]
         yield from compared("causes", expected.causes, causes)
     if expected.nearest is not None:
-        yield from _listed("nearest", expected.nearest, outcome.nearest())
+        yield from _listed("nearest", expected.nearest, _first(outcome.nearest(), len(expected.nearest)))
     if expected.next_change is not None:
         yield from _next_change(expected.next_change, outcome.next_change())
 
@@ -112,6 +112,11 @@ def _listed(what: str, expected: Sequence[Details], seen: Sequence[Details]) -> 
         if entry
     ]
     yield from compared(what, [_written(each) for each in expected], found)
+
+
+def _first(nearest: Sequence[Details], asked: int) -> Sequence[Details]:
+    """As many as were asked for; all of them where none was expected."""
+    return nearest[: asked or None]
 
 
 def _next_change(expected: Details, seen: Details) -> Iterator[Difference]:

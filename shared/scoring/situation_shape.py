@@ -195,7 +195,7 @@ Next = Annotated[
 
 
 class ExpectShape(Shape):
-    """What holds now. Only what is written is compared; what is written must be all there is."""
+    """What holds now. Only what is written is compared."""
 
     score: Number | None = None
     dimensions: dict[str, int] = Field(default_factory=dict)
@@ -205,7 +205,8 @@ class ExpectShape(Shape):
     stages: Annotated[list[Step] | None, Field(description="Every transition, in order.")] = None
     causes: Annotated[list[Cause] | None, Field(description="The cause of each transition.")] = None
     nearest: Annotated[
-        list[NearestShape] | None, Field(description="What would have moved the lead up, the easiest first.")
+        list[NearestShape] | None,
+        Field(description="The first of what would have moved the lead up, the easiest first."),
     ] = None
     next_change: Annotated[
         Next | None, Field(description="When time alone moves the lead; never, if it does not.")
