@@ -14,11 +14,11 @@ from shared.events import Event
 from shared.ids import EventId
 from shared.scoring.contributions import Contribution
 from shared.scoring.crossing import next_change
-from shared.scoring.life import Life, Step
+from shared.scoring.life import Life
 from shared.scoring.model import Model
 from shared.scoring.receipts import Language, sentence
 from shared.scoring.score import Score, evaluate
-from shared.scoring.stages import StageState
+from shared.scoring.stages import StageState, Transition
 from shared.scoring.whatif import nearest
 
 Details = Mapping[str, Any]
@@ -61,6 +61,9 @@ class Outcome:
     def _line(self, line: Contribution, occurred: Mapping[EventId, datetime]) -> Details:
         return {
             "points": line.points,
+            "kind": line.kind,
+            "dimension": line.dimension,
+            "group": line.group,
             "events": line.count,
             "paid": line.paid,
             "raw": round(line.raw, 2),
@@ -75,12 +78,19 @@ class Outcome:
 
     def transitions(self) -> list[Details]:
         """Each transition, in order."""
-        return [self._transition(step) for step in self.life.steps]
+        names = {event.event_id: event.name for event in self.events}
+        return [self._transition(step.transition, names) for step in self.life.steps]
 
-    def _transition(self, step: Step) -> Details:
-        move = step.transition
-        age = self.now - move.at
-        return {"stage": move.stage, "cause": move.cause, "reason": move.reason, "age": age, "at": move.at}
+    def _transition(self, move: Transition, names: Mapping[EventId, str]) -> Details:
+        return {
+            "stage": move.stage,
+            "cause": move.cause,
+            "event": names[move.cause_event] if move.cause_event else "",
+            "reason": move.reason,
+            "rule": move.rule,
+            "age": self.now - move.at,
+            "at": move.at,
+        }
 
     def nearest(self) -> list[Details]:
         """What would have moved the lead up, the easiest first."""

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from shared.events import Kind
 from shared.scoring.conditions import as_date
+from shared.scoring.contributions import ContributionKind
 from shared.scoring.model_shape import EventName, Grade, Shape
 from shared.scoring.moves import StageName
 from shared.scoring.stages import Cause
@@ -125,6 +126,9 @@ class ReceiptShape(Shape):
     """
 
     points: int | None = None
+    kind: ContributionKind | None = None
+    dimension: str | None = None
+    group: str | None = None
     events: int | None = None
     paid: int | None = None
     raw: float | None = None
@@ -134,11 +138,18 @@ class ReceiptShape(Shape):
 
 
 class TransitionShape(Shape):
-    """One transition; only what is written is compared."""
+    """One transition; only what is written is compared.
+
+    event:   name of the event at hand; empty if time alone moved the lead
+    reason:  what that event gave as its reason
+    rule:    the move in the ledger's words
+    """
 
     stage: StageName
     cause: Cause | None = None
+    event: str | None = None
     reason: str | None = None
+    rule: str | None = None
     age: Span | None = None
     at: WrittenMoment | None = None
 

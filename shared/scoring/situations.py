@@ -70,16 +70,23 @@ def _contradictions(outcome: Outcome) -> Iterator[Difference]:
     yield from compared("transitions are numbered", list(map(str, gapless)), list(map(str, numbers)))
     lived = _told(outcome.score)
     yield from compared("from all events at once", lived, _told(score(model, events, now)))
-    backwards = evaluate(model, _newest_first(model, events), now)
-    yield from compared("newest event first", lived, _told(backwards))
+    for order, arriving in (("newest first", events[::-1]), ("neighbours swapped", _swapped(events))):
+        told = _told(evaluate(model, _arrived(model, arriving), now))
+        yield from compared(f"events arriving {order}", lived, told)
 
 
-def _newest_first(model: Model, events: Sequence[Event]) -> LeadState:
-    """The state if each event arrives after all later ones: folded where that is possible."""
+def _swapped(events: Sequence[Event]) -> list[Event]:
+    """Every other event comes after the one that followed it."""
+    pairs = [events[begin : begin + 2][::-1] for begin in range(0, len(events), 2)]
+    return [event for pair in pairs for event in pair]
+
+
+def _arrived(model: Model, arriving: Sequence[Event]) -> LeadState:
+    """The state if events arrive in this order: folded where that is possible, as the scorer does it."""
     state = EMPTY
-    for position in range(len(events) - 1, -1, -1):
-        folded = fold(model, state, events[position])
-        state = refold(model, events[position:]) if folded is None else folded
+    for position, event in enumerate(arriving):
+        folded = fold(model, state, event)
+        state = refold(model, arriving[: position + 1]) if folded is None else folded
     return state
 
 
