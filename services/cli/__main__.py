@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "model history": ("services.cli.model.history:history", "List what was done with every version."),
     "model explain": ("services.cli.model.explain:explain", "Show why a lead has, or had, this score."),
     "model test": ("services.cli.model.try_situations:try_situations", "Try a model on its situations."),
+    "model check": ("services.cli.model.check:check", "Check scoring models: every mistake with its line."),
     "migrate": ("services.cli.migrate:migrate", "Bring the database to the newest revision."),
     "topics": ("services.cli.topics:topics", "Create the Kafka topics that are missing; tell which differ."),
     "wipe": ("services.cli.wipe:wipe", "Delete all data on this machine, after asking."),

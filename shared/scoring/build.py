@@ -183,6 +183,7 @@ def _enter(
         event=frozenset(line.event or ()),
         event_is=on_event(condition),
         unless=() if line.event else unless,
+        place=path,
     )
 
 
@@ -194,6 +195,7 @@ def _leaves(name: str, stage: StageShape, reader: ConditionReader) -> tuple[Move
             line=_line(line, ("stages", name, "leave", position), reader),
             text=f"{line.to}: left {name}, {_words(line)}",
             after_s=stage.dwell or 0.0,
+            place=("stages", name, "leave", position),
         )
         for position, line in enumerate(stage.leave)
     )
@@ -202,7 +204,14 @@ def _leaves(name: str, stage: StageShape, reader: ConditionReader) -> tuple[Move
 def _time_limit(name: str, stage: StageShape | None) -> Iterator[Move]:
     if stage and stage.limit:
         text = f"{stage.limit.to}: {duration_words(stage.limit.after)} in {name} are over"
-        yield Move(to=stage.limit.to, kind="limit", line=Line(), text=text, after_s=stage.limit.after)
+        yield Move(
+            to=stage.limit.to,
+            kind="limit",
+            line=Line(),
+            text=text,
+            after_s=stage.limit.after,
+            place=("stages", name, "limit"),
+        )
 
 
 def _line(shape: LineShape, path: Path, reader: ConditionReader) -> Line:

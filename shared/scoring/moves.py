@@ -117,6 +117,7 @@ class Move:
     event_is: the rest of what the event must be
     unless:   lines that forbid it: what would make the lead leave the new stage at once
     text:     the move in words, for the ledger
+    place:    where in the model file it stands, for the linter
     """
 
     to: StageName
@@ -127,6 +128,7 @@ class Move:
     event: frozenset[str] = frozenset()
     event_is: Predicate = field(default=lambda _event: True, repr=False, compare=False)
     unless: tuple[Line, ...] = ()
+    place: tuple[str | int, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
