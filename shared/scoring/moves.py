@@ -132,6 +132,7 @@ class Move:
     unless: tuple[Line, ...] = ()
     place: tuple[str | int, ...] = field(default=(), repr=False, compare=False)
     wait: timedelta = field(init=False, repr=False, compare=False)
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "wait", timedelta(seconds=self.after_s))
 
