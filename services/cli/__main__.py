@@ -23,11 +23,16 @@ COMMANDS: Final = {
     "up": ("services.cli.up:up", "Start everything on this machine; Ctrl-C stops it."),
     "demo": ("services.cli.demo.command:demo", "Send shop traffic and show what became of it."),
     "lead show": ("services.cli.lead.show:show", "Show one lead: score, stage, receipts, timeline."),
+    "model diff": ("services.cli.model.diff:diff", "Say in words how two models differ."),
+    "model plan": ("services.cli.model.plan.command:plan", "Show what publishing a draft would do."),
     "migrate": ("services.cli.migrate:migrate", "Bring the database to the newest revision."),
     "topics": ("services.cli.topics:topics", "Create the Kafka topics that are missing; tell which differ."),
     "wipe": ("services.cli.wipe:wipe", "Delete all data on this machine, after asking."),
 }
-_GROUPS: Final = {"lead": "One person, as the scorer sees them."}
+_GROUPS: Final = {
+    "lead": "One person, as the scorer sees them.",
+    "model": "Check a scoring model, try it on history, publish it, take it back.",
+}
 # These make the data folder, or unmake it: what is written there must not look like the user's own wish.
 _OWNERS: Final = ("up", "wipe")
 
