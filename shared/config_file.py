@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from shared.config_mistakes import NO_NOUNS, Nouns, Path, explain
+from shared.config_mistakes import NO_NOUNS, Nouns, Path, explain, short
 from shared.errors import Misconfigured
 
 MAX_BYTES: Final = 1_000_000
@@ -123,9 +123,8 @@ class _Reader:
                 self.problems.append(f"{self.file}:{line}: a key is a list or a mapping. Use plain text")
             elif key.value in data:
                 first = self.lines[*path, key.value]
-                self.problems.append(
-                    f'{self.file}:{line}: key "{key.value}" is here twice, first in line {first}. Remove one'
-                )
+                twice = f'key "{short(key.value)}" is here twice, first in line {first}. Remove one'
+                self.problems.append(f"{self.file}:{line}: {twice}")
             else:
                 self.lines[*path, key.value] = line
                 data[key.value] = self.read(value, (*path, key.value))
@@ -154,12 +153,13 @@ def _refused_constructs(text: str, file: str) -> Iterator[str]:
         if depth > MAX_DEPTH:
             yield f"{file}:{line}: nested deeper than {MAX_DEPTH} levels. Flatten it"
             return
+        name = short(getattr(event, "anchor", None) or "")
         if isinstance(event, yaml.AliasEvent):
-            yield f'{file}:{line}: alias "*{event.anchor}". Write the value out: aliases are not read'
-        elif isinstance(event, yaml.NodeEvent) and event.anchor:
-            yield f'{file}:{line}: anchor "&{event.anchor}". Remove it: anchors are not read'
+            yield f'{file}:{line}: alias "*{name}". Write the value out: aliases are not read'
+        elif name:
+            yield f'{file}:{line}: anchor "&{name}". Remove it: anchors are not read'
         if getattr(event, "tag", None):
-            yield f'{file}:{line}: tag "{event.tag}". Remove it: tags are not read'
+            yield f'{file}:{line}: tag "{short(event.tag)}". Remove it: tags are not read'
 
 
 def _syntax(error: yaml.YAMLError, file: str) -> str:

@@ -184,6 +184,7 @@ def _enter(
         event_is=on_event(condition),
         event_when=condition,
         unless=() if line.event else unless,
+        place=path,
     )
 
 
@@ -195,6 +196,7 @@ def _leaves(name: str, stage: StageShape, reader: ConditionReader) -> tuple[Move
             line=_line(line, ("stages", name, "leave", position), reader),
             text=f"{line.to}: left {name}, {_words(line)}",
             after_s=stage.dwell or 0.0,
+            place=("stages", name, "leave", position),
         )
         for position, line in enumerate(stage.leave)
     )
@@ -203,7 +205,14 @@ def _leaves(name: str, stage: StageShape, reader: ConditionReader) -> tuple[Move
 def _time_limit(name: str, stage: StageShape | None) -> Iterator[Move]:
     if stage and stage.limit:
         text = f"{stage.limit.to}: {duration_words(stage.limit.after)} in {name} are over"
-        yield Move(to=stage.limit.to, kind="limit", line=Line(), text=text, after_s=stage.limit.after)
+        yield Move(
+            to=stage.limit.to,
+            kind="limit",
+            line=Line(),
+            text=text,
+            after_s=stage.limit.after,
+            place=("stages", name, "limit"),
+        )
 
 
 def _line(shape: LineShape, path: Path, reader: ConditionReader) -> Line:

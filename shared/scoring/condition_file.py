@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
-from shared.config_mistakes import Path, listing
+from shared.config_mistakes import Path, listing, short
 from shared.scoring.conditions import All, AnyOf, Condition, Not, Operand, Operator, Test, as_date, fold_case
 from shared.scoring.fields import EVENT_FIELDS, event_getter
 from shared.scoring.patterns import BadPatternError, compile_pattern
@@ -34,11 +34,13 @@ class ConditionReader:
 
     lists:     name → values, in lower case
     problems:  what was wrong so far
+    used:      the names of the lists that were looked into
     """
 
     def __init__(self, lists: Mapping[str, frozenset[str]]) -> None:
         self.lists = lists
         self.problems: list[Problem] = []
+        self.used: set[str] = set()
 
     def read(self, data: Any, path: Path, subject: Subject) -> Condition:
         """The condition at this path; where something is wrong, the rest of it."""
@@ -103,6 +105,7 @@ class ConditionReader:
         """The values of a list written out, or of a list by name."""
         if isinstance(data, str):
             if data in self.lists:
+                self.used.add(data)
                 return self.lists[data]
             return _Unusable(f"unknown list. Lists: {listing(data, self.lists)}")
         if not isinstance(data, list) or not data:
@@ -179,4 +182,4 @@ def _shown(data: Any) -> str:
     if data is None or data in ("", [], {}):
         return "nothing"
     text = f'"{data}"' if isinstance(data, str) else str(data)
-    return text if len(text) <= 80 else text[:77] + "…"
+    return short(text)

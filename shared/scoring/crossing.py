@@ -14,19 +14,20 @@ event of every lead asks, and three more looks in a month cost less than twenty 
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from functools import cached_property
+from typing import Final
 
 from shared.scoring.model import Model
 from shared.scoring.moves import Move, Shown
 from shared.scoring.points import Terms, shown_of, sums_of, terms_of
-from shared.scoring.score import moment_s
+from shared.scoring.score import Standing, moment_s
 from shared.scoring.stages import Situation, StageState, holds
 from shared.scoring.state import LeadState
 
 _US: Final = 1_000_000
+_MICROSECOND: Final = timedelta(microseconds=1)
 _HORIZON_US: Final = 200 * 365 * 86_400 * _US
 _MAX_STRETCHES: Final = 6
 _CRAWL_US: Final = 1_000
@@ -41,10 +42,10 @@ def next_change(model: Model, state: LeadState, stage: StageState, as_of: dateti
     moment; earlier by at most a 256th of the way, or where the score rises and falls by itself.
     Raises ValueError if the state was folded under other rules.
     """
-    ways = [move for move in model.moves[stage.stage] if not move.event]
+    ways = model.ways[stage.stage]
     if not ways:
         return None
-    outlook = _outlook(model, state, as_of)
+    outlook = _Outlook(model, state, as_of)
     present, end = outlook.view(0), outlook.view(math.inf)
     ever = outlook.bounds(present, end)
     moments: list[datetime] = []
@@ -65,59 +66,110 @@ def next_change(model: Model, state: LeadState, stage: StageState, as_of: dateti
     return min(moments, default=None)
 
 
-def is_quiet(model: Model, state: LeadState, stage: StageState, span: tuple[datetime, datetime]) -> bool:
+def is_quiet(
+    model: Model,
+    state: LeadState,
+    stage: StageState,
+    span: tuple[datetime, datetime],
+    numbers: Standing | None = None,
+) -> bool:
     """Whether it is proven that no move by score or time happens between these two moments.
+
+        numbers:  the lead's numbers at the first of them, from a caller who has them
 
     Says False where it is not proven: then `next_change` tells. One look instead of a search, for callers
     that will look again at the second moment anyway.
     Raises ValueError if the state was folded under other rules.
     """
     as_of, until = span
-    ways = [
-        move for move in model.moves[stage.stage] if not move.event and _opens(move, stage, as_of) < until
-    ]
+    ways = [move for move in model.ways[stage.stage] if _opens(move, stage, as_of) < until]
     if not ways:
         return True
-    outlook = _outlook(model, state, as_of)
-    return outlook.quiet(ways, outlook.view(0), outlook.view((until - as_of) / timedelta(microseconds=1)))
+    outlook = _Outlook(model, state, as_of)
+    start = outlook.view(0, numbers.shown if numbers else None)
+    return outlook.quiet(ways, start, outlook.view((until - as_of) / _MICROSECOND))
 
 
 def _opens(move: Move, stage: StageState, as_of: datetime) -> datetime:
     """When the wait for this move is over."""
-    opens = stage.since + timedelta(seconds=move.after_s)
-    return max(opens, stage.held_until or opens, as_of)
+    opens = stage.since + timedelta(seconds=move.after_s) if move.after_s else stage.since
+    if stage.held_until is not None and stage.held_until > opens:
+        opens = stage.held_until
+    return max(opens, as_of)
 
 
-@dataclass(frozen=True, slots=True)
+class _Shown(dict[str, int]):
+    """What is shown, worked out when the first of its numbers is asked for.
+
+    Most lines are decided by one of two bounds, or by the profile: the other bound is never worked out.
+    """
+
+    __slots__ = ("_work_out",)
+
+    def __init__(self, work_out: Callable[[], Shown]) -> None:
+        super().__init__()
+        self._work_out = work_out
+
+    def __missing__(self, name: str) -> int:
+        shown = self._work_out()
+        self.update(shown)
+        return shown[name]
+
+
 class _View:
-    """Exact points of each term at one moment, and what is shown then."""
+    """The lead at one moment: exact points of each term, and what is shown then."""
 
-    values: list[float]
-    shown: Shown
+    __slots__ = ("_at_s", "_outlook", "_values", "shown")
+
+    def __init__(self, outlook: "_Outlook", at_s: float, shown: Shown | None) -> None:
+        self._outlook = outlook
+        self._at_s = at_s
+        self._values: list[float] | None = None
+        self.shown = _Shown(lambda: outlook.shown(self.values)) if shown is None else shown
+
+    @property
+    def values(self) -> list[float]:
+        """Worked out when asked for, and once."""
+        if self._values is None:
+            self._values = self._outlook.terms.at(self._at_s)
+        return self._values
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Outlook:
-    """One lead as seen from now into the future."""
+    """One lead as seen from now into the future.
 
-    model: Model
-    terms: Terms
-    profile: Mapping[str, Any]
-    now_s: float
+    falls:  no rule is worth less than nothing, so that time alone only takes points away
+    """
 
-    def view(self, ahead_us: float) -> _View:
-        """The lead so many microseconds from now."""
-        values = self.terms.at(self.now_s + ahead_us / _US)
-        return _View(values, self._shown(values))
+    def __init__(self, model: Model, state: LeadState, as_of: datetime) -> None:
+        self.model = model
+        self.state = state
+        self.profile = model.person.of(state.attributes).profile
+        self.now_s = moment_s(model, state, as_of)
+        self.falls = all(account.value >= 0 for account in state.rules.values())
+
+    @cached_property
+    def terms(self) -> Terms:
+        """The rules that concern this lead."""
+        return terms_of(self.model, self.state)
+
+    def view(self, ahead_us: float, shown: Shown | None = None) -> _View:
+        """The lead so many microseconds from now; `shown` if it is known already."""
+        return _View(self, self.now_s + ahead_us / _US, shown)
+
+    def shown(self, values: list[float]) -> Shown:
+        """What is shown for these exact points of the terms."""
+        return shown_of(self.model, sums_of(self.model, self.terms.rooms, values))
 
     def bounds(self, start: _View, end: _View) -> tuple[Shown, Shown]:
         """The least and the most that is shown at any moment from here to there."""
-        low = list(map(min, start.values, end.values))
-        if low == end.values:
+        if self.falls:
             return end.shown, start.shown
-        if low == start.values:
+        low = list(map(min, start.values, end.values))
+        high = list(map(max, start.values, end.values))
+        if high == end.values:
             return start.shown, end.shown
-        return self._shown(low), self._shown(list(map(max, start.values, end.values)))
+        return _Shown(lambda: self.shown(low)), _Shown(lambda: self.shown(high))
 
     def holds(self, move: Move, bounds: tuple[Shown, Shown]) -> bool | None:
         """Whether the move's line holds everywhere within these bounds, nowhere, or somewhere (None)."""
@@ -125,21 +177,11 @@ class _Outlook:
 
     def quiet(self, moves: list[Move], start: _View, end: _View) -> bool:
         """Whether none of these moves can hold from here to there."""
-        bounds = self.bounds(start, end)
-        return all(self.holds(move, bounds) is False for move in moves)
-
-    def _shown(self, values: list[float]) -> Shown:
-        return shown_of(self.model, sums_of(self.model, self.terms.rooms, values))
-
-
-def _outlook(model: Model, state: LeadState, as_of: datetime) -> _Outlook:
-    profile = state.profile
-    return _Outlook(
-        model=model,
-        terms=terms_of(model, state.rules, profile),
-        profile=profile,
-        now_s=moment_s(model, state, as_of),
-    )
+        situation = Situation(bounds=self.bounds(start, end), profile=self.profile)
+        for move in moves:  # noqa: SIM110 - all() with a generator costs as much as a line
+            if holds(self.model, move, situation) is not False:
+                return False
+        return True
 
 
 def _first_change_us(outlook: _Outlook, moves: list[Move], end: _View) -> int | None:

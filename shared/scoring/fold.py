@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from shared.events import Event
-from shared.scoring.model import EngagementRule, Limit, Model
+from shared.scoring.model import EngagementRule, Limit, Model, Payment
 from shared.scoring.state import EMPTY, Attribute, LeadState, RuleState, Stamp
 
 MAX_ATTRIBUTES: Final = 100
@@ -26,6 +26,8 @@ MAX_VALUE_BYTES: Final = 2_000
 NEWEST_KEPT: Final = 3
 
 Rules = dict[str, RuleState]
+Paying = tuple[tuple[EngagementRule, float], ...]
+Opening = tuple[EngagementRule, ...]
 Counter = tuple[int, int, Stamp]
 """(index of the window, events paid in it, stamp of the newest of them)"""
 
@@ -40,18 +42,24 @@ def fold(model: Model, state: LeadState, event: Event) -> LeadState | None:
     """
     if not is_current(model, state):
         return None
-    rules = dict(state.rules)
-    at_s = event.occurred_at.timestamp()
-    if not _fold_rules(model, rules, event, (at_s, event.event_id.bytes)):
-        return None
-    attributes = state.attributes
+    stamp = at_s, _ = event.occurred_at.timestamp(), event.event_id.bytes
+    rules, attributes = state.rules, state.attributes
+    pays, opens = _payment(model, event)
+    if pays or opens:
+        rules = rules.copy()
+        if not _fold_rules(rules, pays, opens, stamp):
+            return None
     if event.traits or event.email:
-        attributes = dict(attributes)
-        _fold_attributes(model, attributes, event, (at_s, event.event_id.bytes))
-    first_s, last_s = (state.first_s, state.last_s) if state.events else (at_s, at_s)
-    return LeadState(
-        model.fold_key, attributes, rules, state.events + 1, min(first_s, at_s), max(last_s, at_s)
-    )
+        attributes = attributes.copy()
+        _fold_attributes(model, attributes, event, stamp)
+    if not state.events:
+        return LeadState(model.fold_key, attributes, rules, 1, at_s, at_s)
+    first_s, last_s = state.first_s, state.last_s
+    if at_s > last_s:
+        last_s = at_s
+    elif at_s < first_s:
+        first_s = at_s
+    return LeadState(model.fold_key, attributes, rules, state.events + 1, first_s, last_s)
 
 
 def refold(model: Model, events: Iterable[Event], *, until: datetime | None = None) -> LeadState:
@@ -66,7 +74,8 @@ def refold(model: Model, events: Iterable[Event], *, until: datetime | None = No
     rules: Rules = {}
     attributes: dict[str, Attribute] = {}
     for stamp, event in ordered:
-        _fold_rules(model, rules, event, stamp)
+        pays, opens = _payment(model, event)
+        _fold_rules(rules, pays, opens, stamp)
         if event.traits or event.email:
             _fold_attributes(model, attributes, event, stamp)
     return LeadState(model.fold_key, attributes, rules, len(ordered), ordered[0][0][0], ordered[-1][0][0])
@@ -91,19 +100,21 @@ def _stamp(stamped: tuple[Stamp, Event]) -> Stamp:
     return stamped[0]
 
 
-def _fold_rules(model: Model, rules: Rules, event: Event, stamp: Stamp) -> bool:
-    """Add the event to every rule it concerns; False if one of them cannot tell."""
-    payers, openers = model.payers, model.openers
-    for rule in payers.get(event.name) or payers[""]:
-        if rule.event.matches(event) and not _pay(rule, rules, event, stamp):
-            return False
-    for rule in openers.get(event.name) or openers[""]:
-        if rule.after and rule.after.first.matches(event) and not _open(rule, rules, stamp):
-            return False
-    return True
+def _payment(model: Model, event: Event) -> Payment:
+    """What the event does to the rules, whoever's it is."""
+    payments = model.payments
+    return (payments.get(event.name) or payments[""]).of(event)
 
 
-def _pay(rule: EngagementRule, rules: Rules, event: Event, stamp: Stamp) -> bool:
+def _fold_rules(rules: Rules, pays: Paying, opens: Opening, stamp: Stamp) -> bool:
+    """Add an event to every rule it concerns; False if one of them cannot tell."""
+    for rule, points in pays:
+        if not _pay(rule, rules, points, stamp):
+            return False
+    return not opens or all(_open(rule, rules, stamp) for rule in opens)
+
+
+def _pay(rule: EngagementRule, rules: Rules, points: float, stamp: Stamp) -> bool:
     """Account for an event that met the rule; False if it came too late to tell what it pays."""
     account = rules.get(rule.id)
     if account is None:
@@ -116,11 +127,14 @@ def _pay(rule: EngagementRule, rules: Rules, event: Event, stamp: Stamp) -> bool
         if not qualifies:
             rules[rule.id] = account
             return True
-    admitted = _admit(rule.limit, account.window, stamp) if rule.limit else (account.window, True)
+    if rule.limit is None:
+        rules[rule.id] = _paid(rule, account, points, stamp, account.window)
+        return True
+    admitted = _admit(rule.limit, account.window, stamp)
     if admitted is None:
         return False
     window, pays = admitted
-    rules[rule.id] = _credited(rule, account, (stamp, rule.points.of(event)), window, pays=pays)
+    rules[rule.id] = _paid(rule, account, points, stamp, window) if pays else _cut_off(account, points, stamp)
     return True
 
 
@@ -152,7 +166,7 @@ def _qualifies(rule: EngagementRule, account: RuleState, at_s: float) -> bool:
 def _remember(rule: EngagementRule, account: RuleState, stamp: Stamp) -> RuleState:
     """Note that an event met the rule, whether or not it pays."""
     trail = (stamp[0], *account.trail)[: rule.repeat.times - 1] if rule.repeat else ()
-    return msgspec.structs.replace(account, trail=trail, seen=stamp)
+    return _looked_at(account, stamp, trail, account.opened_s)
 
 
 def _open(rule: EngagementRule, rules: Rules, stamp: Stamp) -> bool:
@@ -162,46 +176,77 @@ def _open(rule: EngagementRule, rules: Rules, stamp: Stamp) -> bool:
         account = RuleState(0.0, stamp[0])
     if account.seen is not None and stamp < account.seen:
         return False
-    rules[rule.id] = msgspec.structs.replace(account, opened_s=stamp[0], seen=stamp)
+    rules[rule.id] = _looked_at(account, stamp, account.trail, stamp[0])
     return True
 
 
-def _credited(
-    rule: EngagementRule,
-    account: RuleState,
-    hit: tuple[Stamp, float],
-    window: Counter | None,
-    *,
-    pays: bool,
+def _looked_at(
+    account: RuleState, stamp: Stamp, trail: tuple[float, ...], opened_s: float | None
 ) -> RuleState:
-    """The account after an event that met the rule, paid or cut off by the limit."""
-    stamp, points = hit
-    value, at_s, newest = account.value, account.at_s, account.newest
-    if pays:
-        half_life_s = rule.half_life_s
-        if half_life_s is None:
-            value += points
-        elif stamp[0] >= at_s:
-            value = value * exp2((at_s - stamp[0]) / half_life_s) + points
-            at_s = stamp[0]
-        else:
-            value += points * exp2((stamp[0] - at_s) / half_life_s)
-        newest = (
-            (stamp, *newest)
-            if not newest or stamp > newest[0]
-            else tuple(sorted((stamp, *newest), reverse=True))
-        )
-        newest = newest[:NEWEST_KEPT]
+    """The account after an event was looked at, before anything is paid."""
+    return RuleState(
+        account.value,
+        account.at_s,
+        account.matched,
+        account.raw,
+        account.paid,
+        account.limited,
+        account.newest,
+        account.last,
+        account.window,
+        trail,
+        opened_s,
+        stamp,
+    )
+
+
+def _paid(
+    rule: EngagementRule, account: RuleState, points: float, stamp: Stamp, window: Counter | None
+) -> RuleState:
+    """The account after an event that met the rule and is paid."""
+    value, at_s = account.value, account.at_s
+    half_life_s = rule.half_life_s
+    if half_life_s is None:
+        value += points
+    elif stamp[0] >= at_s:
+        value = value * exp2((at_s - stamp[0]) / half_life_s) + points
+        at_s = stamp[0]
+    else:
+        value += points * exp2((stamp[0] - at_s) / half_life_s)
+    newest, last = account.newest, account.last
+    if last is None or stamp > last:
+        last, newest = stamp, (stamp, *newest[: NEWEST_KEPT - 1])
+    else:
+        newest = tuple(sorted((stamp, *newest), reverse=True))[:NEWEST_KEPT]
     return RuleState(
         value,
         at_s,
         account.matched + 1,
         account.raw + points,
-        account.paid + pays,
-        account.limited + points if pays else account.limited,
+        account.paid + 1,
+        account.limited + points,
         newest,
-        stamp if account.last is None or stamp > account.last else account.last,
+        last,
         window,
+        account.trail,
+        account.opened_s,
+        account.seen,
+    )
+
+
+def _cut_off(account: RuleState, points: float, stamp: Stamp) -> RuleState:
+    """The account after an event that met the rule but came after its limit was used up."""
+    last = account.last
+    return RuleState(
+        account.value,
+        account.at_s,
+        account.matched + 1,
+        account.raw + points,
+        account.paid,
+        account.limited,
+        account.newest,
+        stamp if last is None or stamp > last else last,
+        account.window,
         account.trail,
         account.opened_s,
         account.seen,

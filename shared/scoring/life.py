@@ -100,7 +100,7 @@ class Life:
             self.model,
             self.ledger,
             numbers,
-            profile=self.state.profile,
+            profile=self.model.person.of(self.state.attributes).profile,
             known=self.known,
             event=event,
             now=self.at,

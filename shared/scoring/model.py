@@ -7,12 +7,11 @@ Refuses nothing: whoever builds one has checked names and numbers.
 Numbers are points unless their name carries a unit.
 """
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from shared.events import Event
 from shared.scoring.conditions import (
@@ -25,8 +24,11 @@ from shared.scoring.conditions import (
     on_event,
     on_profile,
 )
-from shared.scoring.fields import event_getter
+from shared.scoring.digest import digest
+from shared.scoring.fields import event_getter, profile_getter
+from shared.scoring.memo import Latest, Memo
 from shared.scoring.moves import STAGE_NAMES, Grades, Move, Stage, StageName
+from shared.scoring.state import Attribute, profile_of
 
 Label = Mapping[Literal["en", "de"], str]
 """A text in English and German; `{times}` in it becomes "3 times" or its German counterpart."""
@@ -48,6 +50,9 @@ class Clamp:
 
 
 UNBOUNDED: Final = Clamp()
+
+Bounds = tuple[tuple[int, float, float], ...]
+"""(position, lowest, highest) of whatever has bounds"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,16 +221,49 @@ class FitRule:
         object.__setattr__(self, "holds", on_profile(self.when))
 
 
+class Fits(NamedTuple):
+    """The fit rules that hold for somebody, in the model's order.
+
+    rooms:   positions in `model.groups` that they pay into
+    points:  what they pay
+    """
+
+    rules: tuple[FitRule, ...]
+    rooms: tuple[int, ...]
+    points: tuple[float, ...]
+
+
+class Person(NamedTuple):
+    """Who somebody is: the attributes as conditions see them, and the fit rules that hold."""
+
+    profile: Mapping[str, Any]
+    fits: Fits
+
+
+class Payment(NamedTuple):
+    """What one event does to the rules.
+
+    pays:   the rules it meets, each with the points it is worth
+    opens:  the rules for which it is the first half of a sequence
+    """
+
+    pays: tuple[tuple[EngagementRule, float], ...]
+    opens: tuple[EngagementRule, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """One scoring model.
 
     stages:    in the order in which a lead passes them; those that nothing leads to may be missing
-    payers:    event name → rules that may pay such an event; the key "" holds those for every other name
-    openers:   the same for the first halves of sequences
-    moves:     the ways out of every stage there is
+    payments:  event name → what an event of this name pays; the key "" is for every other name
+    person:    attributes of a lead → who it is
+    moves:     the ways out of every stage there is; `ways` those that score and time may go, `causes` the
+               names of the events that may go the others
     room_of:   group → its position in `groups`
+    ranks:     engagement rule → its position in `engagement`, and `rooms` the position of its group
     sides:     for each group the position of its dimension in `dimensions`
+    clamped:   position, lowest and highest of the groups that have bounds, then the same of the dimensions
     fold_key:  names what a folded state depends on; a state folded under another key must be refolded
     """
 
@@ -236,22 +274,38 @@ class Model:
     fit: tuple[FitRule, ...]
     grades: Grades
     stages: tuple[Stage, ...]
-    payers: Mapping[str, tuple[EngagementRule, ...]] = field(init=False, repr=False, compare=False)
-    openers: Mapping[str, tuple[EngagementRule, ...]] = field(init=False, repr=False, compare=False)
+    payments: Mapping[str, Memo[Event, Payment]] = field(init=False, repr=False, compare=False)
+    person: Latest[Mapping[str, Attribute], Person] = field(init=False, repr=False, compare=False)
     room_of: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    ranks: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    rooms: tuple[int, ...] = field(init=False, repr=False, compare=False)
     sides: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    clamped: tuple[Bounds, Bounds] = field(init=False, repr=False, compare=False)
     moves: Mapping[StageName, tuple[Move, ...]] = field(init=False, repr=False, compare=False)
+    ways: Mapping[StageName, tuple[Move, ...]] = field(init=False, repr=False, compare=False)
+    causes: Mapping[StageName, frozenset[str]] = field(init=False, repr=False, compare=False)
     attributes: frozenset[str] = field(init=False, repr=False, compare=False)
     fold_key: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        sequences = [(rule, rule.after.first) for rule in self.engagement if rule.after]
+        room_of = {group.id: position for position, group in enumerate(self.groups)}
+        moves = dict.fromkeys(STAGE_NAMES, ()) | {stage.name: stage.moves for stage in self.stages}
         derived = {
-            "payers": _by_name([(rule, rule.event) for rule in self.engagement]),
-            "openers": _by_name(sequences),
-            "room_of": {group.id: position for position, group in enumerate(self.groups)},
+            "payments": _payments(self.engagement),
+            "person": _person(_holding(self.fit, room_of)),
+            "room_of": room_of,
+            "ranks": {rule.id: position for position, rule in enumerate(self.engagement)},
+            "rooms": tuple(room_of.get(rule.group, 0) for rule in self.engagement),
             "sides": _sides(self.groups, self.dimensions),
-            "moves": dict.fromkeys(STAGE_NAMES, ()) | {stage.name: stage.moves for stage in self.stages},
+            "clamped": (
+                _clamped([group.between for group in self.groups]),
+                _clamped([dimension.between for dimension in self.dimensions]),
+            ),
+            "moves": moves,
+            "ways": {name: tuple(move for move in given if not move.event) for name, given in moves.items()},
+            "causes": {
+                name: frozenset[str]().union(*(move.event for move in given)) for name, given in moves.items()
+            },
             "attributes": _attributes(self),
             "fold_key": _fold_key(self.engagement),
         }
@@ -265,13 +319,62 @@ def _sides(groups: tuple[Group, ...], dimensions: tuple[Dimension, ...]) -> tupl
     return tuple(positions.get(group.dimension, 0) for group in groups)
 
 
-def _by_name(rules: list[tuple[EngagementRule, Occurrence]]) -> dict[str, tuple[EngagementRule, ...]]:
-    """Rules by the name of the events they look at, in the model's order."""
-    names = {""}.union(*(occurrence.names for _, occurrence in rules))
-    return {
-        name: tuple(rule for rule, occurrence in rules if not occurrence.names or name in occurrence.names)
-        for name in names
-    }
+def _payments(rules: tuple[EngagementRule, ...]) -> dict[str, Memo[Event, Payment]]:
+    """For each name that a rule knows, and for all others, what its events pay."""
+    firsts = [rule.after.first for rule in rules if rule.after]
+    names = {""}.union(*(occurrence.names for occurrence in (*firsts, *(rule.event for rule in rules))))
+    return {name: _payment(name, rules) for name in names}
+
+
+def _payment(name: str, rules: tuple[EngagementRule, ...]) -> Memo[Event, Payment]:
+    """What an event of this name pays: rules in the model's order."""
+    payers = [rule for rule in rules if _names(rule.event, name)]
+    openers = [(rule, rule.after.first) for rule in rules if rule.after and _names(rule.after.first, name)]
+    fields = [fields_of(rule.event.when) for rule in payers]
+    fields += [fields_of(first.when) for _, first in openers]
+    fields += [frozenset({rule.points.by}) for rule in payers if rule.points.by]
+
+    def find(event: Event) -> Payment:
+        return Payment(
+            tuple((rule, rule.points.of(event)) for rule in payers if rule.event.matches(event)),
+            tuple(rule for rule, first in openers if first.matches(event)),
+        )
+
+    getters = [event_getter(path) for path in sorted(frozenset[str]().union(*fields))]
+    return Memo([getter for getter in getters if getter], find)
+
+
+def _names(occurrence: Occurrence, name: str) -> bool:
+    return not occurrence.names or name in occurrence.names
+
+
+def _holding(rules: tuple[FitRule, ...], room_of: Mapping[str, int]) -> Memo[Mapping[str, Any], Fits]:
+    """Which fit rules hold for somebody."""
+    fields = frozenset[str]().union(*(fields_of(rule.when) for rule in rules))
+
+    def find(profile: Mapping[str, Any]) -> Fits:
+        held = tuple(rule for rule in rules if rule.holds(profile))
+        rooms = tuple(room_of[rule.group] for rule in held)
+        return Fits(held, rooms, tuple(rule.points for rule in held))
+
+    return Memo([profile_getter(path) for path in sorted(fields)], find)
+
+
+def _person(holding: Memo[Mapping[str, Any], Fits]) -> Latest[Mapping[str, Attribute], Person]:
+    """Who somebody is."""
+
+    def find(attributes: Mapping[str, Attribute]) -> Person:
+        profile = profile_of(attributes)
+        return Person(profile, holding.of(profile))
+
+    return Latest(find)
+
+
+def _clamped(clamps: list[Clamp]) -> Bounds:
+    """Those that are bounds indeed, each with its position."""
+    return tuple(
+        (position, clamp.lowest, clamp.highest) for position, clamp in enumerate(clamps) if clamp != UNBOUNDED
+    )
 
 
 def _attributes(model: Model) -> frozenset[str]:
@@ -284,23 +387,9 @@ def _attributes(model: Model) -> frozenset[str]:
 
 def _fold_key(rules: tuple[EngagementRule, ...]) -> str:
     """A digest of everything that decides what fold() keeps."""
-    folded = [
-        (rule.id, rule.event, rule.points, rule.half_life_s, rule.limit, rule.repeat, rule.after)
-        for rule in rules
-    ]
-    return hashlib.sha256(_canonical(folded).encode()).hexdigest()[:16]
-
-
-def _canonical(value: object) -> str:
-    """The same text for the same value in every process: sets have no order of their own."""
-    if isinstance(value, frozenset):
-        return f"{{{','.join(sorted(map(repr, value)))}}}"
-    if isinstance(value, Mapping):
-        return f"{{{','.join(f'{key!r}:{value[key]!r}' for key in sorted(value))}}}"
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(_canonical, value))}]"
-    slots = getattr(value, "__dataclass_fields__", None)
-    if slots is None:
-        return repr(value)
-    inner = ",".join(f"{name}={_canonical(getattr(value, name))}" for name in slots if slots[name].init)
-    return f"{type(value).__name__}({inner})"
+    return digest(
+        [
+            (rule.id, rule.event, rule.points, rule.half_life_s, rule.limit, rule.repeat, rule.after)
+            for rule in rules
+        ]
+    )

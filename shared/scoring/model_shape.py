@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from shared.events import Kind
+from shared.scoring.list_file import BUILTIN_LISTS
 from shared.scoring.moves import StageName
 
 MAX_POINTS: Final = 1_000
@@ -55,6 +56,15 @@ def _identifier(value: str) -> str:
 
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, str | dict) else value
+
+
+def _list_form(value: object) -> str:
+    return "<list>" if isinstance(value, list) else "<source>"
+
+
+def _as_text(value: object) -> object:
+    """Postal codes are numbers to YAML, but values of a list are compared as text."""
+    return str(value) if type(value) is int else value
 
 
 def _points_form(value: object) -> str:
@@ -95,6 +105,28 @@ EventNames = Annotated[
     WithJsonSchema(
         {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
     ),
+]
+Entry = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=160)]
+ListShape = Annotated[
+    Annotated[
+        Text,
+        Field(
+            description="Where the values are: a path such as lists/own.txt, relative to this file and not "
+            "above it, or builtin:free-mail or builtin:disposable.",
+            examples=[f"builtin:{name}" for name in BUILTIN_LISTS],
+        ),
+        Tag("<source>"),
+    ]
+    | Annotated[
+        list[Entry],
+        Field(
+            min_length=1,
+            max_length=10_000,
+            description="Values; with file: or builtin: in front, where to find more of them.",
+        ),
+        Tag("<list>"),
+    ],
+    Discriminator(_list_form),
 ]
 Bounds = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Grade = Annotated[str, Field(pattern=r"^[A-D][1-4]$")]
@@ -284,7 +316,7 @@ class ModelShape(Shape):
     name: Text
     dimensions: Annotated[dict[Identifier, DimensionShape], Field(min_length=1, max_length=20)]
     groups: Annotated[dict[Identifier, GroupShape], Field(min_length=1, max_length=100)]
-    lists: dict[Identifier, Text | Annotated[list[Text], Field(min_length=1, max_length=10_000)]] = {}
+    lists: Annotated[dict[Identifier, ListShape], Field(max_length=100)] = {}
     engagement: Annotated[dict[Identifier, EngagementShape], Field(max_length=500)] = {}
     fit: Annotated[dict[Identifier, FitShape], Field(max_length=500)] = {}
     grade: GradeShape

@@ -49,13 +49,16 @@ class Grades:
 
     def between(self, low: Shown, high: Shown) -> set[str]:
         """Every grade that values within these bounds can have."""
+        if low is high:
+            return {self.of(low["fit"], low["engagement"])}
         letters = range(_rank(high["fit"], self.letters), _rank(low["fit"], self.letters) + 1)
         numbers = range(_rank(high["engagement"], self.numbers), _rank(low["engagement"], self.numbers) + 1)
         return {"ABCD"[letter] + "1234"[number] for letter in letters for number in numbers}
 
 
 def _rank(points: int, least: tuple[int, int, int]) -> int:
-    return next((rank for rank, needed in enumerate(least) if points >= needed), 3)
+    first, second, third = least
+    return 0 if points >= first else 1 if points >= second else 2 if points >= third else 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,7 @@ class Line:
 
     at_least, below:  points of "score" or a dimension
     grades:           any of these; empty means any grade
-    profile:          condition on the person's attributes
+    profile:          condition on the person's attributes; `for_all` says that there is none
     """
 
     at_least: Mapping[str, int] = field(default_factory=dict)
@@ -72,9 +75,11 @@ class Line:
     grades: frozenset[str] = frozenset()
     profile: Condition = ALWAYS
     fits: Predicate = field(init=False, repr=False, compare=False)
+    for_all: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fits", on_profile(self.profile))
+        object.__setattr__(self, "for_all", self.profile == ALWAYS)
 
 
 def truth(line: Line, grades: Grades, bounds: tuple[Shown, Shown], profile: Mapping[str, Any]) -> bool | None:
@@ -83,18 +88,23 @@ def truth(line: Line, grades: Grades, bounds: tuple[Shown, Shown], profile: Mapp
     bounds:  the least and the most of "score" and of every dimension; twice the same for one score
     """
     low, high = bounds
-    answers = [_settled(low[name] >= least, high[name] >= least) for name, least in line.at_least.items()]
-    answers += [_settled(low[name] < most, high[name] < most) for name, most in line.below.items()]
+    sure = True
+    for name, least in line.at_least.items():
+        if high[name] < least:
+            return False
+        sure = sure and low[name] >= least
+    for name, most in line.below.items():
+        if low[name] >= most:
+            return False
+        sure = sure and high[name] < most
     if line.grades:
         possible = grades.between(low, high)
-        answers.append(True if possible <= line.grades else None if possible & line.grades else False)
-    if False in answers or not line.fits(profile):
+        if possible.isdisjoint(line.grades):
+            return False
+        sure = sure and possible <= line.grades
+    if not line.for_all and not line.fits(profile):
         return False
-    return None if None in answers else True
-
-
-def _settled(at_low: bool, at_high: bool) -> bool | None:  # noqa: FBT001 - two truths, nothing to name
-    return at_low if at_low == at_high else None
+    return True if sure else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +117,7 @@ class Move:
     event_is: the rest of what the event must be; `event_when` is the condition it was made from
     unless:   lines that forbid it: what would make the lead leave the new stage at once
     text:     the move in words, for the ledger
+    place:    where in the model file it stands, for the linter
     """
 
     to: StageName
@@ -118,6 +129,7 @@ class Move:
     event_is: Predicate = field(default=lambda _event: True, repr=False, compare=False)
     event_when: Condition = ALWAYS
     unless: tuple[Line, ...] = ()
+    place: tuple[str | int, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

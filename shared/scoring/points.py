@@ -8,42 +8,48 @@ live score, its receipts and the forecast of the next crossing agree to the last
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from shared.scoring.model import UNBOUNDED, EngagementRule, FitRule, Model
+import msgspec
+
+from shared.scoring.model import UNBOUNDED, Bounds, EngagementRule, FitRule, Fits, Model
 from shared.scoring.moves import SCORE, Shown
-from shared.scoring.state import RuleState
+from shared.scoring.state import LeadState, RuleState
 
 LOWEST: Final = 0
 HIGHEST: Final = 100
 
+# Floats added up in another order differ in their last bits, which must not tip a half over.
+_HALF: Final = 0.5 + 0.5e-6
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+
+class Terms(msgspec.Struct, frozen=True):
     """The rules that have something to say about one lead, in the model's order.
 
-    met:    engagement rules that were ever met, each with its account
-    fits:   fit rules that hold
-    rooms:  positions in `model.groups` that these pay into, first of `met`, then of `fits`
+    met:     engagement rules that were ever met, each with its account
+    fits:    fit rules that hold
+    rooms:   positions in `model.groups` that these pay into, first of `met`, then of `fits`
+    points:  what the fit rules pay
     """
 
-    met: tuple[tuple[EngagementRule, RuleState], ...]
+    met: Sequence[tuple[EngagementRule, RuleState]]
     fits: tuple[FitRule, ...]
-    rooms: tuple[int, ...]
+    rooms: Sequence[int]
+    points: tuple[float, ...]
 
     def at(self, at_s: float) -> list[float]:
         """Exact points of each term at this moment (seconds since 1970), not before its latest event."""
         values = []
         for rule, account in self.met:
-            points = decayed(rule, account, at_s)
+            points = account.value
+            if rule.half_life_s is not None:
+                points *= math.exp2((account.at_s - at_s) / rule.half_life_s)
             values.append(points if rule.between is UNBOUNDED else rule.between.of(points))
-        values += [rule.points for rule in self.fits]
+        values += self.points
         return values
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(msgspec.Struct, frozen=True):
     """Exact points on the way up, in the model's order: `asked` before a clamp, `granted` after it."""
 
     groups_asked: Sequence[float]
@@ -59,32 +65,46 @@ def decayed(rule: EngagementRule, account: RuleState, at_s: float) -> float:
     return account.value * math.exp2((account.at_s - at_s) / rule.half_life_s)
 
 
-def terms_of(model: Model, accounts: Mapping[str, RuleState], profile: Mapping[str, Any]) -> Terms:
-    """The rules that concern a lead with these accounts and this profile."""
-    room = model.room_of
-    met = tuple((rule, accounts[rule.id]) for rule in model.engagement if rule.id in accounts)
-    fits = tuple(rule for rule in model.fit if rule.holds(profile))
-    rooms = (*(room[rule.group] for rule, _ in met), *(room[rule.group] for rule in fits))
-    return Terms(met, fits, rooms)
+def terms_of(model: Model, state: LeadState) -> Terms:
+    """The rules that concern this lead."""
+    return terms_with(model, state.rules, model.person.of(state.attributes).fits)
+
+
+def terms_with(model: Model, accounts: Mapping[str, RuleState], fits: Fits) -> Terms:
+    """The rules that concern somebody with these accounts, for whom these fit rules hold."""
+    rules, rooms = model.engagement, model.rooms
+    ranks = sorted(map(model.ranks.__getitem__, accounts))
+    return Terms(
+        [(rule := rules[rank], accounts[rule.id]) for rank in ranks],
+        fits.rules,
+        [*[rooms[rank] for rank in ranks], *fits.rooms],
+        fits.points,
+    )
 
 
 def sums_of(model: Model, rooms: Sequence[int], values: Sequence[float]) -> Sums:
     """Groups and dimensions from exact points, each paid into its group."""
+    group_bounds, dimension_bounds = model.clamped
     asked = [0.0] * len(model.groups)
     for room, points in zip(rooms, values, strict=True):
         asked[room] += points
-    granted = [
-        points if group.between is UNBOUNDED else group.between.of(points)
-        for group, points in zip(model.groups, asked, strict=True)
-    ]
+    granted = _within(group_bounds, asked)
     sides = [0.0] * len(model.dimensions)
     for side, points in zip(model.sides, granted, strict=True):
         sides[side] += points
-    within = [
-        points if dimension.between is UNBOUNDED else dimension.between.of(points)
-        for dimension, points in zip(model.dimensions, sides, strict=True)
-    ]
-    return Sums(asked, granted, sides, within)
+    return Sums(asked, granted, sides, _within(dimension_bounds, sides))
+
+
+def _within(bounds: Bounds, asked: list[float]) -> list[float]:
+    """What is left of these after their clamps."""
+    granted = asked.copy()
+    for position, lowest, highest in bounds:
+        points = asked[position]
+        if points < lowest:
+            granted[position] = lowest
+        elif points > highest:
+            granted[position] = highest
+    return granted
 
 
 def shown_of(model: Model, sums: Sums) -> dict[str, int]:
@@ -93,7 +113,8 @@ def shown_of(model: Model, sums: Sums) -> dict[str, int]:
         dimension.id: whole(exact)
         for dimension, exact in zip(model.dimensions, sums.dimensions_granted, strict=True)
     }
-    shown[SCORE] = max(LOWEST, min(HIGHEST, whole(weighted(model, shown))))
+    total = whole(weighted(model, shown))
+    shown[SCORE] = LOWEST if total < LOWEST else min(total, HIGHEST)
     return shown
 
 
@@ -103,5 +124,5 @@ def weighted(model: Model, shown: Shown) -> float:
 
 
 def whole(points: float) -> int:
-    """Rounded half up. To a millionth first: sums of floats in another order must not tip over a half."""
-    return math.floor(round(points, 6) + 0.5)
+    """Rounded half up, where whatever lies less than half a millionth below a half is a half."""
+    return math.floor(points + _HALF)

@@ -16,7 +16,6 @@ score comes from `score(model, events, as_of)`.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -25,7 +24,7 @@ from shared.scoring.contributions import Contribution, contributions
 from shared.scoring.fold import is_current, refold
 from shared.scoring.model import Model
 from shared.scoring.moves import SCORE, Shown
-from shared.scoring.points import Sums, shown_of, sums_of, terms_of
+from shared.scoring.points import shown_of, sums_of, terms_of
 from shared.scoring.state import LeadState
 
 
@@ -63,8 +62,14 @@ def standing(model: Model, state: LeadState, as_of: datetime) -> Standing:
     Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
     """
     at_s = moment_s(model, state, as_of)
-    terms = terms_of(model, state.rules, state.profile)
-    return Standing(**_numbers(model, sums_of(model, terms.rooms, terms.at(at_s)), at_s))
+    terms = terms_of(model, state)
+    shown = shown_of(model, sums_of(model, terms.rooms, terms.at(at_s)))
+    return Standing(
+        total=shown.pop(SCORE),
+        dimensions=shown,
+        grade=model.grades.of(shown["fit"], shown["engagement"]),
+        as_of=_moment(as_of, at_s),
+    )
 
 
 def evaluate(model: Model, state: LeadState, as_of: datetime) -> Score:
@@ -73,20 +78,17 @@ def evaluate(model: Model, state: LeadState, as_of: datetime) -> Score:
     Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
     """
     at_s = moment_s(model, state, as_of)
-    terms = terms_of(model, state.rules, state.profile)
+    terms = terms_of(model, state)
     values = terms.at(at_s)
     sums = sums_of(model, terms.rooms, values)
-    return Score(**_numbers(model, sums, at_s), contributions=contributions(model, terms, values, sums))
-
-
-def _numbers(model: Model, sums: Sums, at_s: float) -> dict[str, Any]:
     shown = shown_of(model, sums)
-    return {
-        "total": shown.pop(SCORE),
-        "dimensions": shown,
-        "grade": model.grades.of(shown["fit"], shown["engagement"]),
-        "as_of": datetime.fromtimestamp(at_s, UTC),
-    }
+    return Score(
+        total=shown.pop(SCORE),
+        dimensions=shown,
+        grade=model.grades.of(shown["fit"], shown["engagement"]),
+        as_of=_moment(as_of, at_s),
+        contributions=contributions(model, terms, values, sums),
+    )
 
 
 def score(model: Model, events: Iterable[Event], as_of: datetime) -> Score:
@@ -104,3 +106,8 @@ def moment_s(model: Model, state: LeadState, as_of: datetime) -> float:
             f"state folded under rules {state.fold_key}, scored under {model.fold_key}: refold the lead first"
         )
     return max(as_of.timestamp(), state.last_s) if state.events else as_of.timestamp()
+
+
+def _moment(as_of: datetime, at_s: float) -> datetime:
+    """The moment that was evaluated, in UTC."""
+    return as_of if as_of.tzinfo is UTC and as_of.timestamp() == at_s else datetime.fromtimestamp(at_s, UTC)

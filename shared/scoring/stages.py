@@ -13,8 +13,7 @@ Precedence, in words:
    While a hold lasts, they do not. A lead does not enter a stage that it would have to leave at once.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, cast
 
@@ -27,8 +26,8 @@ from shared.scoring.model import Model
 from shared.scoring.moves import STAGE_NAMES, Move, Shown, StageName, truth
 from shared.scoring.score import Standing
 
-Cause = Literal["identified", "score", "event", "decay", "limit", "manual", "merged"]
-"""Why a lead moved; `decay`: time alone changed the score or ended a wait."""
+Cause = Literal["identified", "score", "event", "decay", "limit", "manual", "merged", "model"]
+"""Why a lead moved; `decay`: time alone changed the score or ended a wait; `model`: another model scores."""
 
 LEAD_MOVED: Final = "lead.moved"
 MAX_REASON_CHARS: Final = 200
@@ -69,8 +68,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     held_until: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """What a move is judged by.
 
     bounds:  the shown numbers, twice the same for one score
@@ -101,16 +99,20 @@ def decide(  # noqa: PLR0913 - the facts a stage depends on, each from another p
     known:    the lead has an e-mail address or a user id
     event:    the event that was just folded; None when only time has passed
     """
-    situation = Situation(bounds=(score.shown, score.shown), profile=profile)
+    visitor = current.stage == "visitor"
+    if visitor and not known:
+        return []
+    shown = score.shown
+    situation = Situation(bounds=(shown, shown), profile=profile)
+    caused = event is not None and (event.name == LEAD_MOVED or event.name in model.causes[current.stage])
+    if not (visitor or caused or _due(model, current, (current.stage,), situation, now)):
+        return []  # nearly always: nothing to write into a ledger
     ledger = _Ledger(current, event, now)
-    if current.stage == "visitor":
-        if not known:
-            return []
+    if visitor:
         ledger.add("lead", "identified", "lead: known by e-mail or user id")
     if event is not None:
         _move_by_event(model, ledger, event, situation)
-    held = ledger.state.held_until is not None and ledger.state.held_until > now
-    while not held and (move := _due(model, ledger, situation)):
+    while move := _due(model, ledger.state, ledger.visited, situation, now):
         ledger.add(move.to, _cause(move, event), move.text)
     return ledger.transitions
 
@@ -159,7 +161,7 @@ def merge_transition(surviving: StageState, other: StageState, *, now: datetime)
 
 def allowed(move: Move, since: datetime, now: datetime) -> bool:
     """Whether the lead has been in its stage long enough for this move."""
-    return now - since >= timedelta(seconds=move.after_s)
+    return now - since >= timedelta(seconds=move.after_s) if move.after_s else now >= since
 
 
 def holds(model: Model, move: Move, situation: Situation) -> bool | None:
@@ -222,12 +224,14 @@ def _move_by_hand(ledger: _Ledger, event: Event) -> None:
     ledger.add(cast(StageName, stage), "manual", f"{stage}: moved by hand", held_until)
 
 
-def _due(model: Model, ledger: _Ledger, situation: Situation) -> Move | None:
-    """The first move that score and time allow now."""
-    for move in model.moves[ledger.state.stage]:
-        if move.event or move.to in ledger.visited or not allowed(move, ledger.state.since, ledger.now):
-            continue
-        if holds(model, move, situation):
+def _due(
+    model: Model, state: StageState, visited: Collection[StageName], situation: Situation, now: datetime
+) -> Move | None:
+    """The first move that score and time allow now; none while a hold lasts."""
+    if state.held_until is not None and state.held_until > now:
+        return None
+    for move in model.ways[state.stage]:
+        if move.to not in visited and allowed(move, state.since, now) and holds(model, move, situation):
             return move
     return None
 

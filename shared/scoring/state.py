@@ -76,7 +76,7 @@ class LeadState(msgspec.Struct, frozen=True, array_like=True):
     @property
     def profile(self) -> Mapping[str, Any]:
         """The attributes as conditions see them, `email_domain` among them."""
-        return as_profile({name: attribute.value for name, attribute in self.attributes.items()})
+        return profile_of(self.attributes)
 
     @property
     def first_at(self) -> datetime | None:
@@ -91,6 +91,11 @@ class LeadState(msgspec.Struct, frozen=True, array_like=True):
     def encode(self) -> bytes:
         """Compact bytes for the leads table: one byte of layout, then msgpack."""
         return LAYOUT + _encoder.encode(self)
+
+
+def profile_of(attributes: Mapping[str, Attribute]) -> Mapping[str, Any]:
+    """Attributes as conditions see them, `email_domain` among them."""
+    return as_profile({name: attribute.value for name, attribute in attributes.items()})
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

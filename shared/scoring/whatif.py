@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from shared.scoring.model import EngagementRule, FitRule, Label, Model
 from shared.scoring.moves import SCORE, Move, StageName
-from shared.scoring.points import Terms, decayed, shown_of, sums_of, terms_of
+from shared.scoring.points import Terms, decayed, shown_of, sums_of, terms_of, terms_with
 from shared.scoring.score import moment_s
 from shared.scoring.stages import Situation, StageState, allowed, holds
 from shared.scoring.state import LeadState, RuleState
@@ -66,8 +66,8 @@ class _TryOut:
         self.model = model
         self.state = state
         self.at_s = at_s
-        self.profile = state.profile
-        self.terms = terms_of(model, state.rules, self.profile)
+        self.person = model.person.of(state.attributes)
+        self.terms = terms_of(model, state)
 
     def moving(self, move: Move) -> Iterator[Nearest]:
         """What would make this move happen, each by itself."""
@@ -112,7 +112,7 @@ class _TryOut:
 
     def _moves(self, move: Move, terms: Terms) -> bool:
         shown = self._shown(terms)
-        return bool(holds(self.model, move, Situation(bounds=(shown, shown), profile=self.profile)))
+        return bool(holds(self.model, move, Situation(bounds=(shown, shown), profile=self.person.profile)))
 
     def _shown(self, terms: Terms) -> dict[str, int]:
         return shown_of(self.model, sums_of(self.model, terms.rooms, terms.at(self.at_s)))
@@ -129,8 +129,8 @@ class _TryOut:
     def _with_hits(self, rule: EngagementRule, account: RuleState, points: float) -> Terms:
         value = decayed(rule, account, self.at_s) + points
         accounts = {**self.state.rules, rule.id: RuleState(value, self.at_s)}
-        return terms_of(self.model, accounts, self.profile)
+        return terms_with(self.model, accounts, self.person.fits)
 
     def _with_fit(self, rule: FitRule) -> Terms:
-        room = self.model.room_of[rule.group]
-        return Terms(self.terms.met, (*self.terms.fits, rule), (*self.terms.rooms, room))
+        room, terms = self.model.room_of[rule.group], self.terms
+        return Terms(terms.met, (*terms.fits, rule), (*terms.rooms, room), (*terms.points, rule.points))

@@ -185,7 +185,7 @@ BAD = {
     "list file absent": (
         "  rivals: rivals.txt\n",
         "  rivals: rivals.txt\n  students: students.txt\n",
-        'scoring.yaml:13: list "students": file "students.txt" is not there. Create it, or write the values',
+        'scoring.yaml:13: list "students": its values were not fetched. Load the model by its file',
     ),
     "pattern broken": (
         "{starts_with: /pricing}",
@@ -388,12 +388,3 @@ def test_a_huge_file_is_refused_at_once() -> None:
     (problem,) = problems_of("# padding\n" * 1_000_000)
     assert time.monotonic() - began < 1
     assert "At most 1,000,000" in problem
-
-
-def test_lists_are_named_for_the_caller_to_read() -> None:
-    """Only the caller touches files: it asks which, reads them, and hands over the values."""
-    assert model_file.list_files(GOOD, file="scoring.yaml") == {"rivals": "rivals.txt"}
-    assert model_file.list_values("# ours\nRival.example  # the big one\n\nother.example\n") == {
-        "rival.example",
-        "other.example",
-    }

@@ -44,7 +44,7 @@ def seen(found: Score) -> tuple[object, ...]:
 
 
 def exact(model: Model, state: LeadState, at: datetime) -> list[float]:
-    return terms_of(model, state.rules, state.profile).at(at.timestamp())
+    return terms_of(model, state).at(at.timestamp())
 
 
 @given(models(), events(), st.randoms(use_true_random=False), moments)
