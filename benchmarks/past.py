@@ -25,18 +25,18 @@ from shared.events import (
 _SPAN_S: Final = 180 * 86_400
 _SESSION_S: Final = 1200
 _PATHS: Final = {
-    "/": 30,
-    "/blog/leads": 30,
-    "/docs/start": 16,
-    "/product/scoring": 10,
-    "/features": 6,
-    "/pricing": 5,
-    "/careers": 3,
+    "/": 34,
+    "/blog/leads": 40,
+    "/docs/start": 10,
+    "/product/scoring": 6,
+    "/features": 4,
+    "/pricing": 4,
+    "/careers": 2,
 }
 _FORMS: Final = {"newsletter": 50, "whitepaper": 30, "webinar": 12, "contact": 5, "demo-request": 3}
-_TITLES: Final = ("Head of Marketing", "Engineer", "CTO", "Student", "Sales Manager", "Founder")
-_INDUSTRIES: Final = ("software", "retail", "insurance", "education", "logistics")
-_HOSTS: Final = ("company.example", "works.example", "gmail.com", "gmx.de", "factory.example")
+_TITLES: Final = ("Engineer", "Sales Manager", "Buyer", "Assistant", "Student", "Head of Marketing", "CTO")
+_INDUSTRIES: Final = ("retail", "education", "public sector", "health", "software", "logistics")
+_HOSTS: Final = ("company.example", "factory.example", "gmail.com", "gmx.de", "web.de")
 _AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 
 
@@ -107,10 +107,11 @@ def _identified(chance: random.Random, person: int) -> dict[str, Any]:
     traits = {
         "email": email,
         "title": chance.choice(_TITLES),
-        "company": "Company",
         "industry": chance.choice(_INDUSTRIES),
-        "employees": chance.randint(1, 400),
+        "employees": round(chance.paretovariate(0.6)),
     }
+    if chance.random() < 0.4:
+        traits["company"] = "Company"
     return _details("web", PERSON_IDENTIFIED, traits=traits) | {"email": email, "user_id": f"user-{person}"}
 
 

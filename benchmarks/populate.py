@@ -17,16 +17,17 @@ from uuid import UUID
 import asyncpg
 
 from benchmarks.past import Crowd, past
-from services.scorer import model_source
+from services.scorer import change_model, model_source
 from services.scorer.identify import Facts
 from services.scorer.settle import Lead
-from services.scorer.store import leads, models
+from services.scorer.store import leads
+from services.scorer.store.models import Author
 from shared.codec import encode
 from shared.events import Event
 from shared.ids import LeadId
 from shared.scoring.model import Model
 from shared.scoring.score import standing
-from shared.scoring.skim import fold_along, skim
+from shared.scoring.skim import Chain, skim
 
 _PIECE: Final = 1_000
 _COLUMNS: Final = (
@@ -47,8 +48,7 @@ async def populate(url: str, crowd: Crowd, model_file: Path, now: datetime) -> i
     """Fill the database; the number of events."""
     connection = await asyncpg.connect(url)
     try:
-        source = model_source.read(model_file)
-        version = await models.activate(connection, source.model.name, source.text, source.lists)
+        version = await _publish(connection, model_file)
         await connection.execute(_STAGING)
         jobs = [
             (url, crowd, (first, str(model_file), version), now) for first in range(0, crowd.people, _PIECE)
@@ -61,6 +61,17 @@ async def populate(url: str, crowd: Crowd, model_file: Path, now: datetime) -> i
         return written
     finally:
         await connection.close()
+
+
+async def _publish(connection: asyncpg.Connection, model_file: Path) -> int:
+    """Make this the active model; its version."""
+    source = model_source.read(model_file)
+    author = Author(name="benchmark")
+    async with connection.transaction():
+        content = (source.model.name, source.text, source.lists)
+        version = await change_model.draft(connection, content, author)
+        await change_model.publish(connection, version, author, silent=False)
+    return version
 
 
 def _piece(job: tuple[str, Crowd, tuple[int, str, int], datetime]) -> int:
@@ -101,7 +112,7 @@ def _rows(pasts: dict[LeadId, list[Event]]) -> Iterator[tuple[Any, ...]]:
 def _lead(active: tuple[Model, int], lead: LeadId, events: Sequence[Event], now: datetime) -> Lead:
     """The lead as it stands after this past."""
     model, version = active
-    life = skim(model, fold_along(model, events, now), now)
+    life = skim(model, Chain(model, events, now), now)
     numbers = standing(model, life.state, now)
     counts = {"user_id": int(life.known), "email": int(life.known), "anonymous_id": 1}
     return Lead(

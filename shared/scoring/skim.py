@@ -10,15 +10,15 @@ quiet, however many events it holds; if not, half of it is tried. A life of n ev
 folds and a few looks, instead of n folds and n looks (measured: docs/benchmarks.md, `make bench-plan`).
 """
 
+from bisect import bisect_right, insort
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from shared.events import Event
-from shared.scoring.fold import fold
+from shared.scoring.fold import fold_several
 from shared.scoring.life import Life
-from shared.scoring.model import EngagementRule, FitRule, Model
+from shared.scoring.model import EngagementRule, Fits, Model
 from shared.scoring.moves import Move, Shown
 from shared.scoring.points import decayed, shown_of, sums_of
 from shared.scoring.stages import LEAD_MOVED, Situation, StageState, holds
@@ -28,51 +28,60 @@ from shared.scoring.state import EMPTY, Attribute, LeadState, RuleState
 _SLACK: Final = 1e-5
 
 
-@dataclass(frozen=True, slots=True)
 class Chain:
-    """A lead's events, in order of (occurred_at, event_id), and the state after each."""
+    """A lead's events until a moment, and the state after so many of them, folded when it is asked for.
 
-    events: Sequence[Event]
-    states: Sequence[LeadState]
-
-
-def fold_along(model: Model, events: Sequence[Event], until: datetime) -> Chain:
-    """The events that occurred until this moment, with the states that they make under this model.
-
-    Raises ValueError if they are not in order.
+    events:  in order of (occurred_at, event_id)
     """
-    states: list[LeadState] = []
-    state = EMPTY
-    for event in events:
-        if event.occurred_at > until:
-            break
-        folded = fold(model, state, event)
+
+    def __init__(self, model: Model, events: Sequence[Event], until: datetime) -> None:
+        self.events = events[: bisect_right(events, until, key=_occurred_at)]
+        self._model = model
+        self._states = {0: EMPTY}
+        self._counts = [0]
+
+    def after(self, count: int) -> LeadState:
+        """The state after the first `count` events.
+
+        Raises ValueError if they are not in order.
+        """
+        found = self._states.get(count)
+        if found is not None:
+            return found
+        nearest = self._counts[bisect_right(self._counts, count) - 1]
+        folded = fold_several(self._model, self._states[nearest], self.events[nearest:count])
         if folded is None:
-            raise ValueError(f"event {event.event_id} comes too late: a life is lived in order")
-        state = folded
-        states.append(state)
-    return Chain(events[: len(states)], states)
+            raise ValueError("an event comes too late: a life is lived in order")
+        self._states[count] = folded
+        insort(self._counts, count)
+        return folded
 
 
 def skim(model: Model, lived: Chain, until: datetime) -> Life:
     """The life that these events make under this model, until this moment: equal to what `live` gives.
 
-    lived:  made by `fold_along` until the same moment, under this model or one with the same `fold_key`
+    lived:  until the same moment, under this model or one with the same `fold_key`
+
+    Raises ValueError if the events are not in order.
     """
-    events, states = lived.events, lived.states
+    events = lived.events
     if not events:
         return Life.begin(model, until)
     life = Life.begin(model, events[0].occurred_at)
     position = next((n for n, event in enumerate(events) if event.email or event.user_id), len(events))
     if position:
         # Nobody moves while nobody knows who it is.
-        life.state, life.at = states[position - 1], events[position - 1].occurred_at
+        life.state, life.at = lived.after(position), events[position - 1].occurred_at
     if position < len(events):
-        life.meet(events[position], states[position])
+        life.meet(events[position], lived.after(position + 1))
     if not _Skimmer(life, lived, until).reaches_the_end(position + 1):
         life.wait(until)
     life.at = until
     return life
+
+
+def _occurred_at(event: Event) -> datetime:
+    return event.occurred_at
 
 
 class _Skimmer:
@@ -80,10 +89,9 @@ class _Skimmer:
 
     def __init__(self, life: Life, lived: Chain, until: datetime) -> None:
         self._life = life
+        self._lived = lived
         self._events = lived.events
-        self._states = lived.states
         self._until = until
-        self._person: tuple[Mapping[str, Attribute], Mapping[str, Any], list[FitRule]] | None = None
 
     def reaches_the_end(self, position: int) -> bool:
         """Live all events from this position on; whether it is proven that nothing moves after them."""
@@ -92,7 +100,7 @@ class _Skimmer:
         while position < count:
             end = self._next_mark(position, min(position + stride, count))
             if end > position and self._quiet(end):
-                life.state = self._states[end - 1]
+                life.state = self._lived.after(end)
                 if end == count:
                     return True
                 life.at = self._events[end - 1].occurred_at
@@ -100,18 +108,19 @@ class _Skimmer:
             elif end - position > 1:
                 stride = (end - position) // 2
             else:
-                life.meet(self._events[position], self._states[position])
+                life.meet(self._events[position], self._lived.after(position + 1))
                 position, stride = position + 1, 2
         return False
 
     def _next_mark(self, position: int, end: int) -> int:
         """The next event that has to be met: it may move the stage by itself, or tells who the person is."""
         life = self._life
-        causes = {LEAD_MOVED}.union(*(move.event for move in life.model.moves[life.ledger.stage]))
-        known = life.state.attributes
+        causes, known = life.model.causes[life.ledger.stage], life.state.attributes
         for mark in range(position, end):
-            said = self._states[mark].attributes
-            if self._events[mark].name in causes or not (said is known or _same(said, known)):
+            event = self._events[mark]
+            if event.name in causes or event.name == LEAD_MOVED:
+                return mark
+            if (event.traits or event.email) and _is_news(event, known):
                 return mark
         return end
 
@@ -119,35 +128,25 @@ class _Skimmer:
         """Whether nothing can move from where the life stands until after the event before `end`."""
         life = self._life
         last = self._until if end == len(self._events) else self._events[end - 1].occurred_at
-        ways = [
-            move
-            for move in life.model.moves[life.ledger.stage]
-            if not move.event and _opens(move, life.ledger) <= last
-        ]
+        ways = [move for move in life.model.ways[life.ledger.stage] if _opens(move, life.ledger) <= last]
         if not ways:
             return True
-        profile, fits = self._who()
-        states = (life.state, self._states[end - 1])
-        bounds = _bounds(life.model, fits, states, (life.at.timestamp(), last.timestamp()))
-        situation = Situation(bounds=bounds, profile=profile)
+        person = life.model.person.of(life.state.attributes)
+        states = (life.state, self._lived.after(end))
+        bounds = _bounds(life.model, person.fits, states, (life.at.timestamp(), last.timestamp()))
+        situation = Situation(bounds=bounds, profile=person.profile)
         return all(holds(life.model, move, situation) is False for move in ways)
 
-    def _who(self) -> tuple[Mapping[str, Any], list[FitRule]]:
-        """The profile and the fit rules that hold, found once for as long as nothing new is said."""
-        attributes = self._life.state.attributes
-        if self._person is None or self._person[0] is not attributes:
-            profile = self._life.state.profile
-            fits = [rule for rule in self._life.model.fit if rule.holds(profile)]
-            self._person = (attributes, profile, fits)
-        return self._person[1:]
 
-
-def _same(said: Mapping[str, Attribute], known: Mapping[str, Attribute]) -> bool:
-    """Whether these attributes have the same values, whoever said them last."""
-    return said.keys() == known.keys() and all(
-        type(said[name].value) is type(known[name].value) and said[name].value == known[name].value
-        for name in said
-    )
+def _is_news(event: Event, known: Mapping[str, Attribute]) -> bool:
+    """Whether the event says something about the person that was not known."""
+    said = {**event.traits, "email": event.email} if event.email else event.traits
+    for name, value in said.items():
+        attribute = known.get(name)
+        # repr: 1, 1.0 and True are equal, and different to conditions; also deep inside.
+        if attribute is None or (value is not attribute.value and repr(value) != repr(attribute.value)):
+            return True
+    return False
 
 
 def _opens(move: Move, ledger: StageState) -> datetime:
@@ -157,7 +156,7 @@ def _opens(move: Move, ledger: StageState) -> datetime:
 
 
 def _bounds(
-    model: Model, fits: list[FitRule], states: tuple[LeadState, LeadState], span_s: tuple[float, float]
+    model: Model, fits: Fits, states: tuple[LeadState, LeadState], span_s: tuple[float, float]
 ) -> tuple[Shown, Shown]:
     """The least and the most that is shown at any moment of the span.
 
@@ -168,17 +167,17 @@ def _bounds(
     rooms: list[int] = []
     low: list[float] = []
     high: list[float] = []
-    for rule in model.engagement:
-        if (account := after.get(rule.id)) is not None:
-            lowest, highest = _range(rule, before.get(rule.id), account, span_s)
-            rooms.append(model.room_of[rule.group])
+    for name, account in after.items():
+        rank = model.ranks.get(name)
+        if rank is not None:
+            lowest, highest = _range(model.engagement[rank], before.get(name), account, span_s)
+            rooms.append(model.rooms[rank])
             low.append(lowest - _SLACK)
             high.append(highest + _SLACK)
-    rooms += [model.room_of[rule.group] for rule in fits]
-    points = [rule.points for rule in fits]
-    return shown_of(model, sums_of(model, rooms, low + points)), shown_of(
-        model, sums_of(model, rooms, high + points)
-    )
+    rooms += fits.rooms
+    low += fits.points
+    high += fits.points
+    return shown_of(model, sums_of(model, rooms, low)), shown_of(model, sums_of(model, rooms, high))
 
 
 def _range(

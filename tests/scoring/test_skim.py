@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -13,7 +13,7 @@ from shared.events import Event
 from shared.scoring.life import Life, live
 from shared.scoring.model import Model
 from shared.scoring.moves import Line, Move, Stage
-from shared.scoring.skim import fold_along, skim
+from shared.scoring.skim import Chain, skim
 from shared.scoring.state import LeadState
 from tests.scoring import small, worlds
 
@@ -66,7 +66,7 @@ def facts(life: Life) -> tuple[object, ...]:
 def test_skimming_gives_every_step_that_living_gives(model: Model, events: list[Event], wait: int) -> None:
     """Same transitions at the same microsecond with the same numbers, for any model and history."""
     until = worlds.START + timedelta(days=60 + wait)
-    assert facts(skim(model, fold_along(model, events, until), until)) == facts(live(model, events, until))
+    assert facts(skim(model, Chain(model, events, until), until)) == facts(live(model, events, until))
 
 
 def story(count: int) -> Sequence[Event]:
@@ -93,7 +93,7 @@ def test_a_quiet_life_is_not_looked_at_event_by_event(monkeypatch: pytest.Monkey
         meet(life, event, folded)
 
     monkeypatch.setattr(Life, "meet", meet_and_tell)
-    life = skim(model, fold_along(model, events, small.NOW), small.NOW)
+    life = skim(model, Chain(model, events, small.NOW), small.NOW)
     assert [step.transition.stage for step in life.steps] == ["lead", "mql"]
     assert len(met) < 60
 
@@ -105,4 +105,4 @@ def test_events_out_of_order_are_refused() -> None:
     )
     late = [small.event(1, "page.viewed", timedelta(0)), small.event(2, "page.viewed", 2 * DAY)]
     with pytest.raises(ValueError, match="comes too late"):
-        fold_along(model, late, datetime(2030, 1, 1, tzinfo=UTC))
+        Chain(model, late, small.NOW).after(2)

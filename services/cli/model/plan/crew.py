@@ -18,7 +18,7 @@ from services.cli.model.plan.tally import Tally, merge
 from services.cli.model.plan.worker import LENGTH_BYTES, Answer, Order, frame
 from shared.errors import LeadscoreError
 
-_MODULE = "services.cli.model.plan.worker"
+MODULE = "services.cli.model.plan.worker"
 
 
 class WorkerDiedError(LeadscoreError):
@@ -74,7 +74,7 @@ class Crew:
 async def _worker(environment: Mapping[str, str]) -> AsyncIterator[Process]:
     """A worker in a session of its own: Ctrl-C is for us, and we end it."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", _MODULE, stdin=PIPE, stdout=PIPE, env=environment, start_new_session=True
+        sys.executable, "-m", MODULE, stdin=PIPE, stdout=PIPE, env=environment, start_new_session=True
     )
     try:
         yield process

@@ -27,7 +27,7 @@ from shared.scoring.fold import is_current, refold
 from shared.scoring.model import Model
 from shared.scoring.moves import StageName
 from shared.scoring.score import Standing, standing
-from shared.scoring.skim import Chain, fold_along, skim
+from shared.scoring.skim import Chain, skim
 from shared.scoring.stages import Transition, decide
 from shared.scoring.state import LeadState
 
@@ -135,18 +135,18 @@ def _chains(trial: Trial, history: Sequence[Event]) -> tuple[Chain | None, Chain
     """The states that a life goes through, if there are days to live; one chain for both if it can be."""
     if not trial.days:
         return None, None
-    first = fold_along(trial.active, history, trial.now)
+    first = Chain(trial.active, history, trial.now)
     if trial.draft.fold_key == trial.active.fold_key:
         return first, first
-    return first, fold_along(trial.draft, history, trial.now)
+    return first, Chain(trial.draft, history, trial.now)
 
 
 def _state(model: Model, lead: Lead, history: Sequence[Event], lived: Chain | None) -> LeadState:
     """What is kept of the lead under this model: as stored, as just folded, or folded now."""
     if is_current(model, lead.state):
         return lead.state
-    if lived and lived.states and len(lived.states) == len(history):
-        return lived.states[-1]
+    if lived and len(lived.events) == len(history):
+        return lived.after(len(history))
     return refold(model, history)
 
 
