@@ -27,7 +27,7 @@ from shared.events import Event
 from shared.ids import LeadId
 from shared.scoring.model import Model
 from shared.scoring.score import standing
-from shared.scoring.skim import Chain, skim
+from shared.scoring.skim import skim
 
 _PIECE: Final = 1_000
 _COLUMNS: Final = (
@@ -112,7 +112,7 @@ def _rows(pasts: dict[LeadId, list[Event]]) -> Iterator[tuple[Any, ...]]:
 def _lead(active: tuple[Model, int], lead: LeadId, events: Sequence[Event], now: datetime) -> Lead:
     """The lead as it stands after this past."""
     model, version = active
-    life = skim(model, Chain(model, events, now), now)
+    life = skim(model, events, now)
     numbers = standing(model, life.state, now)
     counts = {"user_id": int(life.known), "email": int(life.known), "anonymous_id": 1}
     return Lead(

@@ -53,18 +53,17 @@ class Life:
         """An anonymous visitor of whom nothing is known yet."""
         return cls(model=model, at=at, ledger=initial(at))
 
-    def meet(self, event: Event, folded: LeadState | None = None) -> None:
+    def meet(self, event: Event) -> None:
         """Live until this event, and count it.
 
-        event:   not before any event met so far, by (occurred_at, event_id)
-        folded:  the state after it, from whoever knows it already
+        event:  not before any event met so far, by (occurred_at, event_id)
 
-        Raises ValueError for an event before one met so far.
+        Raises ValueError for one that is.
         """
         if self.state.events:
             self.wait(event.occurred_at)
         self.at = max(self.at, event.occurred_at)
-        folded = folded or fold(self.model, self.state, event)
+        folded = fold(self.model, self.state, event)
         if folded is None:
             raise ValueError(f"event {event.event_id} comes too late: a life is lived in order")
         self.state = folded

@@ -1,79 +1,49 @@
 """The same life as shared/scoring/life.py lives, looking only where a stage could change.
 
-In: a model, a lead's events with the state after each, a moment. Out: the same `Life`, step by step.
+In: a model, a lead's events in order of time, a moment. Out: the same `Life`, step by step.
 Refuses to guess: a stretch is skipped only if it is proven that nothing moves in it.
 
-Living looks at every event, and most events move nobody. But folding is cheap, and the states before and
-after a stretch bound every rule's points within it: what was there only decays, and what came on top is no
-more than was paid. If those bounds keep every line of the present stage on its side, the whole stretch is
-quiet, however many events it holds; if not, half of it is tried. A life of n events with few moves costs n
-folds and a few looks, instead of n folds and n looks (measured: docs/benchmarks.md, `make bench-plan`).
+Living looks at every event, and most events move nobody. But folding is cheap, and what each rule's account
+came to on the way bounds its points at every moment of a stretch: between events it only decays. If those
+bounds keep every line of the present stage on its side, the whole stretch is quiet, however many events it
+holds; if not, half of it is tried. A life of n events with few moves costs n folds and a few looks, instead
+of n folds and n looks (measured: docs/benchmarks.md, `make bench-plan`).
 """
 
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from shared.events import Event
-from shared.scoring.fold import fold_several
+from shared.scoring.fold import Swing, fold_along
 from shared.scoring.life import Life
-from shared.scoring.model import EngagementRule, Fits, Model
+from shared.scoring.model import EngagementRule, Model
 from shared.scoring.moves import Move, Shown
 from shared.scoring.points import decayed, shown_of, sums_of
 from shared.scoring.stages import LEAD_MOVED, Situation, StageState, holds
-from shared.scoring.state import EMPTY, Attribute, LeadState, RuleState
+from shared.scoring.state import Attribute, LeadState, RuleState
 
 # Sums of floats in another order differ in their last bits; a bound must not.
 _SLACK: Final = 1e-5
 
 
-class Chain:
-    """A lead's events until a moment, and the state after so many of them, folded when it is asked for.
+def skim(model: Model, events: Sequence[Event], until: datetime) -> Life:
+    """The life that these events make (each once, in order of (occurred_at, event_id)), until this moment.
 
-    events:  in order of (occurred_at, event_id)
+    Equal to what `live` gives. Raises ValueError if the events are not in order.
     """
-
-    def __init__(self, model: Model, events: Sequence[Event], until: datetime) -> None:
-        self.events = events[: bisect_right(events, until, key=_occurred_at)]
-        self._model = model
-        self._states = {0: EMPTY}
-        self._counts = [0]
-
-    def after(self, count: int) -> LeadState:
-        """The state after the first `count` events.
-
-        Raises ValueError if they are not in order.
-        """
-        found = self._states.get(count)
-        if found is not None:
-            return found
-        nearest = self._counts[bisect_right(self._counts, count) - 1]
-        folded = fold_several(self._model, self._states[nearest], self.events[nearest:count])
-        if folded is None:
-            raise ValueError("an event comes too late: a life is lived in order")
-        self._states[count] = folded
-        insort(self._counts, count)
-        return folded
-
-
-def skim(model: Model, lived: Chain, until: datetime) -> Life:
-    """The life that these events make under this model, until this moment: equal to what `live` gives.
-
-    lived:  until the same moment, under this model or one with the same `fold_key`
-
-    Raises ValueError if the events are not in order.
-    """
-    events = lived.events
-    if not events:
+    lived = events[: bisect_right(events, until, key=_occurred_at)]
+    if not lived:
         return Life.begin(model, until)
-    life = Life.begin(model, events[0].occurred_at)
-    position = next((n for n, event in enumerate(events) if event.email or event.user_id), len(events))
+    life = Life.begin(model, lived[0].occurred_at)
+    position = next((n for n, event in enumerate(lived) if event.email or event.user_id), len(lived))
     if position:
         # Nobody moves while nobody knows who it is.
-        life.state, life.at = lived.after(position), events[position - 1].occurred_at
-    if position < len(events):
-        life.meet(events[position], lived.after(position + 1))
+        life.state, _ = _folded(model, life.state, lived[:position])
+        life.at = lived[position - 1].occurred_at
+    if position < len(lived):
+        life.meet(lived[position])
     if not _Skimmer(life, lived, until).reaches_the_end(position + 1):
         life.wait(until)
     life.at = until
@@ -84,13 +54,19 @@ def _occurred_at(event: Event) -> datetime:
     return event.occurred_at
 
 
+def _folded(model: Model, state: LeadState, events: Sequence[Event]) -> tuple[LeadState, Mapping[str, Swing]]:
+    found = fold_along(model, state, events)
+    if found is None:
+        raise ValueError("an event comes too late: a life is lived in order")
+    return found
+
+
 class _Skimmer:
     """Takes a known lead through the rest of its events."""
 
-    def __init__(self, life: Life, lived: Chain, until: datetime) -> None:
+    def __init__(self, life: Life, events: Sequence[Event], until: datetime) -> None:
         self._life = life
-        self._lived = lived
-        self._events = lived.events
+        self._events = events
         self._until = until
 
     def reaches_the_end(self, position: int) -> bool:
@@ -99,8 +75,8 @@ class _Skimmer:
         stride = count
         while position < count:
             end = self._next_mark(position, min(position + stride, count))
-            if end > position and self._quiet(end):
-                life.state = self._lived.after(end)
+            if end > position and (state := self._quiet(position, end)):
+                life.state = state
                 if end == count:
                     return True
                 life.at = self._events[end - 1].occurred_at
@@ -108,7 +84,7 @@ class _Skimmer:
             elif end - position > 1:
                 stride = (end - position) // 2
             else:
-                life.meet(self._events[position], self._lived.after(position + 1))
+                life.meet(self._events[position])
                 position, stride = position + 1, 2
         return False
 
@@ -124,18 +100,18 @@ class _Skimmer:
                 return mark
         return end
 
-    def _quiet(self, end: int) -> bool:
-        """Whether nothing can move from where the life stands until after the event before `end`."""
+    def _quiet(self, position: int, end: int) -> LeadState | None:
+        """The state after these events, if nothing can move from where the life stands until after them."""
         life = self._life
         last = self._until if end == len(self._events) else self._events[end - 1].occurred_at
+        state, swings = _folded(life.model, life.state, self._events[position:end])
         ways = [move for move in life.model.ways[life.ledger.stage] if _opens(move, life.ledger) <= last]
         if not ways:
-            return True
-        person = life.model.person.of(life.state.attributes)
-        states = (life.state, self._lived.after(end))
-        bounds = _bounds(life.model, person.fits, states, (life.at.timestamp(), last.timestamp()))
-        situation = Situation(bounds=bounds, profile=person.profile)
-        return all(holds(life.model, move, situation) is False for move in ways)
+            return state
+        bounds = _bounds(life, state, swings, last)
+        profile = life.model.person.of(life.state.attributes).profile
+        situation = Situation(bounds=bounds, profile=profile)
+        return state if all(holds(life.model, move, situation) is False for move in ways) else None
 
 
 def _is_news(event: Event, known: Mapping[str, Attribute]) -> bool:
@@ -155,25 +131,23 @@ def _opens(move: Move, ledger: StageState) -> datetime:
     return max(opens, ledger.held_until) if ledger.held_until else opens
 
 
-def _bounds(
-    model: Model, fits: Fits, states: tuple[LeadState, LeadState], span_s: tuple[float, float]
-) -> tuple[Shown, Shown]:
-    """The least and the most that is shown at any moment of the span.
+def _bounds(life: Life, after: LeadState, swings: Mapping[str, Swing], last: datetime) -> tuple[Shown, Shown]:
+    """The least and the most that is shown at any moment from where the life stands until the last one.
 
-    fits:    the fit rules that hold throughout
-    states:  before and after the span's events
+    after, swings:  what folding the events until then gives; who the person is stays the same
     """
-    before, after = states[0].rules, states[1].rules
+    model, before = life.model, life.state.rules
+    begin_s, end_s = life.at.timestamp(), last.timestamp()
+    fits = model.person.of(life.state.attributes).fits
     rooms: list[int] = []
     low: list[float] = []
     high: list[float] = []
-    for name, account in after.items():
-        rank = model.ranks.get(name)
-        if rank is not None:
-            lowest, highest = _range(model.engagement[rank], before.get(name), account, span_s)
-            rooms.append(model.rooms[rank])
-            low.append(lowest - _SLACK)
-            high.append(highest + _SLACK)
+    for name in after.rules:
+        rule, account = model.engagement[model.ranks[name]], before.get(name)
+        lowest, highest = _range(rule, account, swings.get(name), (begin_s, end_s))
+        rooms.append(model.rooms[model.ranks[name]])
+        low.append(lowest - _SLACK)
+        high.append(highest + _SLACK)
     rooms += fits.rooms
     low += fits.points
     high += fits.points
@@ -181,16 +155,20 @@ def _bounds(
 
 
 def _range(
-    rule: EngagementRule, before: RuleState | None, after: RuleState, span_s: tuple[float, float]
+    rule: EngagementRule, before: RuleState | None, swing: Swing | None, span_s: tuple[float, float]
 ) -> tuple[float, float]:
     """The least and the most that a rule is worth at any moment of the span."""
     begin, end = (decayed(rule, before, at_s) for at_s in span_s) if before else (0.0, 0.0)
     lowest, highest = min(begin, end), max(begin, end)
-    if before is None or after.paid > before.paid:
-        paid = after.paid - (before.paid if before else 0)
-        least, most = rule.points.range()
-        lowest += paid * min(least, 0.0)
-        highest += paid * max(most, 0.0)
+    if swing is not None:
+        won, lost, least, most = swing
+        lowest += lost
+        highest += won
+        # Where all points have one sign, values shrink between events, and the events' own are the extremes.
+        if not lost and begin >= 0:
+            highest = max(begin, most)
+        if not won and begin <= 0:
+            lowest = min(begin, least)
     lowest, highest = rule.between.of(lowest), rule.between.of(highest)
     # A rule that was never met is worth nothing, whatever its bounds.
     return (lowest, highest) if before else (min(lowest, 0.0), max(highest, 0.0))

@@ -13,8 +13,7 @@ from shared.events import Event
 from shared.scoring.life import Life, live
 from shared.scoring.model import Model
 from shared.scoring.moves import Line, Move, Stage
-from shared.scoring.skim import Chain, skim
-from shared.scoring.state import LeadState
+from shared.scoring.skim import skim
 from tests.scoring import small, worlds
 
 DAY = timedelta(days=1)
@@ -66,7 +65,7 @@ def facts(life: Life) -> tuple[object, ...]:
 def test_skimming_gives_every_step_that_living_gives(model: Model, events: list[Event], wait: int) -> None:
     """Same transitions at the same microsecond with the same numbers, for any model and history."""
     until = worlds.START + timedelta(days=60 + wait)
-    assert facts(skim(model, Chain(model, events, until), until)) == facts(live(model, events, until))
+    assert facts(skim(model, events, until)) == facts(live(model, events, until))
 
 
 def story(count: int) -> Sequence[Event]:
@@ -88,21 +87,21 @@ def test_a_quiet_life_is_not_looked_at_event_by_event(monkeypatch: pytest.Monkey
     met: list[Event] = []
     meet = Life.meet
 
-    def meet_and_tell(life: Life, event: Event, folded: LeadState | None = None) -> None:
+    def meet_and_tell(life: Life, event: Event) -> None:
         met.append(event)
-        meet(life, event, folded)
+        meet(life, event)
 
     monkeypatch.setattr(Life, "meet", meet_and_tell)
-    life = skim(model, Chain(model, events, small.NOW), small.NOW)
+    life = skim(model, events, small.NOW)
     assert [step.transition.stage for step in life.steps] == ["lead", "mql"]
     assert len(met) < 60
 
 
 def test_events_out_of_order_are_refused() -> None:
-    """A chain of states is folded in order of time; another order is a mistake of the caller."""
+    """A life is lived in order of time; another order is a mistake of the caller."""
     model = small.model(
         engagement=small.rule("look", "event: page.viewed, points: 1, limit: {times: 1, per: day}")
     )
     late = [small.event(1, "page.viewed", timedelta(0)), small.event(2, "page.viewed", 2 * DAY)]
     with pytest.raises(ValueError, match="comes too late"):
-        Chain(model, late, small.NOW).after(2)
+        skim(model, late, small.NOW)

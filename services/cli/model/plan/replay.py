@@ -24,10 +24,11 @@ from services.scorer.settle import Lead
 from shared.events import Event
 from shared.ids import LeadId, TransitionId
 from shared.scoring.fold import is_current, refold
+from shared.scoring.life import Life
 from shared.scoring.model import Model
 from shared.scoring.moves import StageName
 from shared.scoring.score import Standing, standing
-from shared.scoring.skim import Chain, skim
+from shared.scoring.skim import skim
 from shared.scoring.stages import Transition, decide
 from shared.scoring.state import LeadState
 
@@ -103,9 +104,9 @@ def replay(trial: Trial, lead: Lead, history: Sequence[Event]) -> Replayed:
 
     Raises RuntimeError if the stages of one of the models never rest.
     """
-    chains = _chains(trial, history)
-    before = _state(trial.active, lead, history, chains[0])
-    after = _state(trial.draft, lead, history, chains[1])
+    lives = [_live(trial, model, history) for model in (trial.active, trial.draft)]
+    before = _state(trial.active, lead, history, lives[0])
+    after = _state(trial.draft, lead, history, lives[1])
     numbers = standing(trial.draft, after, trial.now)
     moves = decide(
         trial.draft,
@@ -124,40 +125,28 @@ def replay(trial: Trial, lead: Lead, history: Sequence[Event]) -> Replayed:
         ),
         after=Place(stage=moves[-1].stage if moves else lead.ledger.stage, standing=numbers, state=after),
         burst=tuple(queue for move in moves for queue in _queues(trial, lead, history, (move, numbers))),
-        lived=(
-            _lived(trial, trial.active, lead, history, chains[0]),
-            _lived(trial, trial.draft, lead, history, chains[1]),
-        ),
+        lived=(_passed(trial, lead, history, lives[0]), _passed(trial, lead, history, lives[1])),
     )
 
 
-def _chains(trial: Trial, history: Sequence[Event]) -> tuple[Chain | None, Chain | None]:
-    """The states that a life goes through, if there are days to live; one chain for both if it can be."""
-    if not trial.days:
-        return None, None
-    first = Chain(trial.active, history, trial.now)
-    if trial.draft.fold_key == trial.active.fold_key:
-        return first, first
-    return first, Chain(trial.draft, history, trial.now)
+def _live(trial: Trial, model: Model, history: Sequence[Event]) -> Life | None:
+    """The lead's life under a model that was always in force; None where nobody asks for days."""
+    return skim(model, history, trial.now) if trial.days else None
 
 
-def _state(model: Model, lead: Lead, history: Sequence[Event], lived: Chain | None) -> LeadState:
-    """What is kept of the lead under this model: as stored, as just folded, or folded now."""
+def _state(model: Model, lead: Lead, history: Sequence[Event], life: Life | None) -> LeadState:
+    """What is kept of the lead under this model: as stored, as just lived, or folded now."""
     if is_current(model, lead.state):
         return lead.state
-    if lived and len(lived.events) == len(history):
-        return lived.after(len(history))
+    if life and life.state.events == len(history):
+        return life.state
     return refold(model, history)
 
 
-def _lived(
-    trial: Trial, model: Model, lead: Lead, history: Sequence[Event], lived: Chain | None
-) -> tuple[Passed, ...]:
-    """The transitions of the days looked at, under a model that was always in force."""
-    if lived is None:
-        return ()
+def _passed(trial: Trial, lead: Lead, history: Sequence[Event], life: Life | None) -> tuple[Passed, ...]:
+    """The transitions of the days looked at."""
     passed = []
-    for step in skim(model, lived, trial.now).steps:
+    for step in life.steps if life else ():
         day = (step.transition.at - trial.begin) // timedelta(days=1)
         if 0 <= day < trial.days:
             queues = _queues(trial, lead, history, (step.transition, step.standing))
