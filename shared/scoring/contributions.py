@@ -62,7 +62,7 @@ def contributions(
 ) -> tuple[Contribution, ...]:
     """The lines that add up to the score, largest first within each dimension, without those of 0 points.
 
-    values:  exact points of each term
+    values:  exact points of each rule of `terms.met`
     sums:    what they were added up and clamped to
     """
     shown = shown_of(model, sums)
@@ -84,10 +84,13 @@ def _parts(model: Model, terms: Terms, values: Sequence[float], sums: Sums) -> l
     """What each dimension is made of: rules, then what clamps took or gave."""
     parts: list[list[Part]] = [[] for _ in model.dimensions]
     sides = model.sides
-    sources: list[tuple[Source, RuleState | None]] = [*terms.met, *((rule, None) for rule in terms.fits)]
-    for room, exact, (rule, account) in zip(terms.rooms, values, sources, strict=True):
+    met, fits = terms.met, terms.fits
+    for room, rule, account, exact in zip(met.rooms, met.rules, terms.accounts, values, strict=True):
         if exact:
             parts[sides[room]].append((exact, rule, account))
+    for room, fit in zip(fits.rooms, fits.rules, strict=True):
+        if fit.points:
+            parts[sides[room]].append((fit.points, fit, None))
     for side, group, asked, granted in zip(
         sides, model.groups, sums.groups_asked, sums.groups_granted, strict=True
     ):

@@ -14,9 +14,7 @@ event of every lead asks, and three more looks in a month cost less than twenty 
 """
 
 import math
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import Final
 
 from shared.scoring.model import Model
@@ -27,7 +25,6 @@ from shared.scoring.stages import Situation, StageState, holds
 from shared.scoring.state import LeadState
 
 _US: Final = 1_000_000
-_MICROSECOND: Final = timedelta(microseconds=1)
 _HORIZON_US: Final = 200 * 365 * 86_400 * _US
 _MAX_STRETCHES: Final = 6
 _CRAWL_US: Final = 1_000
@@ -47,13 +44,13 @@ def next_change(model: Model, state: LeadState, stage: StageState, as_of: dateti
         return None
     outlook = _Outlook(model, state, as_of)
     present, end = outlook.view(0), outlook.view(math.inf)
-    ever = outlook.bounds(present, end)
+    now, ever = outlook.between(present, present), outlook.between(present, end)
     moments: list[datetime] = []
     undecided: list[Move] = []
     for move in ways:
-        if outlook.holds(move, ever) is False:
+        if holds(model, move, ever) is False:
             continue
-        if outlook.holds(move, (present.shown, present.shown)):
+        if holds(model, move, now):
             moments.append(_opens(move, stage, as_of))
         else:
             undecided.append(move)
@@ -81,58 +78,53 @@ def is_quiet(
     that will look again at the second moment anyway.
     Raises ValueError if the state was folded under other rules.
     """
-    as_of, until = span
-    ways = [move for move in model.ways[stage.stage] if _opens(move, stage, as_of) < until]
+    ways = model.ways[stage.stage]
     if not ways:
         return True
+    as_of, until = span
+    held_until = stage.held_until
+    if as_of >= until or (held_until is not None and held_until >= until):
+        return True
     outlook = _Outlook(model, state, as_of)
-    start = outlook.view(0, numbers.shown if numbers else None)
-    return outlook.quiet(ways, start, outlook.view((until - as_of) / _MICROSECOND))
+    start = outlook.view(0)
+    if numbers is not None:
+        start.update(numbers.shown)
+    situation = outlook.between(start, outlook.view((until - as_of).total_seconds()))
+    stayed = until - stage.since
+    return not any(move.wait < stayed and holds(model, move, situation) is not False for move in ways)
 
 
 def _opens(move: Move, stage: StageState, as_of: datetime) -> datetime:
     """When the wait for this move is over."""
-    opens = stage.since + timedelta(seconds=move.after_s) if move.after_s else stage.since
-    if stage.held_until is not None and stage.held_until > opens:
-        opens = stage.held_until
-    return max(opens, as_of)
+    opens = stage.since + move.wait
+    return max(opens, stage.held_until or opens, as_of)
 
 
-class _Shown(dict[str, int]):
-    """What is shown, worked out when the first of its numbers is asked for.
+class _View(dict[str, int]):
+    """What is shown of the lead at one moment, or at a bound: worked out when the first number is asked for.
 
     Most lines are decided by one of two bounds, or by the profile: the other bound is never worked out.
     """
 
-    __slots__ = ("_work_out",)
+    __slots__ = ("_at_s", "_exact", "_outlook")
 
-    def __init__(self, work_out: Callable[[], Shown]) -> None:
-        super().__init__()
-        self._work_out = work_out
-
-    def __missing__(self, name: str) -> int:
-        shown = self._work_out()
-        self.update(shown)
-        return shown[name]
-
-
-class _View:
-    """The lead at one moment: exact points of each term, and what is shown then."""
-
-    __slots__ = ("_at_s", "_outlook", "_values", "shown")
-
-    def __init__(self, outlook: "_Outlook", at_s: float, shown: Shown | None) -> None:
+    def __init__(self, outlook: "_Outlook", at_s: float, exact: list[float] | None = None) -> None:
         self._outlook = outlook
         self._at_s = at_s
-        self._values: list[float] | None = None
-        self.shown = _Shown(lambda: outlook.shown(self.values)) if shown is None else shown
+        self._exact = exact
 
     @property
-    def values(self) -> list[float]:
-        """Worked out when asked for, and once."""
-        if self._values is None:
-            self._values = self._outlook.terms.at(self._at_s)
-        return self._values
+    def exact(self) -> list[float]:
+        """Exact points of each term."""
+        if self._exact is None:
+            self._exact = self._outlook.terms.at(self._at_s)
+        return self._exact
+
+    def __missing__(self, name: str) -> int:
+        outlook = self._outlook
+        shown = shown_of(outlook.model, sums_of(outlook.model, outlook.terms, self.exact))
+        self.update(shown)
+        return shown[name]
 
 
 class _Outlook:
@@ -141,60 +133,67 @@ class _Outlook:
     falls:  no rule is worth less than nothing, so that time alone only takes points away
     """
 
+    __slots__ = ("_terms", "falls", "model", "now_s", "profile", "state")
+
     def __init__(self, model: Model, state: LeadState, as_of: datetime) -> None:
         self.model = model
         self.state = state
         self.profile = model.person.of(state.attributes).profile
         self.now_s = moment_s(model, state, as_of)
-        self.falls = all(account.value >= 0 for account in state.rules.values())
+        self.falls = _falls(state)
+        self._terms: Terms | None = None
 
-    @cached_property
+    @property
     def terms(self) -> Terms:
         """The rules that concern this lead."""
-        return terms_of(self.model, self.state)
+        if self._terms is None:
+            self._terms = terms_of(self.model, self.state)
+        return self._terms
 
-    def view(self, ahead_us: float, shown: Shown | None = None) -> _View:
-        """The lead so many microseconds from now; `shown` if it is known already."""
-        return _View(self, self.now_s + ahead_us / _US, shown)
+    def view(self, ahead_s: float) -> _View:
+        """The lead so many seconds from now."""
+        return _View(self, self.now_s + ahead_s)
 
-    def shown(self, values: list[float]) -> Shown:
-        """What is shown for these exact points of the terms."""
-        return shown_of(self.model, sums_of(self.model, self.terms.rooms, values))
+    def between(self, start: _View, end: _View) -> Situation:
+        """What lines are judged by from here to there: the least and the most that is shown."""
+        return Situation(bounds=self._bounds(start, end), profile=self.profile)
 
-    def bounds(self, start: _View, end: _View) -> tuple[Shown, Shown]:
-        """The least and the most that is shown at any moment from here to there."""
+    def _bounds(self, start: _View, end: _View) -> tuple[Shown, Shown]:
         if self.falls:
-            return end.shown, start.shown
-        low = list(map(min, start.values, end.values))
-        high = list(map(max, start.values, end.values))
-        if high == end.values:
-            return start.shown, end.shown
-        return _Shown(lambda: self.shown(low)), _Shown(lambda: self.shown(high))
-
-    def holds(self, move: Move, bounds: tuple[Shown, Shown]) -> bool | None:
-        """Whether the move's line holds everywhere within these bounds, nowhere, or somewhere (None)."""
-        return holds(self.model, move, Situation(bounds=bounds, profile=self.profile))
+            return end, start
+        low = list(map(min, start.exact, end.exact))
+        high = list(map(max, start.exact, end.exact))
+        if high == end.exact:
+            return start, end
+        return _View(self, math.nan, low), _View(self, math.nan, high)
 
     def quiet(self, moves: list[Move], start: _View, end: _View) -> bool:
         """Whether none of these moves can hold from here to there."""
-        situation = Situation(bounds=self.bounds(start, end), profile=self.profile)
+        situation = self.between(start, end)
         for move in moves:  # noqa: SIM110 - all() with a generator costs as much as a line
             if holds(self.model, move, situation) is not False:
                 return False
         return True
 
 
+def _falls(state: LeadState) -> bool:
+    for account in state.rules.values():  # noqa: SIM110 - see above
+        if account.value < 0:
+            return False
+    return True
+
+
 def _first_change_us(outlook: _Outlook, moves: list[Move], end: _View) -> int | None:
     """Microseconds until one of these, none of which holds now, might hold; None if none ever will."""
     quiet_us = 0
     for _ in range(_MAX_STRETCHES):
-        start = outlook.view(quiet_us)
+        start = outlook.view(quiet_us / _US)
         if outlook.quiet(moves, start, end):
             return None
         proven_us, doubtful_us = _quiet_stretch_us(outlook, moves, start, quiet_us)
         if proven_us >= _HORIZON_US:
             return None
-        doubtful = outlook.view(quiet_us + doubtful_us)
+        doubtful = outlook.view((quiet_us + doubtful_us) / _US)
         quiet_us += proven_us
         if proven_us < _CRAWL_US or not outlook.quiet(moves, doubtful, doubtful):
             return quiet_us + 1
@@ -204,11 +203,11 @@ def _first_change_us(outlook: _Outlook, moves: list[Move], end: _View) -> int | 
 def _quiet_stretch_us(outlook: _Outlook, moves: list[Move], start: _View, start_us: int) -> tuple[int, int]:
     """How long from here on it is proven to be quiet, and a little longer, where it is not proven."""
     proven, doubtful = 0, _EXACT_US
-    while doubtful < _HORIZON_US and outlook.quiet(moves, start, outlook.view(start_us + doubtful)):
+    while doubtful < _HORIZON_US and outlook.quiet(moves, start, outlook.view((start_us + doubtful) / _US)):
         proven, doubtful = doubtful, doubtful * 4
     while doubtful - proven > (proven >> 8 if proven > _EXACT_US else 1):
         middle = (proven + doubtful) // 2
-        if outlook.quiet(moves, start, outlook.view(start_us + middle)):
+        if outlook.quiet(moves, start, outlook.view((start_us + middle) / _US)):
             proven = middle
         else:
             doubtful = middle

@@ -39,6 +39,8 @@ class Life:
     at:     the moment it has lived until
     known:  it has an e-mail address or a user id
     steps:  every transition so far, in order
+
+    `_numbers` are those of this state at this moment, while they are known.
     """
 
     model: Model
@@ -47,6 +49,7 @@ class Life:
     state: LeadState = EMPTY
     known: bool = False
     steps: list[Step] = field(default_factory=list)
+    _numbers: Standing | None = field(default=None, repr=False)
 
     @classmethod
     def begin(cls, model: Model, at: datetime) -> "Life":
@@ -62,11 +65,10 @@ class Life:
         """
         if self.state.events:
             self.wait(event.occurred_at)
-        self.at = max(self.at, event.occurred_at)
         folded = fold(self.model, self.state, event)
         if folded is None:
             raise ValueError(f"event {event.event_id} comes too late: a life is lived in order")
-        self.state = folded
+        self.state, self.at, self._numbers = folded, max(self.at, event.occurred_at), None
         self.known = self.known or bool(event.email or event.user_id)
         self._judge(event)
 
@@ -74,20 +76,28 @@ class Life:
         """Live until this moment, included, without events: look whenever the engine asked to."""
         if until < self.at:
             return
-        if not is_quiet(self.model, self.state, self.ledger, (self.at, until + _MICROSECOND)):
+        span = (self.at, until + _MICROSECOND)
+        if not is_quiet(self.model, self.state, self.ledger, span, self._numbers):
             self._look_when_due(until)
-        self.at = until
+        if until > self.at:
+            self.at, self._numbers = until, None
+
+    def pass_over(self, state: LeadState, until: datetime) -> None:
+        """Be at a later moment, in the state after the events until then: nothing moves before, that is proven."""
+        self.state, self.at, self._numbers = state, until, None
 
     def standing(self) -> Standing:
         """The numbers at the moment it has lived until."""
-        return standing(self.model, self.state, self.at)
+        if self._numbers is None:
+            self._numbers = standing(self.model, self.state, self.at)
+        return self._numbers
 
     def _look_when_due(self, until: datetime) -> None:
         for _ in range(_MOST_LOOKS):
             due = next_change(self.model, self.state, self.ledger, self.at)
             if due is None or due > until:
                 return
-            self.at = due
+            self.at, self._numbers = due, None
             self._judge(None)
         raise RuntimeError(f"more than {_MOST_LOOKS} looks between two events: the model's stages never rest")
 
@@ -104,8 +114,9 @@ class Life:
             event=event,
             now=self.at,
         )
-        self.ledger = after(self.ledger, moves)
-        self.steps += [Step(transition=move, standing=numbers) for move in moves]
+        if moves:
+            self.ledger = after(self.ledger, moves)
+            self.steps += [Step(transition=move, standing=numbers) for move in moves]
 
 
 def live(model: Model, events: Iterable[Event], until: datetime) -> Life:

@@ -13,6 +13,7 @@ from typing import Any, Final, Generic, TypeVar
 
 Subject = TypeVar("Subject")
 Answer = TypeVar("Answer")
+Key = tuple[Any, ...]
 
 MAX_KEPT: Final = 2_000
 MAX_TEXT_CHARS: Final = 200
@@ -20,34 +21,24 @@ _MAX_INT: Final = 2**63
 
 
 class Memo(Generic[Subject, Answer]):
-    """A pure function of a subject, remembered.
+    """A pure function of a subject, remembered by a key.
 
-    It is right as long as `find` looks at nothing but what `getters` fetch. Values that Python holds for
-    equal, but conditions do not (1, 1.0, True; 0.0 and -0.0), are told apart by the key. Lists, mappings,
-    long texts and whatever else may be large or may change are never part of a key: `find` is asked each
-    time. It is small: when `MAX_KEPT` answers are kept, it forgets them all and begins anew.
+    It is right as long as `find` gives equal answers for subjects with equal keys; where the key is None,
+    `find` is asked each time. It is small: when `MAX_KEPT` answers are kept, it forgets them and begins anew.
     """
 
-    __slots__ = ("_find", "_getters", "_kept")
+    __slots__ = ("_find", "_kept", "_key")
 
-    def __init__(
-        self, getters: Sequence[Callable[[Subject], Any]], find: Callable[[Subject], Answer]
-    ) -> None:
-        self._getters = tuple(getters)
+    def __init__(self, key: Callable[[Subject], Key | None], find: Callable[[Subject], Answer]) -> None:
+        self._key = key
         self._find = find
-        self._kept: dict[tuple[Any, ...], Answer] = {}
+        self._kept: dict[Key, Answer] = {}
 
     def of(self, subject: Subject) -> Answer:
         """What `find` says about the subject."""
-        values = []
-        for get in self._getters:
-            value = get(subject)
-            if value is not None and (type(value) is not str or len(value) > MAX_TEXT_CHARS):
-                value = _distinct(value)
-                if value is None:
-                    return self._find(subject)
-            values.append(value)
-        key = tuple(values)
+        key = self._key(subject)
+        if key is None:
+            return self._find(subject)
         answer = self._kept.get(key)
         if answer is None:
             answer = self._find(subject)
@@ -55,6 +46,28 @@ class Memo(Generic[Subject, Answer]):
                 self._kept.clear()
             self._kept[key] = answer
         return answer
+
+
+def values_key(getters: Sequence[Callable[[Subject], Any]]) -> Callable[[Subject], Key | None]:
+    """The key for functions that look at nothing of a subject but what these getters fetch.
+
+    Values that Python holds for equal but conditions do not (1, 1.0 and True; 0.0 and -0.0) are told apart.
+    Lists, mappings, long texts and whatever else may be large or may change are never part of a key: it
+    is None then.
+    """
+
+    def key(subject: Subject) -> Key | None:
+        values = []
+        for get in getters:
+            value = get(subject)
+            if value is not None and (type(value) is not str or len(value) > MAX_TEXT_CHARS):
+                value = _distinct(value)
+                if value is None:
+                    return None
+            values.append(value)
+        return tuple(values)
+
+    return key
 
 
 def _distinct(value: Any) -> tuple[type, int | str] | None:

@@ -8,7 +8,7 @@ Numbers are points unless their name carries a unit.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, NamedTuple
@@ -26,7 +26,7 @@ from shared.scoring.conditions import (
 )
 from shared.scoring.digest import digest
 from shared.scoring.fields import event_getter, profile_getter
-from shared.scoring.memo import Latest, Memo
+from shared.scoring.memo import Latest, Memo, values_key
 from shared.scoring.moves import STAGE_NAMES, Grades, Move, Stage, StageName
 from shared.scoring.state import Attribute, profile_of
 
@@ -221,16 +221,28 @@ class FitRule:
         object.__setattr__(self, "holds", on_profile(self.when))
 
 
+class Met(NamedTuple):
+    """Engagement rules that somebody has met, in the model's order.
+
+    rooms:   positions in `model.groups` that they pay into
+    slopes:  their half-lives in seconds, None for none, and the bounds of what they can be worth
+    """
+
+    rules: tuple[EngagementRule, ...]
+    rooms: tuple[int, ...]
+    slopes: tuple[tuple[float | None, float, float], ...]
+
+
 class Fits(NamedTuple):
     """The fit rules that hold for somebody, in the model's order.
 
-    rooms:   positions in `model.groups` that they pay into
-    points:  what they pay
+    rooms:  positions in `model.groups` that they pay into
+    asked:  for each group of the model the sum of what they pay
     """
 
     rules: tuple[FitRule, ...]
     rooms: tuple[int, ...]
-    points: tuple[float, ...]
+    asked: tuple[float, ...]
 
 
 class Person(NamedTuple):
@@ -261,8 +273,9 @@ class Model:
     moves:     the ways out of every stage there is; `ways` those that score and time may go, `causes` the
                names of the events that may go the others
     room_of:   group → its position in `groups`
-    ranks:     engagement rule → its position in `engagement`, and `rooms` the position of its group
+    met:       ids of engagement rules, in any order → those rules, in the model's order
     sides:     for each group the position of its dimension in `dimensions`
+    scales:    id and weight of each dimension
     clamped:   position, lowest and highest of the groups that have bounds, then the same of the dimensions
     fold_key:  names what a folded state depends on; a state folded under another key must be refolded
     """
@@ -277,8 +290,8 @@ class Model:
     payments: Mapping[str, Memo[Event, Payment]] = field(init=False, repr=False, compare=False)
     person: Latest[Mapping[str, Attribute], Person] = field(init=False, repr=False, compare=False)
     room_of: Mapping[str, int] = field(init=False, repr=False, compare=False)
-    ranks: Mapping[str, int] = field(init=False, repr=False, compare=False)
-    rooms: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    met: Memo[Iterable[str], Met] = field(init=False, repr=False, compare=False)
+    scales: tuple[tuple[str, float], ...] = field(init=False, repr=False, compare=False)
     sides: tuple[int, ...] = field(init=False, repr=False, compare=False)
     clamped: tuple[Bounds, Bounds] = field(init=False, repr=False, compare=False)
     moves: Mapping[StageName, tuple[Move, ...]] = field(init=False, repr=False, compare=False)
@@ -294,8 +307,8 @@ class Model:
             "payments": _payments(self.engagement),
             "person": _person(_holding(self.fit, room_of)),
             "room_of": room_of,
-            "ranks": {rule.id: position for position, rule in enumerate(self.engagement)},
-            "rooms": tuple(room_of.get(rule.group, 0) for rule in self.engagement),
+            "met": _met(self.engagement, room_of),
+            "scales": tuple((dimension.id, dimension.weight) for dimension in self.dimensions),
             "sides": _sides(self.groups, self.dimensions),
             "clamped": (
                 _clamped([group.between for group in self.groups]),
@@ -341,11 +354,23 @@ def _payment(name: str, rules: tuple[EngagementRule, ...]) -> Memo[Event, Paymen
         )
 
     getters = [event_getter(path) for path in sorted(frozenset[str]().union(*fields))]
-    return Memo([getter for getter in getters if getter], find)
+    return Memo(values_key([getter for getter in getters if getter]), find)
 
 
 def _names(occurrence: Occurrence, name: str) -> bool:
     return not occurrence.names or name in occurrence.names
+
+
+def _met(rules: tuple[EngagementRule, ...], room_of: Mapping[str, int]) -> Memo[Iterable[str], Met]:
+    """The rules of these ids: whose accounts a lead has decides about their order."""
+
+    def find(ids: Iterable[str]) -> Met:
+        wanted = frozenset(ids)
+        met = tuple(rule for rule in rules if rule.id in wanted)
+        slopes = tuple((rule.half_life_s, rule.between.lowest, rule.between.highest) for rule in met)
+        return Met(met, tuple(room_of[rule.group] for rule in met), slopes)
+
+    return Memo(tuple, find)
 
 
 def _holding(rules: tuple[FitRule, ...], room_of: Mapping[str, int]) -> Memo[Mapping[str, Any], Fits]:
@@ -353,11 +378,18 @@ def _holding(rules: tuple[FitRule, ...], room_of: Mapping[str, int]) -> Memo[Map
     fields = frozenset[str]().union(*(fields_of(rule.when) for rule in rules))
 
     def find(profile: Mapping[str, Any]) -> Fits:
-        held = tuple(rule for rule in rules if rule.holds(profile))
-        rooms = tuple(room_of[rule.group] for rule in held)
-        return Fits(held, rooms, tuple(rule.points for rule in held))
+        return fits_of(tuple(rule for rule in rules if rule.holds(profile)), room_of)
 
-    return Memo([profile_getter(path) for path in sorted(fields)], find)
+    return Memo(values_key([profile_getter(path) for path in sorted(fields)]), find)
+
+
+def fits_of(rules: tuple[FitRule, ...], room_of: Mapping[str, int]) -> Fits:
+    """These fit rules, and what they pay."""
+    rooms = tuple(room_of[rule.group] for rule in rules)
+    asked = [0.0] * len(room_of)
+    for room, rule in zip(rooms, rules, strict=True):
+        asked[room] += rule.points
+    return Fits(rules, rooms, tuple(asked))
 
 
 def _person(holding: Memo[Mapping[str, Any], Fits]) -> Latest[Mapping[str, Attribute], Person]:

@@ -9,6 +9,7 @@ between it changes". That way decide() and next_change() can never disagree abou
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final, Literal, get_args
 
 from shared.scoring.conditions import ALWAYS, Condition, Predicate, on_profile
@@ -115,6 +116,7 @@ class Move:
     after_s:  seconds in the present stage before this move is allowed
     event:    names of events that cause it; empty: the score or time does
     event_is: the rest of what the event must be; `event_when` is the condition it was made from
+    wait:     `after_s` to add to a time
     unless:   lines that forbid it: what would make the lead leave the new stage at once
     text:     the move in words, for the ledger
     place:    where in the model file it stands, for the linter
@@ -130,6 +132,10 @@ class Move:
     event_when: Condition = ALWAYS
     unless: tuple[Line, ...] = ()
     place: tuple[str | int, ...] = field(default=(), repr=False, compare=False)
+    wait: timedelta = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "wait", timedelta(seconds=self.after_s))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

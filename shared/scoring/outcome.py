@@ -96,7 +96,13 @@ class Outcome:
         """What would have moved the lead up, the easiest first."""
         found = nearest(self.model, self.life.state, self.life.ledger, self.now)
         return [
-            {"rule": each.rule, "stage": each.stage, "times": each.times, "score": each.total}
+            {
+                "rule": each.rule,
+                "kind": each.kind,
+                "stage": each.stage,
+                "times": each.times,
+                "score": each.total,
+            }
             for each in found
         ]
 

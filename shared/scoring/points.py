@@ -4,15 +4,18 @@ In: a model, and what is kept of a lead. Out: `Terms` (who pays, into which grou
 `Shown`, in whole points.
 Refuses nothing. One function does the sums for every caller, always in the model's order, so that the
 live score, its receipts and the forecast of the next crossing agree to the last bit.
+
+It runs for every event of every lead: `zip` goes without `strict` here, which costs more than a round of the
+loop (B905). What is zipped was made together, a few lines above or in the model.
 """
 
-import math
 from collections.abc import Mapping, Sequence
+from math import exp2, floor
 from typing import Final
 
 import msgspec
 
-from shared.scoring.model import UNBOUNDED, Bounds, EngagementRule, FitRule, Fits, Model
+from shared.scoring.model import Bounds, EngagementRule, Fits, Met, Model
 from shared.scoring.moves import SCORE, Shown
 from shared.scoring.state import LeadState, RuleState
 
@@ -26,43 +29,43 @@ _HALF: Final = 0.5 + 0.5e-6
 class Terms(msgspec.Struct, frozen=True):
     """The rules that have something to say about one lead, in the model's order.
 
-    met:     engagement rules that were ever met, each with its account
-    fits:    fit rules that hold
-    rooms:   positions in `model.groups` that these pay into, first of `met`, then of `fits`
-    points:  what the fit rules pay
+    met:   engagement rules that were ever met, and `accounts` what is kept of each
+    fits:  fit rules that hold
     """
 
-    met: Sequence[tuple[EngagementRule, RuleState]]
-    fits: tuple[FitRule, ...]
-    rooms: Sequence[int]
-    points: tuple[float, ...]
+    met: Met
+    accounts: list[RuleState]
+    fits: Fits
 
     def at(self, at_s: float) -> list[float]:
-        """Exact points of each term at this moment (seconds since 1970), not before its latest event."""
+        """Exact points of each rule of `met` at this moment (s since 1970), at the last event or later."""
         values = []
-        for rule, account in self.met:
+        for (half_life_s, lowest, highest), account in zip(self.met.slopes, self.accounts):  # noqa: B905
             points = account.value
-            if rule.half_life_s is not None:
-                points *= math.exp2((account.at_s - at_s) / rule.half_life_s)
-            values.append(points if rule.between is UNBOUNDED else rule.between.of(points))
-        values += self.points
+            if half_life_s is not None:
+                points *= exp2((account.at_s - at_s) / half_life_s)
+            if points < lowest:
+                points = lowest
+            elif points > highest:
+                points = highest
+            values.append(points)
         return values
 
 
 class Sums(msgspec.Struct, frozen=True):
     """Exact points on the way up, in the model's order: `asked` before a clamp, `granted` after it."""
 
-    groups_asked: Sequence[float]
-    groups_granted: Sequence[float]
-    dimensions_asked: Sequence[float]
-    dimensions_granted: Sequence[float]
+    groups_asked: list[float]
+    groups_granted: list[float]
+    dimensions_asked: list[float]
+    dimensions_granted: list[float]
 
 
 def decayed(rule: EngagementRule, account: RuleState, at_s: float) -> float:
     """What is left of a rule's paid points at this moment, before the rule's own bounds."""
     if rule.half_life_s is None:
         return account.value
-    return account.value * math.exp2((account.at_s - at_s) / rule.half_life_s)
+    return account.value * exp2((account.at_s - at_s) / rule.half_life_s)
 
 
 def terms_of(model: Model, state: LeadState) -> Terms:
@@ -72,25 +75,19 @@ def terms_of(model: Model, state: LeadState) -> Terms:
 
 def terms_with(model: Model, accounts: Mapping[str, RuleState], fits: Fits) -> Terms:
     """The rules that concern somebody with these accounts, for whom these fit rules hold."""
-    rules, rooms = model.engagement, model.rooms
-    ranks = sorted(map(model.ranks.__getitem__, accounts))
-    return Terms(
-        [(rule := rules[rank], accounts[rule.id]) for rank in ranks],
-        fits.rules,
-        [*[rooms[rank] for rank in ranks], *fits.rooms],
-        fits.points,
-    )
+    met = model.met.of(accounts)
+    return Terms(met, [accounts[rule.id] for rule in met.rules], fits)
 
 
-def sums_of(model: Model, rooms: Sequence[int], values: Sequence[float]) -> Sums:
-    """Groups and dimensions from exact points, each paid into its group."""
+def sums_of(model: Model, terms: Terms, values: Sequence[float]) -> Sums:
+    """Groups and dimensions from exact points: those of fit rules, and these of each rule of `terms.met`."""
     group_bounds, dimension_bounds = model.clamped
-    asked = [0.0] * len(model.groups)
-    for room, points in zip(rooms, values, strict=True):
+    asked = list(terms.fits.asked)
+    for room, points in zip(terms.met.rooms, values):  # noqa: B905
         asked[room] += points
     granted = _within(group_bounds, asked)
-    sides = [0.0] * len(model.dimensions)
-    for side, points in zip(model.sides, granted, strict=True):
+    sides = [0.0] * len(model.scales)
+    for side, points in zip(model.sides, granted):  # noqa: B905
         sides[side] += points
     return Sums(asked, granted, sides, _within(dimension_bounds, sides))
 
@@ -109,20 +106,21 @@ def _within(bounds: Bounds, asked: list[float]) -> list[float]:
 
 def shown_of(model: Model, sums: Sums) -> dict[str, int]:
     """What is shown for these sums: each dimension, and "score"."""
-    shown = {
-        dimension.id: whole(exact)
-        for dimension, exact in zip(model.dimensions, sums.dimensions_granted, strict=True)
-    }
-    total = whole(weighted(model, shown))
+    shown = {}
+    score = 0.0
+    for (name, weight), exact in zip(model.scales, sums.dimensions_granted):  # noqa: B905
+        shown[name] = points = whole(exact)
+        score += weight * points
+    total = whole(score)
     shown[SCORE] = LOWEST if total < LOWEST else min(total, HIGHEST)
     return shown
 
 
 def weighted(model: Model, shown: Shown) -> float:
     """The score before rounding and its own bounds, from the shown dimensions."""
-    return sum([dimension.weight * shown[dimension.id] for dimension in model.dimensions])
+    return sum([weight * shown[name] for name, weight in model.scales])
 
 
 def whole(points: float) -> int:
     """Rounded half up, where whatever lies less than half a millionth below a half is a half."""
-    return math.floor(points + _HALF)
+    return floor(points + _HALF)

@@ -61,14 +61,14 @@ def standing(model: Model, state: LeadState, as_of: datetime) -> Standing:
 
     Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
     """
-    at_s = moment_s(model, state, as_of)
+    at_s, as_of = _moment(model, state, as_of)
     terms = terms_of(model, state)
-    shown = shown_of(model, sums_of(model, terms.rooms, terms.at(at_s)))
+    shown = shown_of(model, sums_of(model, terms, terms.at(at_s)))
     return Standing(
         total=shown.pop(SCORE),
         dimensions=shown,
         grade=model.grades.of(shown["fit"], shown["engagement"]),
-        as_of=_moment(as_of, at_s),
+        as_of=as_of,
     )
 
 
@@ -77,16 +77,16 @@ def evaluate(model: Model, state: LeadState, as_of: datetime) -> Score:
 
     Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
     """
-    at_s = moment_s(model, state, as_of)
+    at_s, as_of = _moment(model, state, as_of)
     terms = terms_of(model, state)
     values = terms.at(at_s)
-    sums = sums_of(model, terms.rooms, values)
+    sums = sums_of(model, terms, values)
     shown = shown_of(model, sums)
     return Score(
         total=shown.pop(SCORE),
         dimensions=shown,
         grade=model.grades.of(shown["fit"], shown["engagement"]),
-        as_of=_moment(as_of, at_s),
+        as_of=as_of,
         contributions=contributions(model, terms, values, sums),
     )
 
@@ -105,9 +105,13 @@ def moment_s(model: Model, state: LeadState, as_of: datetime) -> float:
         raise ValueError(
             f"state folded under rules {state.fold_key}, scored under {model.fold_key}: refold the lead first"
         )
-    return max(as_of.timestamp(), state.last_s) if state.events else as_of.timestamp()
+    at_s = as_of.timestamp()
+    return state.last_s if state.events and state.last_s > at_s else at_s
 
 
-def _moment(as_of: datetime, at_s: float) -> datetime:
-    """The moment that was evaluated, in UTC."""
-    return as_of if as_of.tzinfo is UTC and as_of.timestamp() == at_s else datetime.fromtimestamp(at_s, UTC)
+def _moment(model: Model, state: LeadState, as_of: datetime) -> tuple[float, datetime]:
+    """The moment to evaluate at, in seconds since 1970 and in UTC."""
+    at_s = moment_s(model, state, as_of)
+    if at_s == state.last_s and at_s != as_of.timestamp():
+        as_of = datetime.fromtimestamp(at_s, UTC)
+    return at_s, as_of.astimezone(UTC)

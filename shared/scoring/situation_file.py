@@ -95,12 +95,10 @@ def _event_mistakes(event: EventShape, path: Path, now: datetime) -> Iterator[tu
     if (event.age is None) is (event.at is None):
         yield path, _AGE_OR_AT
         return
-    last = _first(event, now) + (event.times - 1) * event.every
-    if last > now:
-        yield (
-            path,
-            f"happens at {last.isoformat()}, after now, {now.isoformat()}. Make it older, or now later",
-        )
+    first = _first(event, now)
+    if (event.times - 1) * event.every > now - first:
+        ends = "the last of them " if event.times > 1 else ""
+        yield path, f"{ends}happens after now, {now.isoformat()}. Make it older, or now later"
 
 
 def _expect_mistakes(expect: ExpectShape, path: Path, model: Model) -> Iterator[tuple[Path, str]]:

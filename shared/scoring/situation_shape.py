@@ -7,7 +7,7 @@ shared/scoring/situation_file.py.
 
 import re
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
@@ -20,7 +20,9 @@ from shared.scoring.stages import Cause
 
 UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 NEVER: Final = "never"
-_AGE: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smhdw])")
+_MOST_YEARS: Final = 100
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200
+_AGE: Final = re.compile(r"([0-9]{1,10}(?:\.[0-9]{1,3})?)([smhdw])")
 _SPAN: Final = re.compile(r"[0-9]{1,9}[smhdw]")
 
 
@@ -31,7 +33,10 @@ def _age(value: object) -> timedelta:
         raise ValueError(
             "expected a span of time in seconds, minutes, hours, days or weeks, such as 2d or 1.5h"
         )
-    return timedelta(seconds=float(found[1]) * UNITS_S[found[2]])
+    seconds = float(found[1]) * UNITS_S[found[2]]
+    if seconds > _MOST_YEARS * 365 * UNITS_S["d"]:
+        raise ValueError(f"longer than {_MOST_YEARS} years. Use a shorter time")
+    return timedelta(seconds=seconds)
 
 
 def _moment(value: object) -> datetime:
@@ -39,6 +44,8 @@ def _moment(value: object) -> datetime:
     moment = as_date(value)
     if moment is None:
         raise ValueError("expected a date or a time such as 2026-11-23T12:00:00Z")
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(f"expected a year from {_FIRST_YEAR} to {_LAST_YEAR}")
     return moment
 
 
@@ -162,6 +169,7 @@ class NearestShape(Shape):
     """
 
     rule: EventName
+    kind: Literal["engagement", "fit", "event"] | None = None
     stage: StageName | None = None
     times: int | None = None
     score: int | None = None

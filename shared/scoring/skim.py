@@ -12,7 +12,7 @@ of n folds and n looks (measured: docs/benchmarks.md, `make bench-plan`).
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from shared.events import Event
@@ -40,13 +40,12 @@ def skim(model: Model, events: Sequence[Event], until: datetime) -> Life:
     position = next((n for n, event in enumerate(lived) if event.email or event.user_id), len(lived))
     if position:
         # Nobody moves while nobody knows who it is.
-        life.state, _ = _folded(model, life.state, lived[:position])
-        life.at = lived[position - 1].occurred_at
+        state, _ = _folded(model, life.state, lived[:position])
+        life.pass_over(state, lived[position - 1].occurred_at)
     if position < len(lived):
         life.meet(lived[position])
     if not _Skimmer(life, lived, until).reaches_the_end(position + 1):
         life.wait(until)
-    life.at = until
     return life
 
 
@@ -76,10 +75,9 @@ class _Skimmer:
         while position < count:
             end = self._next_mark(position, min(position + stride, count))
             if end > position and (state := self._quiet(position, end)):
-                life.state = state
+                life.pass_over(state, self._last(end))
                 if end == count:
                     return True
-                life.at = self._events[end - 1].occurred_at
                 position, stride = end, 2 * (end - position)
             elif end - position > 1:
                 stride = (end - position) // 2
@@ -87,6 +85,10 @@ class _Skimmer:
                 life.meet(self._events[position])
                 position, stride = position + 1, 2
         return False
+
+    def _last(self, end: int) -> datetime:
+        """The moment until which a stretch lasts: its last event, or where the life is to end."""
+        return self._until if end == len(self._events) else self._events[end - 1].occurred_at
 
     def _next_mark(self, position: int, end: int) -> int:
         """The next event that has to be met: it may move the stage by itself, or tells who the person is."""
@@ -103,7 +105,7 @@ class _Skimmer:
     def _quiet(self, position: int, end: int) -> LeadState | None:
         """The state after these events, if nothing can move from where the life stands until after them."""
         life = self._life
-        last = self._until if end == len(self._events) else self._events[end - 1].occurred_at
+        last = self._last(end)
         state, swings = _folded(life.model, life.state, self._events[position:end])
         ways = [move for move in life.model.ways[life.ledger.stage] if _opens(move, life.ledger) <= last]
         if not ways:
@@ -127,7 +129,7 @@ def _is_news(event: Event, known: Mapping[str, Attribute]) -> bool:
 
 def _opens(move: Move, ledger: StageState) -> datetime:
     """When the wait for this move is over."""
-    opens = ledger.since + timedelta(seconds=move.after_s)
+    opens = ledger.since + move.wait
     return max(opens, ledger.held_until) if ledger.held_until else opens
 
 

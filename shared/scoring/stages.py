@@ -14,7 +14,7 @@ Precedence, in words:
 """
 
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Literal, cast
 
 import msgspec
@@ -161,17 +161,17 @@ def merge_transition(surviving: StageState, other: StageState, *, now: datetime)
 
 def allowed(move: Move, since: datetime, now: datetime) -> bool:
     """Whether the lead has been in its stage long enough for this move."""
-    return now - since >= timedelta(seconds=move.after_s) if move.after_s else now >= since
+    return now - since >= move.wait
 
 
 def holds(model: Model, move: Move, situation: Situation) -> bool | None:
     """Whether the move's line holds and nothing forbids it; None: for some scores within the bounds."""
     answer = truth(move.line, model.grades, situation.bounds, situation.profile)
-    for line in move.unless:
-        if answer is False:
-            return False
+    for line in move.unless if answer is not False else ():
         forbidden = truth(line, model.grades, situation.bounds, situation.profile)
-        answer = False if forbidden else None if forbidden is None else answer
+        if forbidden:
+            return False
+        answer = None if forbidden is None else answer
     return answer
 
 
@@ -230,8 +230,9 @@ def _due(
     """The first move that score and time allow now; none while a hold lasts."""
     if state.held_until is not None and state.held_until > now:
         return None
+    stayed = now - state.since
     for move in model.ways[state.stage]:
-        if move.to not in visited and allowed(move, state.since, now) and holds(model, move, situation):
+        if move.wait <= stayed and move.to not in visited and holds(model, move, situation):
             return move
     return None
 

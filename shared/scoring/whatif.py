@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from shared.scoring.model import EngagementRule, FitRule, Label, Model
+from shared.scoring.model import EngagementRule, FitRule, Label, Model, fits_of
 from shared.scoring.moves import SCORE, Move, StageName
 from shared.scoring.points import Terms, decayed, shown_of, sums_of, terms_of, terms_with
 from shared.scoring.score import moment_s
@@ -82,7 +82,7 @@ class _TryOut:
         for rule in self.model.engagement:
             yield from self._met_more(move, rule)
         for fit in self.model.fit:
-            if fit not in self.terms.fits:
+            if fit not in self.person.fits.rules:
                 yield from self._tried(move, fit, 1, self._with_fit(fit))
 
     def _met_more(self, move: Move, rule: EngagementRule) -> Iterator[Nearest]:
@@ -115,7 +115,7 @@ class _TryOut:
         return bool(holds(self.model, move, Situation(bounds=(shown, shown), profile=self.person.profile)))
 
     def _shown(self, terms: Terms) -> dict[str, int]:
-        return shown_of(self.model, sums_of(self.model, terms.rooms, terms.at(self.at_s)))
+        return shown_of(self.model, sums_of(self.model, terms, terms.at(self.at_s)))
 
     def _room(self, rule: EngagementRule, account: RuleState) -> int:
         """How many more events the limit would pay now."""
@@ -132,5 +132,5 @@ class _TryOut:
         return terms_with(self.model, accounts, self.person.fits)
 
     def _with_fit(self, rule: FitRule) -> Terms:
-        room, terms = self.model.room_of[rule.group], self.terms
-        return Terms(terms.met, (*terms.fits, rule), (*terms.rooms, room), (*terms.points, rule.points))
+        fits = fits_of((*self.person.fits.rules, rule), self.model.room_of)
+        return terms_with(self.model, self.state.rules, fits)

@@ -28,7 +28,7 @@ def load(text: str, **changes: Any) -> tuple[Situation, ...]:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("situations: []\n", "s.yaml:1: situations: List should have at least 1 item"),
+        ("situations: []\n", "s.yaml:1: situations: expected 1 or more entries"),
         (
             "situatoins: []\n",
             's.yaml:1: unknown key "situatoins". Keys: model, now, situations. Did you mean',
@@ -56,7 +56,19 @@ def load(text: str, **changes: Any) -> tuple[Situation, ...]:
         ),
         (
             situation("    events: [{event: demo, age: 1h, times: 3, every: 1h}]\n    expect: {score: 1}"),
-            's.yaml:3: situation "one", event number 1: happens at 2026-11-23T13:00:00+00:00, after now, ',
+            's.yaml:3: situation "one", event number 1: the last of them happens after now, 2026-11-23T12:00',
+        ),
+        (
+            situation("    events: [{event: demo, at: 2026-11-24}]\n    expect: {score: 1}"),
+            's.yaml:3: situation "one", event number 1: happens after now, 2026-11-23T12:00:00+00:00. ',
+        ),
+        (
+            situation("    events: [{event: demo, age: 5300w}]\n    expect: {score: 1}"),
+            's.yaml:3: situation "one", event number 1, age: longer than 100 years. Use a shorter time',
+        ),
+        (
+            situation("    now: 2201-01-01\n    expect: {score: 1}"),
+            's.yaml:3: situation "one", now: expected a year from 1970 to 2200; seen: "2201-01-01"',
         ),
         (
             situation("    now: noon\n    expect: {score: 1}"),

@@ -2,19 +2,21 @@
 
 In: a file or a version, and whether the moves it causes are delivered. Out: a changed state, in one
 transaction; running scorers see it in their next one and rescore all leads.
-Refuses a file with mistakes, and to guess between --route and --silent: the one wakes sales for every lead
-that moves, the other lets nobody know.
+Refuses a file with mistakes, one whose own situations do not hold, and to guess between --route and --silent:
+the one wakes sales for every lead that moves, the other lets nobody know.
 """
 
 import asyncio
 import getpass
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from services.cli.model.follow import follow
-from services.cli.model.which import Named, find
+from services.cli.model.try_situations import as_text, beside, holds, try_files
+from services.cli.model.which import Named, find, from_file, is_stored
 from services.cli.session import database
 from services.scorer import change_model
 from services.scorer.change_model import Changed
@@ -55,6 +57,7 @@ def publish(
 ) -> None:
     """Make a model the one that scores, and have every lead scored anew."""
     silent = _silent(delivery)
+    _try_out(model)
 
     async def change(connection: Any, who: Author) -> Changed:
         number = await stored(connection, await find(connection, model), who)
@@ -91,6 +94,19 @@ async def stored(connection: Any, named: Named, who: Author) -> int:
 def author(name: str, note: str) -> Author:
     """Who does this."""
     return Author(name=name or getpass.getuser(), note=note)
+
+
+def _try_out(model: str) -> None:
+    """Refuse a file that does not do what the situations beside it say."""
+    file = Path(model)
+    if is_stored(model) or not beside(file).exists():
+        return
+    tried = try_files(from_file(file).model, [beside(file)])
+    if not holds(tried):
+        raise Misconfigured(
+            "The model does not do what its situations say, so nothing was published:",
+            [as_text(tried, file), "Mend the model or the situations; `leadscore model test` shows both"],
+        )
 
 
 def _silent(delivery: bool | None) -> bool:  # noqa: FBT001 - typer's three-valued flag

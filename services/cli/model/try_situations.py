@@ -45,8 +45,13 @@ def try_situations(
     """Try a model on its situations."""
     tried = try_files(from_file(model).model, situations or [beside(model)])
     typer.echo(as_data(tried, model) if as_json else as_text(tried, model))
-    if not all(verdict.holds for each in tried for verdict in each.verdicts):
+    if not holds(tried):
         raise typer.Exit(1)
+
+
+def holds(tried: Sequence[Tried]) -> bool:
+    """Whether every situation holds."""
+    return all(verdict.holds for each in tried for verdict in each.verdicts)
 
 
 def beside(model: Path) -> Path:

@@ -73,6 +73,19 @@ def test_a_broken_file_changes_nothing(scored: str, draft: Path, run: Run) -> No
     assert len(lines(run)) == 2
 
 
+def test_a_file_whose_situations_fail_is_not_published(scored: str, draft: Path, run: Run) -> None:
+    """What its author expects of a model has to hold before it may score."""
+    click = "  - {name: a click, events: [{event: email.clicked, age: 1s}], expect: {score: 15}}\n"
+    expected = f"situations:\n{click}"
+    draft.with_name("draft.situations.yaml").write_text(expected)
+    ended = run("model", "publish", str(draft), "--route", "--no-wait")
+    assert isinstance(ended.exception, Misconfigured)
+    assert "expected 15, seen 32" in str(ended.exception)
+    assert len(lines(run)) == 2
+    draft.with_name("draft.situations.yaml").write_text(expected.replace("15", "32"))
+    assert run("model", "publish", str(draft), "--route", "--no-wait").exit_code == 0
+
+
 def test_a_version_nobody_stored_is_told(scored: str, run: Run) -> None:
     """The message says where versions are listed."""
     ended = run("model", "publish", "17", "--route", "--no-wait")
