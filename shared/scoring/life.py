@@ -83,7 +83,7 @@ class Life:
             self.at, self._numbers = until, None
 
     def pass_over(self, state: LeadState, until: datetime) -> None:
-        """Be at a later moment, in the state after the events until then: nothing moves before, that is proven."""
+        """Be at a later moment, in the state after the events until then: that nothing moves is proven."""
         self.state, self.at, self._numbers = state, until, None
 
     def standing(self) -> Standing:

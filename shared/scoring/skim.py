@@ -20,7 +20,7 @@ from shared.scoring.fold import Swing, fold_along
 from shared.scoring.life import Life
 from shared.scoring.model import EngagementRule, Model
 from shared.scoring.moves import Move, Shown
-from shared.scoring.points import decayed, shown_of, sums_of
+from shared.scoring.points import decayed, shown_of, sums_of, terms_with
 from shared.scoring.stages import LEAD_MOVED, Situation, StageState, holds
 from shared.scoring.state import Attribute, LeadState, RuleState
 
@@ -139,21 +139,15 @@ def _bounds(life: Life, after: LeadState, swings: Mapping[str, Swing], last: dat
     after, swings:  what folding the events until then gives; who the person is stays the same
     """
     model, before = life.model, life.state.rules
-    begin_s, end_s = life.at.timestamp(), last.timestamp()
-    fits = model.person.of(life.state.attributes).fits
-    rooms: list[int] = []
+    span_s = (life.at.timestamp(), last.timestamp())
+    terms = terms_with(model, after.rules, model.person.of(life.state.attributes).fits)
     low: list[float] = []
     high: list[float] = []
-    for name in after.rules:
-        rule, account = model.engagement[model.ranks[name]], before.get(name)
-        lowest, highest = _range(rule, account, swings.get(name), (begin_s, end_s))
-        rooms.append(model.rooms[model.ranks[name]])
+    for rule in terms.met.rules:
+        lowest, highest = _range(rule, before.get(rule.id), swings.get(rule.id), span_s)
         low.append(lowest - _SLACK)
         high.append(highest + _SLACK)
-    rooms += fits.rooms
-    low += fits.points
-    high += fits.points
-    return shown_of(model, sums_of(model, rooms, low)), shown_of(model, sums_of(model, rooms, high))
+    return shown_of(model, sums_of(model, terms, low)), shown_of(model, sums_of(model, terms, high))
 
 
 def _range(
