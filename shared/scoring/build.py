@@ -182,6 +182,7 @@ def _enter(
         after_s=line.after or 0.0,
         event=frozenset(line.event or ()),
         event_is=on_event(condition),
+        event_when=condition,
         unless=() if line.event else unless,
         place=path,
     )
