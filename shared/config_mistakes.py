@@ -21,6 +21,7 @@ Nouns = Mapping[str, str]
 """Section → what one entry of it is called: `{"destinations": "destination"}`."""
 
 NO_NOUNS: Final[Nouns] = {}
+MOST_SHOWN_CHARS: Final = 80
 
 
 def explain(
@@ -32,11 +33,11 @@ def explain(
     nouns:  what one entry of a section is called
     """
     unknown = detail["type"] == "extra_forbidden"
-    path = _within(data, detail["loc"])
+    path = within(data, detail["loc"])
     home = path[:-1] if unknown else path
     schemas = _schemas(model, data, home)
     if unknown:
-        message = f'unknown key "{path[-1]}". Keys: {listing(path[-1], _keys(schemas))}'
+        message = f'unknown key "{short(str(path[-1]))}". Keys: {listing(path[-1], _keys(schemas))}'
     elif detail["type"] == "missing":
         message = f'"{detail["loc"][-1]}" is missing'
     else:
@@ -52,7 +53,12 @@ def listing(seen: object, known: Iterable[str]) -> str:
     return f'{shown}. Did you mean "{close[0]}"?' if close else shown
 
 
-def _within(data: Any, loc: tuple[int | str, ...]) -> Path:
+def short(text: str) -> str:
+    """What a message repeats of a text from the file: its beginning."""
+    return text if len(text) <= MOST_SHOWN_CHARS else text[: MOST_SHOWN_CHARS - 1] + "…"
+
+
+def within(data: Any, loc: tuple[int | str, ...]) -> Path:
     """The location without what is not in the file (names of union members, absent keys)."""
     path: list[str | int] = []
     for step in loc:
@@ -75,7 +81,7 @@ def at(data: Any, path: Path, message: str, nouns: Nouns = NO_NOUNS) -> str:
 def _words(data: Any, path: Path, nouns: Nouns) -> list[str]:
     words: list[str] = []
     if len(path) > 1 and isinstance(path[1], str) and path[0] in nouns:
-        words.append(f'{nouns[str(path[0])]} "{path[1]}"')
+        words.append(f'{nouns[str(path[0])]} "{short(path[1])}"')
         data, path = data[path[0]][path[1]], path[2:]
     for step in path:
         data = data[step]
@@ -83,7 +89,7 @@ def _words(data: Any, path: Path, nouns: Nouns) -> list[str]:
             section = words.pop() if words else "item"
             words.append(f"{nouns.get(section, section)} {_own_name(data) or f'number {step + 1}'}")
         else:
-            words.append(step)
+            words.append(short(step))
     return words
 
 
@@ -100,10 +106,10 @@ def _seen(value: Any, schemas: list[Any]) -> str:
     ):
         return "a secret, not shown"
     if isinstance(value, dict):
-        return "keys " + ", ".join(map(str, value)) if value else "nothing"
+        return short("keys " + ", ".join(map(str, value))) if value else "nothing"
     shown = '"' + value + '"' if isinstance(value, str) else str(value)
     shown = {"None": "nothing", "True": "true", "False": "false"}.get(shown, shown)
-    return shown if len(shown) <= 80 else shown[:77] + "…"
+    return short(shown)
 
 
 _WORDING: Final = {
@@ -123,6 +129,13 @@ _WORDING: Final = {
     "model_attributes_type": "expected keys and values",
     "none_required": "expected nothing",
 }
+# With pydantic's own facts about the mistake.
+_SIZES: Final = {
+    "too_short": "expected {min_length} or more entries",
+    "too_long": "expected {max_length} or fewer entries, not {seen}",
+    "string_too_short": "expected text, not empty",
+    "string_too_long": "expected {max_length} or fewer characters, not {seen}",
+}
 
 
 def _wording(detail: ErrorDetails) -> str:
@@ -132,8 +145,14 @@ def _wording(detail: ErrorDetails) -> str:
     if detail["type"] in {"literal_error", "enum"}:
         known = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
         return f"must be one of {listing(detail['input'], known)}"
+    if detail["type"] in _SIZES:
+        return _SIZES[detail["type"]].format(**detail["ctx"], seen=_length(detail["input"]))
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should ")
     return f"must {message}" if detail["msg"].startswith("Input should ") else message
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, str | list | dict) else 0
 
 
 def _schemas(model: type[BaseModel], data: Any, path: Path) -> list[Any]:

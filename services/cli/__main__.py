@@ -23,11 +23,24 @@ COMMANDS: Final = {
     "up": ("services.cli.up:up", "Start everything on this machine; Ctrl-C stops it."),
     "demo": ("services.cli.demo.command:demo", "Send shop traffic and show what became of it."),
     "lead show": ("services.cli.lead.show:show", "Show one lead: score, stage, receipts, timeline."),
+    "model test": ("services.cli.model.try_situations:try_situations", "Try a model on its situations."),
+    "model check": ("services.cli.model.check:check", "Check scoring models: every mistake with its line."),
+    "model diff": ("services.cli.model.diff:diff", "Say in words how two models differ."),
+    "model plan": ("services.cli.model.plan.command:plan", "Show what publishing a draft would do."),
+    "model draft": ("services.cli.model.publish:draft", "Store a model as a draft."),
+    "model shadow": ("services.cli.model.shadow:shadow", "Score with a second version beside; compare."),
+    "model publish": ("services.cli.model.publish:publish", "Make a model the one that scores."),
+    "model revert": ("services.cli.model.publish:revert", "Bring the version before back."),
+    "model history": ("services.cli.model.history:history", "List what was done with every version."),
+    "model explain": ("services.cli.model.explain:explain", "Show why a lead has, or had, this score."),
     "migrate": ("services.cli.migrate:migrate", "Bring the database to the newest revision."),
     "topics": ("services.cli.topics:topics", "Create the Kafka topics that are missing; tell which differ."),
     "wipe": ("services.cli.wipe:wipe", "Delete all data on this machine, after asking."),
 }
-_GROUPS: Final = {"lead": "One person, as the scorer sees them."}
+_GROUPS: Final = {
+    "lead": "One person, as the scorer sees them.",
+    "model": "Check a scoring model, try it on history, publish it, take it back.",
+}
 # These make the data folder, or unmake it: what is written there must not look like the user's own wish.
 _OWNERS: Final = ("up", "wipe")
 

@@ -27,8 +27,8 @@ from services.router.route_shape import (
     WebhookShape,
     WhenShape,
 )
-from services.router.route_webhook import Webhooks
-from services.router.routing import Destination, KafkaDestination, Routing
+from services.router.route_webhook import Webhooks, is_off
+from services.router.routing import Destination, KafkaDestination, Outline, Routing
 from shared import config_file
 from shared.config_file import Document
 from shared.config_mistakes import listing
@@ -65,6 +65,27 @@ def parse(text: str, environment: Mapping[str, str], *, file: str = "routing.yam
     _check_links(document, mistakes)
     mistakes.stop_if_any()
     return Routing(routes=routes, destinations=destinations)
+
+
+def outline(text: str, environment: Mapping[str, str], *, file: str = "routing.yaml") -> Outline:
+    """Who gets what by this text; no secret has to be there. Raises Misconfigured with every mistake."""
+    document = config_file.parse(text, file=file)
+    mistakes = Mistakes(document)
+    try:
+        config_file.validate(document, RoutingShape)
+    except Misconfigured as error:
+        mistakes.take(error.problems)
+    routes = _routes(document, mistakes)
+    _check_links(document, mistakes)
+    mistakes.stop_if_any()
+    shapes = [shape for _, shape in _fitting(document, "destinations", _DESTINATION)]
+    return Outline(
+        routes=routes,
+        destinations=tuple(shape.name for shape in shapes),
+        off=frozenset(
+            shape.name for shape in shapes if isinstance(shape, WebhookShape) and is_off(shape, environment)
+        ),
+    )
 
 
 def _destinations(document: Document, webhooks: Webhooks, mistakes: Mistakes) -> dict[str, Destination]:

@@ -110,5 +110,10 @@ class Webhooks:
         return _REFERENCE.sub(lambda found: self._environment[found[1]], text)
 
 
+def is_off(shape: WebhookShape, environment: Mapping[str, str]) -> bool:
+    """Whether its address depends on a variable that is not set."""
+    return any(not environment.get(name) for name in _REFERENCE.findall(shape.url.get_secret_value()))
+
+
 def _is_port(port: int | None) -> bool:
     return port is None or 0 < port <= 65_535

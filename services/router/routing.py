@@ -69,3 +69,15 @@ class Routing:
     @property
     def active(self) -> frozenset[str]:
         return frozenset(name for name, one in self.destinations.items() if one.on)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """Who gets what, for those who look and do not send: no address, no secret.
+
+    destinations: all of them, in the order of the file; `off` those whose address is not set here
+    """
+
+    routes: tuple[Route, ...]
+    destinations: tuple[str, ...]
+    off: frozenset[str]

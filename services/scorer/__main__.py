@@ -13,14 +13,13 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scorer import metrics, model_source
+from services.scorer import seed
 from services.scorer.consume import Consumer
 from services.scorer.count import Counter
-from services.scorer.model_source import Source
+from services.scorer.in_force import ModelsInForce
 from services.scorer.offsets import Offsets
+from services.scorer.rescore import Rescore
 from services.scorer.settings import ScorerSettings
-from services.scorer.settle import ActiveModel
-from services.scorer.store import models
 from services.scorer.sweep import Sweep
 from shared import database as postgres
 from shared import settings as settings_reader
@@ -38,7 +37,7 @@ def main() -> int:
     try:
         settings = settings_reader.load(ScorerSettings)
         configure_logging("scorer", settings.log_level)
-        asyncio.run(serve(settings, model_source.read(settings.model_file)))
+        asyncio.run(serve(settings))
     except Misconfigured as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -48,27 +47,20 @@ def main() -> int:
     return 0
 
 
-async def serve(settings: ScorerSettings, source: Source) -> None:
+async def serve(settings: ScorerSettings) -> None:
     """Run the scorer until it is told to stop."""
     url = settings.database_url.get_secret_value()
-    # A connection for each lane, one for the sweep, one for claims and recoveries.
-    pool = postgres.engine(url, application="leadscore-scorer", pool_size=settings.lanes + 2)
+    # A connection for each lane, one each for sweep and rescore, one for claims and recoveries.
+    pool = postgres.engine(url, application="leadscore-scorer", pool_size=settings.lanes + 3)
+    await seed.sow(pool, settings.model_file)
     counter = Counter(
-        active=await activate(pool, source),
+        models=ModelsInForce(),
         identity_key=settings.identity_key.get_secret_value().encode(),
         topic=topics(settings).events,
         ids=SystemIds(),
     )
     stopping = asyncio.Event()
     await run(parts(settings, pool, counter, stopping), stopping=stopping)
-
-
-async def activate(pool: AsyncEngine, source: Source) -> ActiveModel:
-    """Make this the active model, under the version that its content has for ever."""
-    async with postgres.transaction(pool) as driver:
-        number = await models.activate(driver, source.model.name, source.text, source.lists)
-    metrics.MODEL_INFO.labels(model=source.model.name, version=str(number)).set(1)
-    return ActiveModel(model=source.model, version=number)
 
 
 def parts(
@@ -91,6 +83,7 @@ def parts(
         session_s=settings.session_s,
     )
     sweep = Sweep(database=pool, counter=counter, interval_s=settings.sweep_interval_s)
+    rescore = Rescore(database=pool, counter=counter, interval_s=settings.sweep_interval_s)
 
     async def consume() -> None:
         await consumer.run(stream, batch_records=settings.batch_records, lanes=settings.lanes)
@@ -102,6 +95,7 @@ def parts(
         Drain("batches", consumer.finish),
         BackgroundTask("consume", consume),
         BackgroundTask("sweep", sweep.run),
+        BackgroundTask("rescore", rescore.run),
     ]
 
 

@@ -21,7 +21,7 @@ from services.scorer.offsets import Fenced, Offsets
 from services.scorer.store.identities import IdentityRace
 from shared.clock import Clock
 from shared.database import transaction
-from shared.errors import Invalid, Transient
+from shared.errors import Invalid, Misconfigured, Transient
 from shared.kafka.stream import Received, Stream
 from shared.telemetry import log
 
@@ -113,7 +113,7 @@ class Consumer:
             return
         try:
             await self._commit(partition, batch)
-        except (Transient, IdentityRace, Fenced):
+        except (Transient, IdentityRace, Fenced, Misconfigured):
             raise
         except Exception as error:  # noqa: BLE001 - whatever one record breaks, its neighbours go on
             if len(batch) > 1:

@@ -11,22 +11,14 @@ from typing import Any, Final
 
 from services.scorer.gather import Placed
 from services.scorer.identify import Identifier, Picture, identifiers
+from services.scorer.in_force import ModelsInForce
 from services.scorer.judge import quarantine_reason
 from services.scorer.offsets import Tally
 from services.scorer.poison import CONSECUTIVE
-from services.scorer.portrait import portrait
-from services.scorer.settle import (
-    ActiveModel,
-    Change,
-    Lead,
-    Settled,
-    fold_in,
-    from_history,
-    settle,
-    why_hard,
-)
-from services.scorer.store import dead_letters, events, identities, leads, transitions
-from services.scorer.store.events import Histories
+from services.scorer.report import Report
+from services.scorer.score_leads import Batch, score
+from services.scorer.settle import Change, Lead
+from services.scorer.store import dead_letters, events, identities, leads
 from shared.codec import decode
 from shared.errors import Invalid
 from shared.events import Event
@@ -46,22 +38,6 @@ class Decoded:
     def rejected(self, reason: Invalid) -> "Decoded":
         """The same record as a dead letter."""
         return replace(self, content=reason)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What one batch did, to be counted in metrics once it is committed.
-
-    passed:    (previous stage, stage) of each transition
-    merged:    leads merged; `refused`: merges and identifiers that a rule forbade
-    refolded:  one reason per lead that was computed from its history
-    """
-
-    tally: Tally
-    passed: list[tuple[str, str]]
-    merged: int
-    refused: int
-    refolded: list[str]
 
 
 def decode_records(records: Iterable[Received]) -> list[Decoded]:
@@ -93,16 +69,17 @@ def _content(record: Received) -> Event | Invalid:
 
 
 class Counter:
-    """Counts batches under the active model."""
+    """Counts batches under the models in force."""
 
-    def __init__(self, *, active: ActiveModel, identity_key: bytes, topic: str, ids: Ids) -> None:
-        self.active = active
+    def __init__(self, *, models: ModelsInForce, identity_key: bytes, topic: str, ids: Ids) -> None:
+        self.models = models
         self._key = identity_key
         self._topic = topic
         self._ids = ids
 
     async def count(self, connection: Any, batch: Sequence[Decoded], *, now: datetime) -> Report:
         """Count one batch in the caller's transaction."""
+        in_force = await self.models.read(connection)
         letters = [(one.record, one.content) for one in batch if isinstance(one.content, Invalid)]
         await dead_letters.insert(connection, self._topic, letters)
         candidates = [one for one in batch if isinstance(one.content, Event)]
@@ -112,10 +89,10 @@ class Counter:
         rows = self._place(await self._not_counted_before(connection, first), picture, names)
         await self._store_identities(connection, picture, now)
         await events.insert(connection, rows)
-        changes = Placed(picture=picture, locked=locked, rows=rows).changes(self.active, now)
+        changes = Placed(picture=picture, locked=locked, rows=rows).changes(in_force.active, now)
         received = {row.event.event_id: row.event.received_at for row in rows}
-        settled, refolded, histories = await self._settle(connection, changes, now)
-        passed = await self._store(connection, settled, histories, received)
+        origin = Batch(now=now, received=received, losers=_losers(picture))
+        scored = await score(connection, in_force, changes, origin)
         quarantined = sum(row.quarantine is not None for row in rows)
         return Report(
             tally=Tally(
@@ -124,34 +101,18 @@ class Counter:
                 quarantined=quarantined,
                 dead_lettered=len(letters),
             ),
-            passed=passed,
+            passed=scored.passed,
             merged=len(picture.merges),
             refused=picture.refused,
-            refolded=refolded,
+            refolded=scored.refolded,
         )
 
     async def recount(self, connection: Any, due: Sequence[Lead], *, now: datetime) -> Report:
         """Judge leads again because time has passed, in the caller's transaction."""
-        settled, refolded, histories = await self._settle(
-            connection, [Change(lead=lead) for lead in due], now
-        )
-        passed = await self._store(connection, settled, histories, {})
-        return Report(tally=Tally(), passed=passed, merged=0, refused=0, refolded=refolded)
-
-    async def _settle(
-        self, connection: Any, changes: Sequence[Change], now: datetime
-    ) -> tuple[list[Settled], list[str], Histories]:
-        """Score and judge each lead; those too hard to fold are computed from their history.
-
-        Returns the leads as they are now, one reason per lead that took the long way, and the histories
-        that had to be read for that.
-        """
-        folded = {change.lead.lead_id: fold_in(self.active, change) for change in changes}
-        hard = [change for change in changes if folded[change.lead.lead_id] is None]
-        histories = await events.histories(connection, [change.lead.lead_id for change in hard])
-        states = {lead: state or from_history(self.active, histories[lead]) for lead, state in folded.items()}
-        settled = [settle(self.active, change, states[change.lead.lead_id], now) for change in changes]
-        return settled, [why_hard(self.active, change) for change in hard], histories
+        in_force = await self.models.read(connection)
+        changes = [Change(lead=lead, judged=lead.event_count > 0) for lead in due]
+        scored = await score(connection, in_force, changes, Batch(now=now))
+        return Report(passed=scored.passed, refolded=scored.refolded)
 
     async def _look(self, connection: Any, wanted: set[Identifier]) -> tuple[Picture, dict[LeadId, Lead]]:
         """Lock every lead that the batch may touch, and know whose each identifier is under those locks.
@@ -203,42 +164,16 @@ class Counter:
                 moved = await identities.inherit(connection, into)
                 await leads.retire(connection, into, moved)
 
-    async def _store(
-        self,
-        connection: Any,
-        settled: Sequence[Settled],
-        histories: Histories,
-        received: Mapping[EventId, datetime],
-    ) -> list[tuple[str, str]]:
-        """Write leads as they are now, their next due times, and the transitions they made.
-
-            histories: those that are read already
-            received:  when ingest received the events that may have caused a transition
-
-        Returns (previous stage, stage) of each transition.
-        """
-        await leads.write(connection, [one.lead for one in settled])
-        await leads.wake(connection, [(one.lead.lead_id, one.wake_at) for one in settled if one.wake_at])
-        moved = [(one, one.score) for one in settled if one.score]
-        unread = [one.lead.lead_id for one, _ in moved if one.lead.lead_id not in histories]
-        known = {**histories, **await events.histories(connection, unread)}
-        entries = [
-            transitions.Entry(
-                lead=one.lead.lead_id,
-                transition=passed,
-                score=score,
-                portrait=portrait(known[one.lead.lead_id]),
-                model_version=self.active.version,
-                event_received_at=received.get(passed.cause_event) if passed.cause_event else None,
-            )
-            for one, score in moved
-            for passed in one.transitions
-        ]
-        await transitions.insert(connection, entries)
-        return [(entry.transition.previous_stage, entry.transition.stage) for entry in entries]
-
     def _fresh_lead(self) -> LeadId:
         return LeadId(self._ids.fresh())
+
+
+def _losers(picture: Picture) -> dict[LeadId, list[LeadId]]:
+    """Lead → the leads that this batch merged into it."""
+    losers: dict[LeadId, list[LeadId]] = {}
+    for merge in picture.merges:
+        losers.setdefault(picture.final(merge.winner), []).append(merge.loser)
+    return losers
 
 
 def _first_copies(batch: Iterable[Decoded]) -> dict[EventId, Decoded]:

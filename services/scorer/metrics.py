@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from services.scorer.count import Report
+from services.scorer.report import Report
 
 _LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 
@@ -62,6 +62,14 @@ LAG_RECORDS = Gauge(
 LAG_SECONDS = Gauge(
     "leadscore_scorer_lag_seconds", "Age of the last committed record, 0 when caught up.", ["partition"]
 )
+RESCORED = Counter(
+    "leadscore_scorer_rescored_leads_total",
+    "Leads scored anew because a version was published (active) or put in the shadow.",
+    ["purpose"],
+)
+for _purpose in ("active", "shadow"):
+    RESCORED.labels(purpose=_purpose)
+
 SWEPT = Counter("leadscore_scorer_swept_leads_total", "Leads looked at because their stage was due.")
 SWEEP_LAG_SECONDS = Gauge(
     "leadscore_scorer_sweep_lag_seconds", "How long the oldest due lead has been waiting."

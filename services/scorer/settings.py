@@ -19,7 +19,8 @@ class ScorerSettings(ServiceSettings, KafkaSettings, DatabaseSettings):
         description="Secret that keys the hashes of identifiers. Changing it orphans every lead.",
     )
     model_file: Path = Field(
-        default=Path("deploy/config/scoring.yaml"), description="The scoring model to score with."
+        default=Path("deploy/config/scoring.yaml"),
+        description="The scoring model of a new installation; later ones: leadscore model publish.",
     )
     group: str = Field(
         default="leadscore-scorer",

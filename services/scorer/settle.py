@@ -89,13 +89,15 @@ class Settled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveModel:
-    """The model that scores, with the version it has in the database.
+    """A model that scores, or in the shadow would score, with the version it has in the database.
 
-    facts: names of events that enter a stage by themselves
+    silent: moves that its publish causes are recorded and not delivered
+    facts:  names of events that enter a stage by themselves
     """
 
     model: Model
     version: int
+    silent: bool = False
     facts: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -168,14 +170,37 @@ def absorb(change: Change, loser: Lead, now: datetime) -> Change:
     return replace(change, lead=present, passed=(*change.passed, *([passed] if passed else ())))
 
 
-def settle(active: ActiveModel, change: Change, state: LeadState, now: datetime) -> Settled:
+def before_events(active: ActiveModel, change: Change, history: Sequence[Event]) -> LeadState | None:
+    """What this model makes of the lead without the change's events, if another model scored it last.
+
+        history:  all its counted events, the change's included
+
+    None if there is nothing to tell apart: it was scored by this version, is new, or was merged.
+    """
+    lead = change.lead
+    if lead.model_version == active.version or not lead.event_count or change.merged:
+        return None
+    if is_current(active.model, lead.state):
+        return lead.state
+    fresh = {event.event_id for event in change.events}
+    return refold(active.model, (event for event in history if event.event_id not in fresh))
+
+
+def settle(
+    active: ActiveModel, change: Change, state: LeadState, now: datetime, before: LeadState | None = None
+) -> Settled:
     """Score the lead at `now`, judge its stage, and say when time alone may change it.
 
-    state: what `fold_in` or `from_history` gave, the change's events included
+    state:   what `fold_in` or `from_history` gave, the change's events included
+    before:  what `before_events` gave: moves that come from the other model and not from the events are
+             told apart, so that a silent publish stays silent whatever happens meanwhile
     """
     lead, events = change.lead, change.events
     numbers = standing(active.model, state, now)
     ledger, transitions = lead.ledger, list(change.passed)
+    if before is not None:
+        transitions += _moved_by_model(active, lead, before, now)
+        ledger = after(ledger, transitions)
     profile = state.profile
     for event in _worth_judging(active, events) if change.judged else ():
         made = decide(
@@ -204,6 +229,20 @@ def settle(active: ActiveModel, change: Change, state: LeadState, now: datetime)
         transitions=tuple(transitions),
         wake_at=wake_at,
     )
+
+
+def _moved_by_model(active: ActiveModel, lead: Lead, before: LeadState, now: datetime) -> list[Transition]:
+    """The moves that the model alone causes."""
+    moves = decide(
+        active.model,
+        lead.ledger,
+        standing(active.model, before, now),
+        profile=before.profile,
+        known=lead.facts.known,
+        event=None,
+        now=now,
+    )
+    return [msgspec.structs.replace(move, cause="model") for move in moves]
 
 
 def _sooner(active: ActiveModel, lead: Lead, now: datetime) -> datetime | None:

@@ -17,7 +17,7 @@ from services.scorer.count import Counter
 from services.scorer.poison import PoisonLimit
 from services.scorer.store import leads
 from shared.database import transaction
-from shared.errors import Transient
+from shared.errors import Misconfigured, Transient
 from shared.ids import LeadId
 from shared.telemetry import log
 
@@ -56,7 +56,7 @@ class Sweep:
         """One turn; if a lead breaks it, its neighbours are settled singly and that one is put off."""
         try:
             return await self.turn()
-        except Transient:
+        except (Transient, Misconfigured):
             raise
         except Exception as error:
             if not self._due:
@@ -75,7 +75,7 @@ class Sweep:
         try:
             due = await self.turn(1)
             limit.saw(poison=False)
-        except Transient:
+        except (Transient, Misconfigured):
             raise
         except Exception as error:
             limit.saw(poison=True)

@@ -182,7 +182,9 @@ def _enter(
         after_s=line.after or 0.0,
         event=frozenset(line.event or ()),
         event_is=on_event(condition),
+        event_when=condition,
         unless=() if line.event else unless,
+        place=path,
     )
 
 
@@ -194,6 +196,7 @@ def _leaves(name: str, stage: StageShape, reader: ConditionReader) -> tuple[Move
             line=_line(line, ("stages", name, "leave", position), reader),
             text=f"{line.to}: left {name}, {_words(line)}",
             after_s=stage.dwell or 0.0,
+            place=("stages", name, "leave", position),
         )
         for position, line in enumerate(stage.leave)
     )
@@ -202,7 +205,14 @@ def _leaves(name: str, stage: StageShape, reader: ConditionReader) -> tuple[Move
 def _time_limit(name: str, stage: StageShape | None) -> Iterator[Move]:
     if stage and stage.limit:
         text = f"{stage.limit.to}: {duration_words(stage.limit.after)} in {name} are over"
-        yield Move(to=stage.limit.to, kind="limit", line=Line(), text=text, after_s=stage.limit.after)
+        yield Move(
+            to=stage.limit.to,
+            kind="limit",
+            line=Line(),
+            text=text,
+            after_s=stage.limit.after,
+            place=("stages", name, "limit"),
+        )
 
 
 def _line(shape: LineShape, path: Path, reader: ConditionReader) -> Line:

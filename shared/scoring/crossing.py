@@ -14,7 +14,6 @@ event of every lead asks, and three more looks in a month cost less than twenty 
 """
 
 import math
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -92,10 +91,7 @@ def is_quiet(
         start.update(numbers.shown)
     situation = outlook.between(start, outlook.view((until - as_of).total_seconds()))
     stayed = until - stage.since
-    for move in ways:
-        if move.wait < stayed and holds(model, move, situation) is not False:
-            return False
-    return True
+    return not any(move.wait < stayed and holds(model, move, situation) is not False for move in ways)
 
 
 def _opens(move: Move, stage: StageState, as_of: datetime) -> datetime:

@@ -9,9 +9,9 @@ newest, last writer) is folded in any order; what is not (an event older than on
 limit, a repetition or a sequence) is given back as None. Both routes end in the same numbers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from math import exp2
+from math import exp2, inf
 from typing import Any, Final
 
 import msgspec
@@ -24,10 +24,13 @@ MAX_ATTRIBUTES: Final = 100
 MAX_TEXT_CHARS: Final = 500
 MAX_VALUE_BYTES: Final = 2_000
 NEWEST_KEPT: Final = 3
+_STILL: Final = (0.0, 0.0, inf, -inf)
 
 Rules = dict[str, RuleState]
 Paying = tuple[tuple[EngagementRule, float], ...]
 Opening = tuple[EngagementRule, ...]
+Swing = tuple[float, float, float, float]
+"""(points won, points lost, lowest and highest value right after an event): paid or cut off, before decay"""
 Counter = tuple[int, int, Stamp]
 """(index of the window, events paid in it, stamp of the newest of them)"""
 
@@ -60,6 +63,46 @@ def fold(model: Model, state: LeadState, event: Event) -> LeadState | None:
     elif at_s < first_s:
         first_s = at_s
     return LeadState(model.fold_key, attributes, rules, state.events + 1, first_s, last_s)
+
+
+def fold_along(
+    model: Model, state: LeadState, events: Sequence[Event]
+) -> tuple[LeadState, dict[str, Swing]] | None:
+    """The state after several more events, and how each rule's account swung on the way.
+
+    It is what folding them one after the other gives, at a third of the cost. Returns None where `fold` does.
+    """
+    if not is_current(model, state):
+        return None
+    rules, attributes = state.rules.copy(), state.attributes
+    swings: dict[str, Swing] = {}
+    first_s, last_s = (state.first_s, state.last_s) if state.events else (inf, -inf)
+    for event in events:
+        stamp = at_s, _ = event.occurred_at.timestamp(), event.event_id.bytes
+        pays, opens = _payment(model, event)
+        if not _fold_rules(rules, pays, opens, stamp):
+            return None
+        for rule, points in pays:
+            swings[rule.id] = _swung(swings.get(rule.id, _STILL), points, rules[rule.id].value)
+        if event.traits or event.email:
+            if attributes is state.attributes:
+                attributes = attributes.copy()
+            _fold_attributes(model, attributes, event, stamp)
+        first_s, last_s = min(first_s, at_s), max(last_s, at_s)
+    if not events:
+        return state, swings
+    count = state.events + len(events)
+    return LeadState(model.fold_key, attributes, rules, count, first_s, last_s), swings
+
+
+def _swung(swing: Swing, points: float, value: float) -> Swing:
+    """The swing after one more event that met the rule."""
+    won, lost, lowest, highest = swing
+    if points > 0:
+        won += points
+    else:
+        lost += points
+    return won, lost, min(lowest, value), max(highest, value)
 
 
 def refold(model: Model, events: Iterable[Event], *, until: datetime | None = None) -> LeadState:

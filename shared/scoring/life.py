@@ -82,6 +82,10 @@ class Life:
         if until > self.at:
             self.at, self._numbers = until, None
 
+    def pass_over(self, state: LeadState, until: datetime) -> None:
+        """Be at a later moment, in the state after the events until then: that nothing moves is proven."""
+        self.state, self.at, self._numbers = state, until, None
+
     def standing(self) -> Standing:
         """The numbers at the moment it has lived until."""
         if self._numbers is None:

@@ -1,26 +1,30 @@
 """scoring.yaml → `Model`, or every mistake in it with its line.
 
-In: the text of the file and the values of the lists it names. Out: a `Model`.
+In: the text of the file and the values of the lists it names. Out: a `Model`, or a `Reading` of it.
 Refuses (`Misconfigured`) whatever is not understood: syntax, types, unknown keys and names, impossible
-numbers, patterns that could hang. It reads no file: the caller brings the text and the lists.
+numbers, patterns that could hang, stages that never rest. It reads no file: the caller brings the text
+and the lists.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from pydantic import ValidationError
 
-from shared import config_file
-from shared.config_file import Document
+from shared.config_file import MOST_TOLD, Document, parse, refusal
 from shared.config_mistakes import Path, at, explain
+from shared.errors import Misconfigured
 from shared.scoring.build import build
+from shared.scoring.circles import endless
 from shared.scoring.condition_file import ConditionReader
-from shared.scoring.conditions import fold_case
+from shared.scoring.list_file import ListParts, mistakes_in, parts_of
+from shared.scoring.mend import is_consequence, mend
 from shared.scoring.model import Model
 from shared.scoring.model_shape import ModelShape
 from shared.scoring.references import check_references, names_in
 
-_NOUNS: Final = {
+NOUNS: Final = {
     "dimensions": "dimension",
     "groups": "group",
     "lists": "list",
@@ -28,103 +32,120 @@ _NOUNS: Final = {
     "fit": "rule",
     "stages": "stage",
 }
-# What stands in for a broken part while the rest of the file is looked at.
-_STAND_INS: Final[Mapping[str, Any]] = {
-    "name": "unnamed",
-    "grade": {"fit": {"A": 3, "B": 2, "C": 1}, "engagement": {"1": 3, "2": 2, "3": 1}},
-}
-NO_LISTS: Final[Mapping[str, frozenset[str]]] = {}
+
+Lists = Mapping[str, frozenset[str]]
+Trouble = Mapping[str, str]
+"""Lists that could not be read: name → why, in a sentence."""
+Mistake = tuple[Path, str]
+
+# Mistakes here leave the stages as they are meant, so that circles in them can be told at the same time.
+_BESIDE_STAGES: Final = {("engagement",), ("fit",), ("lists",)}
+
+NO_LISTS: Final[Lists] = {}
+NO_TROUBLE: Final[Trouble] = {}
 
 
-def load(text: str, *, file: str, lists: Mapping[str, frozenset[str]] = NO_LISTS) -> Model:
-    """The model in this text.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A model file without mistakes.
 
-        file:   its name, for messages
-        lists:  the values of the lists that the file names by path, see `list_files`
+    document:  where everything stands in the file
+    lists:     the values of every list
+    used:      the names of the lists that a condition looks into
+    """
+
+    model: Model
+    document: Document
+    lists: Lists
+    used: frozenset[str]
+
+
+def load(text: str, *, file: str, lists: Lists = NO_LISTS, trouble: Trouble = NO_TROUBLE) -> Model:
+    """The model in this text; see `read`.
+
+    file:  its name, for messages
+    """
+    return read(parse(text, file=file), lists=lists, trouble=trouble).model
+
+
+def read(document: Document, *, lists: Lists = NO_LISTS, trouble: Trouble = NO_TROUBLE) -> Reading:
+    """The model in this document (`shared.config_file.parse`), and where its parts stand.
+
+        lists:    what the caller fetched for the lists that are not written out, see `list_sources`
+        trouble:  which of them could not be fetched
 
     Raises Misconfigured with every mistake, in the order of the file.
     """
-    document = config_file.parse(text, file=file)
-    mistakes, shape = _shape(document)
+    mistakes, shape, mended = _shape(document)
     if shape is None:
         raise _refusal(document, mistakes)
-    names = names_in(document.data)
-    mistakes += [(path, _at(document, path[:2], words)) for path, words in check_references(shape, names)]
-    values, absent = _lists(shape, lists)
-    mistakes += [(path, _at(document, path, words)) for path, words in absent]
+    values = _values(shape, document, lists)
     reader = ConditionReader(values)
     model = build(shape, reader)
-    mistakes += [(path, _at(document, path, words)) for path, words in reader.problems]
+    found = [(path, path[:2], words) for path, words in check_references(shape, names_in(document.data))]
+    found += [(path, path[:2], words) for path, words in _list_mistakes(shape, lists, trouble)]
+    found += [(path, path, words) for path, words in reader.problems]
+    mistakes += [
+        (path, at(document.data, place, words, NOUNS))
+        for path, place, words in found
+        if not is_consequence(path, mended)
+    ]
+    if {path[:1] for path, _ in mistakes} <= _BESIDE_STAGES:
+        mistakes += _circles(model, document)
     if mistakes:
         raise _refusal(document, mistakes)
-    return model
+    return Reading(model=model, document=document, lists=values, used=frozenset(reader.used))
 
 
-def list_files(text: str, *, file: str) -> dict[str, str]:
-    """The lists that this file names by path: name → path, relative to the file.
-
-    Raises Misconfigured if the text is not YAML. Anything else that is wrong is left to `load`.
-    """
-    data = config_file.parse(text, file=file).data
+def list_sources(document: Document) -> dict[str, ListParts]:
+    """The lists whose values the caller has to fetch; whatever is wrong with them is left to `read`."""
+    data = document.data
     lists = data.get("lists") if isinstance(data, dict) else None
-    entries = lists.items() if isinstance(lists, dict) else ()
-    return {name: path for name, path in entries if isinstance(path, str)}
+    found = {}
+    for name, given in lists.items() if isinstance(lists, dict) else ():
+        entries = [str(entry) for entry in given] if isinstance(given, list) else given
+        if isinstance(entries, str | list) and not any(mistakes_in(entries)):
+            found[name] = parts_of(entries)
+    return {name: parts for name, parts in found.items() if not parts.is_written_out}
 
 
-def list_values(text: str) -> frozenset[str]:
-    """The values in a list file: one per line, `#` begins a comment, case does not matter."""
-    lines = (line.partition("#")[0] for line in text.splitlines())
-    return frozenset(value for line in lines if (value := fold_case(line)))
-
-
-def _shape(document: Document) -> tuple[list[tuple[Path, str]], ModelShape | None]:
-    """What is wrong with the shape, and as much of the file as can be looked at further."""
+def _shape(document: Document) -> tuple[list[Mistake], ModelShape | None, list[Path]]:
+    """What is wrong with the shape, what can be looked at further, and where that is not what was written."""
     data = {} if document.data is None else document.data
     try:
-        return [], ModelShape.model_validate(data)
+        return [], ModelShape.model_validate(data), []
     except ValidationError as error:
-        mistakes = [explain(data, ModelShape, detail, _NOUNS) for detail in error.errors(include_url=False)]
-    try:
-        return mistakes, ModelShape.model_validate(_sound_part(data, [path for path, _ in mistakes]))
-    except ValidationError:
-        return mistakes, None
+        details = error.errors(include_url=False)
+        mistakes = [explain(data, ModelShape, detail, NOUNS) for detail in details[:MOST_TOLD]]
+        return mistakes, *(mend(data, error) if len(details) < MOST_TOLD else (None, []))
 
 
-def _sound_part(data: Any, broken: Iterable[Path]) -> dict[str, Any]:
-    """The file without the entries that have mistakes."""
-    if not isinstance(data, dict):
-        return {}
-    sound = {key: dict(part) if isinstance(part, dict) else part for key, part in data.items()}
-    for path in broken:
-        if len(path) > 1 and path[0] in _NOUNS:
-            sound[str(path[0])].pop(path[1], None)
-        elif path:
-            sound.pop(str(path[0]), None)
-    return {**_STAND_INS, **sound}
+def _values(shape: ModelShape, document: Document, fetched: Lists) -> dict[str, frozenset[str]]:
+    """The values of every list: those written out, and those fetched. A list with a mistake has none."""
+    named = document.data.get("lists")
+    return {name: frozenset[str]() for name in (named if isinstance(named, dict) else ())} | {
+        name: parts_of(given).values | fetched.get(name, frozenset()) for name, given in shape.lists.items()
+    }
 
 
-def _lists(
-    shape: ModelShape, loaded: Mapping[str, frozenset[str]]
-) -> tuple[dict[str, frozenset[str]], list[tuple[Path, str]]]:
-    """The values of every list, and which files nobody brought."""
-    values: dict[str, frozenset[str]] = {}
-    absent: list[tuple[Path, str]] = []
+def _list_mistakes(shape: ModelShape, fetched: Lists, trouble: Trouble) -> Iterator[Mistake]:
+    """What is wrong with the lists as they are written, and what could not be fetched."""
     for name, given in shape.lists.items():
-        if not isinstance(given, str):
-            values[name] = frozenset(map(fold_case, given))
-        elif name in loaded:
-            values[name] = loaded[name]
-        else:
-            values[name] = frozenset()
-            absent.append((("lists", name), f'file "{given}" is not there. Create it, or write the values'))
-    return values, absent
+        mistakes = list(mistakes_in(given))
+        for position, words in mistakes:
+            yield ("lists", name) if position is None else ("lists", name, position), words
+        if not mistakes and name in trouble:
+            yield ("lists", name), trouble[name]
+        elif not (mistakes or name in fetched or parts_of(given).is_written_out):
+            yield ("lists", name), "its values were not fetched. Load the model by its file"
 
 
-def _at(document: Document, path: Path, words: str) -> str:
-    return at(document.data, path, words, _NOUNS)
+def _circles(model: Model, document: Document) -> Iterator[Mistake]:
+    for circle in endless(model):
+        yield circle.place, at(document.data, circle.place[:2], circle.words(document.line), NOUNS)
 
 
-def _refusal(document: Document, mistakes: list[tuple[Path, str]]) -> Exception:
+def _refusal(document: Document, mistakes: list[Mistake]) -> Misconfigured:
     """All mistakes in the order of the file, each told once."""
     in_order = sorted(dict.fromkeys(mistakes), key=lambda mistake: document.line(mistake[0]))
-    return config_file.refusal(document.file, [document.problem(*mistake) for mistake in in_order])
+    return refusal(document.file, [document.problem(*mistake) for mistake in in_order])

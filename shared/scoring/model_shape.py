@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from shared.events import Kind
+from shared.scoring.list_file import BUILTIN_LISTS
 from shared.scoring.moves import StageName
 
 MAX_POINTS: Final = 1_000
@@ -53,8 +54,24 @@ def _identifier(value: str) -> str:
     return value
 
 
+def _readable(value: str) -> str:
+    """Text that a person can read and Postgres can keep."""
+    if not value.isprintable():
+        raise ValueError("expected text in one line, without control characters")
+    return value
+
+
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, str | dict) else value
+
+
+def _list_form(value: object) -> str:
+    return "<list>" if isinstance(value, list) else "<source>"
+
+
+def _as_text(value: object) -> object:
+    """Postal codes are numbers to YAML, but values of a list are compared as text."""
+    return str(value) if type(value) is int else value
 
 
 def _points_form(value: object) -> str:
@@ -68,7 +85,7 @@ Identifier = Annotated[
     AfterValidator(_identifier),
     WithJsonSchema({"type": "string", "pattern": f"^{_IDENTIFIER.pattern}$"}),
 ]
-Text = Annotated[str, Field(min_length=1, max_length=160)]
+Text = Annotated[str, Field(min_length=1, max_length=160), AfterValidator(_readable)]
 EventName = Annotated[str, Field(min_length=1, max_length=200)]
 Number = Annotated[float, Field(ge=-MAX_POINTS, le=MAX_POINTS, allow_inf_nan=False)]
 Duration = Annotated[
@@ -95,6 +112,28 @@ EventNames = Annotated[
     WithJsonSchema(
         {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
     ),
+]
+Entry = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=160)]
+ListShape = Annotated[
+    Annotated[
+        Text,
+        Field(
+            description="Where the values are: a path such as lists/own.txt, relative to this file and not "
+            "above it, or builtin:free-mail or builtin:disposable.",
+            examples=[f"builtin:{name}" for name in BUILTIN_LISTS],
+        ),
+        Tag("<source>"),
+    ]
+    | Annotated[
+        list[Entry],
+        Field(
+            min_length=1,
+            max_length=10_000,
+            description="Values; with file: or builtin: in front, where to find more of them.",
+        ),
+        Tag("<list>"),
+    ],
+    Discriminator(_list_form),
 ]
 Bounds = Annotated[list[Number], Field(min_length=2, max_length=2)]
 Grade = Annotated[str, Field(pattern=r"^[A-D][1-4]$")]
@@ -272,8 +311,8 @@ class StageShape(Shape):
     """A stage: what enters it, what leaves it, how long at least and at most."""
 
     label: LabelShape
-    enter: Annotated[list[EnterShape], BeforeValidator(_as_list)] = []
-    leave: Annotated[list[LeaveShape], BeforeValidator(_as_list)] = []
+    enter: Annotated[list[EnterShape], BeforeValidator(_as_list), Field(max_length=100)] = []
+    leave: Annotated[list[LeaveShape], BeforeValidator(_as_list), Field(max_length=100)] = []
     dwell: Duration | None = None
     limit: TimeLimitShape | None = None
 
@@ -284,7 +323,7 @@ class ModelShape(Shape):
     name: Text
     dimensions: Annotated[dict[Identifier, DimensionShape], Field(min_length=1, max_length=20)]
     groups: Annotated[dict[Identifier, GroupShape], Field(min_length=1, max_length=100)]
-    lists: dict[Identifier, Text | Annotated[list[Text], Field(min_length=1, max_length=10_000)]] = {}
+    lists: Annotated[dict[Identifier, ListShape], Field(max_length=100)] = {}
     engagement: Annotated[dict[Identifier, EngagementShape], Field(max_length=500)] = {}
     fit: Annotated[dict[Identifier, FitShape], Field(max_length=500)] = {}
     grade: GradeShape

@@ -115,10 +115,11 @@ class Move:
     kind:     enter (up, by score or event), leave (down, below the lower line), limit (time is over)
     after_s:  seconds in the present stage before this move is allowed
     event:    names of events that cause it; empty: the score or time does
-    event_is: the rest of what the event must be
+    event_is: the rest of what the event must be; `event_when` is the condition it was made from
     wait:     `after_s` to add to a time
     unless:   lines that forbid it: what would make the lead leave the new stage at once
     text:     the move in words, for the ledger
+    place:    where in the model file it stands, for the linter
     """
 
     to: StageName
@@ -128,7 +129,9 @@ class Move:
     after_s: float = 0.0
     event: frozenset[str] = frozenset()
     event_is: Predicate = field(default=lambda _event: True, repr=False, compare=False)
+    event_when: Condition = ALWAYS
     unless: tuple[Line, ...] = ()
+    place: tuple[str | int, ...] = field(default=(), repr=False, compare=False)
     wait: timedelta = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

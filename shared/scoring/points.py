@@ -38,7 +38,7 @@ class Terms(msgspec.Struct, frozen=True):
     fits: Fits
 
     def at(self, at_s: float) -> list[float]:
-        """Exact points of each rule of `met` at this moment (seconds since 1970), not before the latest event."""
+        """Exact points of each rule of `met` at this moment (s since 1970), at the last event or later."""
         values = []
         for (half_life_s, lowest, highest), account in zip(self.met.slopes, self.accounts):  # noqa: B905
             points = account.value
@@ -112,7 +112,7 @@ def shown_of(model: Model, sums: Sums) -> dict[str, int]:
         shown[name] = points = whole(exact)
         score += weight * points
     total = whole(score)
-    shown[SCORE] = LOWEST if total < LOWEST else HIGHEST if total > HIGHEST else total
+    shown[SCORE] = LOWEST if total < LOWEST else min(total, HIGHEST)
     return shown
 
 

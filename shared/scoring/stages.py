@@ -26,8 +26,8 @@ from shared.scoring.model import Model
 from shared.scoring.moves import STAGE_NAMES, Move, Shown, StageName, truth
 from shared.scoring.score import Standing
 
-Cause = Literal["identified", "score", "event", "decay", "limit", "manual", "merged"]
-"""Why a lead moved; `decay`: time alone changed the score or ended a wait."""
+Cause = Literal["identified", "score", "event", "decay", "limit", "manual", "merged", "model"]
+"""Why a lead moved; `decay`: time alone changed the score or ended a wait; `model`: another model scores."""
 
 LEAD_MOVED: Final = "lead.moved"
 MAX_REASON_CHARS: Final = 200

@@ -12,10 +12,12 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.scorer import change_model
 from services.scorer.consume import Consumer
 from services.scorer.count import Counter
+from services.scorer.in_force import ModelsInForce
 from services.scorer.offsets import Offsets
-from services.scorer.settle import ActiveModel
+from services.scorer.store.models import Author
 from shared import database as postgres
 from shared.clock import Clock, SystemClock
 from shared.codec import encode, partition_key
@@ -30,6 +32,7 @@ from tests.waiting import until
 
 TOPIC = "events"
 KEY = b"an identity key for tests"
+AUTHOR = Author(name="test")
 
 MODEL = """
 name: test
@@ -134,7 +137,7 @@ class World:
             offsets=Offsets(group="test", topic=TOPIC, owner=f"scorer-{self.names()}"),
             database=database,
             counter=Counter(
-                active=ActiveModel(model=self.model, version=1),
+                models=ModelsInForce(),
                 identity_key=KEY,
                 topic=TOPIC,
                 ids=SystemIds(),
@@ -148,6 +151,14 @@ class World:
         )
         self.scorers.append(made)
         return made
+
+    async def publish(self, text: str, *, silent: bool = False) -> int:
+        """Make this the active model; returns its version."""
+        name = load(text, file="test.yaml").name
+        async with postgres.transaction(self.engine) as connection:
+            number = await change_model.draft(connection, (name, text, {}), AUTHOR)
+            await change_model.publish(connection, number, AUTHOR, silent=silent)
+        return number
 
     async def send(self, events: Sequence[Event | bytes]) -> None:
         """Publish events, or bytes that are none."""
@@ -179,16 +190,17 @@ class World:
 
 
 @pytest.fixture
-def model() -> Model:
-    return load(MODEL, file="test.yaml")
+def model() -> str:
+    return MODEL
 
 
 @pytest_asyncio.fixture
-async def world(database: str, model: Model) -> AsyncIterator[World]:
+async def world(database: str, model: str) -> AsyncIterator[World]:
     broker = MemoryBroker()
     await broker.start()
     engine = postgres.engine(database, application="test", pool_size=6)
-    made = World(broker=broker, engine=engine, model=model)
+    made = World(broker=broker, engine=engine, model=load(model, file="test.yaml"))
+    await made.publish(model)
     yield made
     for scorer in made.scorers:
         await scorer.stop()

@@ -46,11 +46,17 @@ def start(**environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_model_with_mistakes_stops_the_start_and_lists_them_all(tmp_path: Path) -> None:
+def test_a_first_model_with_mistakes_stops_the_start_and_lists_them_all(
+    database: str, tmp_path: Path
+) -> None:
     """Two mistakes in scoring.yaml: exit code 2, each with its line, its value and a way out."""
     model = tmp_path / "scoring.yaml"
     model.write_text(BROKEN)
-    ended = start(LEADSCORE_IDENTITY_KEY="0123456789abcdef", LEADSCORE_SCORER_MODEL_FILE=str(model))
+    ended = start(
+        LEADSCORE_IDENTITY_KEY="0123456789abcdef",
+        LEADSCORE_SCORER_MODEL_FILE=str(model),
+        DATABASE_URL=database,
+    )
     assert ended.returncode == 2
     assert "scoring.yaml:10:" in ended.stderr
     assert "webb" in ended.stderr
@@ -67,10 +73,12 @@ def test_missing_settings_are_listed(tmp_path: Path) -> None:
     assert "LEADSCORE_SCORER_LANES" in ended.stderr
 
 
-def test_a_model_that_is_not_there_is_said_in_words(tmp_path: Path) -> None:
+def test_a_first_model_that_is_not_there_is_said_in_words(database: str, tmp_path: Path) -> None:
     """A wrong path is one sentence with the setting to change."""
     ended = start(
-        LEADSCORE_IDENTITY_KEY="0123456789abcdef", LEADSCORE_SCORER_MODEL_FILE=str(tmp_path / "none.yaml")
+        LEADSCORE_IDENTITY_KEY="0123456789abcdef",
+        LEADSCORE_SCORER_MODEL_FILE=str(tmp_path / "none.yaml"),
+        DATABASE_URL=database,
     )
     assert ended.returncode == 2
     assert "LEADSCORE_SCORER_MODEL_FILE" in ended.stderr

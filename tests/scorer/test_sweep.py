@@ -5,8 +5,6 @@ from datetime import timedelta
 import pytest
 
 from services.scorer.sweep import Sweep
-from shared.scoring.model import Model
-from shared.scoring.model_file import load
 from tests.scorer.conftest import MODEL, Scorer, World, event
 from tests.waiting import until
 
@@ -14,9 +12,9 @@ pytestmark = pytest.mark.asyncio
 
 
 @pytest.fixture
-def model() -> Model:
+def model() -> str:
     """Clicks that lose half their points every minute: 45 points fall below 20 within two."""
-    return load(MODEL.replace("half_life: 30d", "half_life: 1m"), file="test.yaml")
+    return MODEL.replace("half_life: 30d", "half_life: 1m")
 
 
 async def stages(world: World) -> list[tuple[str, str]]:

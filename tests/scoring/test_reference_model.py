@@ -7,10 +7,11 @@ from uuid import UUID
 
 import pytest
 
+from services.scorer import model_source
 from shared.events import Event, Kind
 from shared.ids import EventId
-from shared.scoring import model_file
 from shared.scoring.fold import fold
+from shared.scoring.list_file import list_values
 from shared.scoring.model import Model
 from shared.scoring.score import evaluate
 from shared.scoring.stages import after, decide, initial
@@ -21,10 +22,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def load(name: str) -> Model:
-    text = (CONFIG / name).read_text()
-    files = model_file.list_files(text, file=name)
-    lists = {each: model_file.list_values((CONFIG / path).read_text()) for each, path in files.items()}
-    return model_file.load(text, file=name, lists=lists)
+    return model_source.read(CONFIG / name).model
 
 
 def event(number: int, name: str, kind: Kind, **details: Any) -> Event:
@@ -83,9 +81,9 @@ def test_the_way_of_the_first_lead() -> None:
     assert standing.sequence == 3
 
 
-@pytest.mark.parametrize("name", ["free-mail", "disposable", "competitors"])
+@pytest.mark.parametrize("name", ["free-mail", "competitors"])
 def test_the_lists_that_ship_hold_domains(name: str) -> None:
     """Each line of a list file is one domain; comments are not values."""
-    values = model_file.list_values((CONFIG / "lists" / f"{name}.txt").read_text())
+    values = list_values((CONFIG / "lists" / f"{name}.txt").read_text())
     assert values
     assert all("." in value and " " not in value for value in values)

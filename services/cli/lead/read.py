@@ -1,12 +1,13 @@
 """An address → everything there is to say about that lead now.
 
-In: an e-mail address and the identity key. Out: `LeadView`, scored at this moment.
+In: an e-mail address or a lead's id, and the identity key. Out: `LeadView`, scored at this moment.
 Refuses to write: it reads in one transaction, and computes what it shows with the engine the scorer uses.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from services.scorer.identify import hash_identifier
 from services.scorer.portrait import portrait
@@ -20,6 +21,7 @@ from shared.scoring.model_file import load
 from shared.scoring.score import Score, evaluate
 
 _FIND: Final = "SELECT lead_id FROM identities WHERE kind = 'email' AND value = $1"
+_WINNER: Final = "SELECT coalesce(merged_into, lead_id) FROM leads WHERE lead_id = $1"
 _PASSED: Final = """
 SELECT at, previous_stage, stage, cause, score FROM transitions WHERE lead_id = $1 ORDER BY sequence
 """
@@ -54,15 +56,35 @@ class LeadView:
     quarantined_events: int
 
 
-async def by_email(connection: Any, email: str, key: bytes) -> LeadView:
-    """The lead with this address.
+async def find(connection: Any, who: str, key: bytes) -> LeadId:
+    """The lead with this e-mail address, or with this id.
 
-    Raises Invalid (`no_such_lead`) if nobody has it, or (`no_model`) if nothing was ever scored.
+    Raises Invalid (`no_such_lead`) if there is none.
     """
-    found = await connection.fetchval(_FIND, hash_identifier("email", email.lower(), key))
+    if "@" in who:
+        found = await connection.fetchval(_FIND, hash_identifier("email", who.lower(), key))
+        wrong = f"no lead has the address {who}. Is it spelled as it was sent?"
+    else:
+        found = await connection.fetchval(_WINNER, _uuid(who))
+        wrong = f"there is no lead {who}. Give an e-mail address, or the id that a webhook or plan names"
     if found is None:
-        raise Invalid("no_such_lead", f"no lead has the address {email}. Is it spelled as it was sent?")
-    lead = LeadId(found)
+        raise Invalid("no_such_lead", wrong)
+    return LeadId(found)
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+async def view(connection: Any, who: str, key: bytes) -> LeadView:
+    """The lead with this e-mail address or id.
+
+    Raises Invalid (`no_such_lead`) if there is none, or (`no_model`) if nothing was ever scored.
+    """
+    lead = await find(connection, who, key)
     stored = await models.active(connection)
     if stored is None:
         raise Invalid("no_model", "no model has scored yet. Start the scorer once")

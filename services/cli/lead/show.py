@@ -1,30 +1,30 @@
-"""`leadscore lead show <email>`: score, stage, receipts, timeline.
+"""`leadscore lead show <lead>`: score, stage, receipts, timeline.
 
-In: an address. Out: tables for people, or JSON for programs. Refuses nothing but an address nobody has.
+In: an e-mail address or an id. Out: tables for people, or JSON for programs. Refuses a lead that nobody is.
 """
 
 import asyncio
 import json
-import os
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 import typer
 from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.cli.installation import Installation
-from services.cli.lead.read import LeadView, by_email
-from shared.database import engine, transaction
-from shared.settings import DatabaseSettings, load
+from services.cli.lead.read import LeadView, view
+from services.cli.session import database
+from shared.database import transaction
+from shared.settings import load
 
 _TIMELINE_LINES: Final = 20
 
 
-class LeadSettings(DatabaseSettings):
+class LeadSettings(BaseSettings):
     """What `leadscore lead` reads."""
 
     identity_key: SecretStr = Field(
@@ -35,39 +35,39 @@ class LeadSettings(DatabaseSettings):
 
 
 def show(
-    email: Annotated[str, typer.Argument(help="The lead's e-mail address.")],
+    lead: Annotated[str, typer.Argument(help="The lead's e-mail address, or its id.")],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
     language: Annotated[str, typer.Option(help="Language of the reasons: en or de.")] = "en",
 ) -> None:
     """Show one lead: score, stage, receipts, timeline."""
-    known = Installation.of(os.environ).known()
-    view = asyncio.run(_read(email, load(LeadSettings, {**known, **os.environ})))
+    seen = asyncio.run(_read(lead))
     if as_json:
-        typer.echo(json.dumps(asdict(view), default=_plain, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(asdict(seen), default=_plain, ensure_ascii=False, indent=2))
         return
     console = Console()
-    for part in (_head(email, view), _reasons(view, "de" if language == "de" else "en"), _stages(view)):
+    for part in (_head(lead, seen), _reasons(seen, "de" if language == "de" else "en"), _stages(seen)):
         console.print(part)
-    console.print(_timeline(view))
+    console.print(_timeline(seen))
 
 
-async def _read(email: str, settings: LeadSettings) -> LeadView:
-    pool = engine(settings.database_url.get_secret_value(), application="leadscore-cli", pool_size=1)
-    try:
-        async with transaction(pool) as connection:
-            return await by_email(connection, email, settings.identity_key.get_secret_value().encode())
-    finally:
-        await pool.dispose()
+async def _read(lead: str) -> LeadView:
+    async with database() as pool, transaction(pool) as connection:
+        return await view(connection, lead, identity_key())
 
 
-def _head(email: str, view: LeadView) -> Table:
+def identity_key() -> bytes:
+    """The key that identifiers are hashed with, from the environment."""
+    return load(LeadSettings).identity_key.get_secret_value().encode()
+
+
+def _head(lead: str, view: LeadView) -> Table:
     table = Table.grid("", "", "", padding=(0, 2))
     for column in table.columns:
         column.overflow = "fold"
     dimensions = "  ".join(f"{name} {points}" for name, points in view.dimensions.items())
     company = view.person["traits"].get("company")
-    table.add_row(Text(email, style="bold"), Text(str(company or "")))
+    table.add_row(Text(lead, style="bold"), Text(str(company or "")))
     table.add_row("Score", Text(f"{view.score}  ({view.grade})", style="bold"), dimensions)
     table.add_row("Stage", Text(view.stage.upper(), style="bold"), f"since {_when(view.since)}")
     table.add_row("Lead", str(view.lead), f"model version {view.model_version}")

@@ -140,8 +140,8 @@ def _lead(row: "asyncpg.Record") -> Lead:
         ),
         last_seen_at=row["last_seen_at"],
         event_count=row["event_count"],
-        state=_state(row["state"]),
-        ledger=_ledger_decoder.decode(row["ledger"]),
+        state=decode_state(row["state"]),
+        ledger=decode_ledger(row["ledger"]),
         score=row["score"],
         grade=row["grade"],
         dimensions=row["dimensions"],
@@ -151,11 +151,22 @@ def _lead(row: "asyncpg.Record") -> Lead:
     )
 
 
-def _state(stored: bytes) -> LeadState:
+def decode_state(stored: bytes) -> LeadState:
+    """The state in these bytes; what cannot be read is current under no model, so that it is refolded."""
     try:
         return decode(stored)
     except Invalid:
         return _UNREADABLE
+
+
+def encode_ledger(ledger: StageState) -> bytes:
+    """The ledger as it is stored."""
+    return _ledger_encoder.encode(ledger)
+
+
+def decode_ledger(stored: bytes) -> StageState:
+    """The ledger in these bytes."""
+    return _ledger_decoder.decode(stored)
 
 
 def _row(lead: Lead) -> tuple[Any, ...]:
@@ -170,7 +181,7 @@ def _row(lead: Lead) -> tuple[Any, ...]:
         counts.get("email", 0),
         counts.get("anonymous_id", 0),
         lead.state.encode(),
-        _ledger_encoder.encode(lead.ledger),
+        encode_ledger(lead.ledger),
         lead.ledger.stage,
         lead.ledger.since,
         lead.score,

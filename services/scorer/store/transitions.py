@@ -21,18 +21,18 @@ from shared.scoring.stages import Transition
 _INSERT: Final = """
 INSERT INTO transitions (
   transition_id, lead_id, sequence, previous_stage, stage, cause, cause_event, at, score, grade,
-  dimensions, receipts, person, attribution, consent, model_version, event_received_at)
+  dimensions, receipts, person, attribution, consent, model_version, event_received_at, silent, planned_at)
 SELECT
   transition_id, lead_id, sequence, previous_stage, stage, cause, cause_event, at, score, grade,
   dimensions::jsonb, receipts::jsonb, person::jsonb, attribution::jsonb, consent::jsonb, model_version,
-  event_received_at
+  event_received_at, silent, CASE WHEN silent THEN now() END
 FROM unnest(
   $1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::timestamptz[],
   $9::int[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::int[],
-  $17::timestamptz[]
+  $17::timestamptz[], $18::boolean[]
 ) AS n (
   transition_id, lead_id, sequence, previous_stage, stage, cause, cause_event, at, score, grade,
-  dimensions, receipts, person, attribution, consent, model_version, event_received_at)
+  dimensions, receipts, person, attribution, consent, model_version, event_received_at, silent)
 """
 
 # Without a payload: a hint to look, not a message. The router's polling is the truth.
@@ -41,7 +41,10 @@ _NOTIFY: Final = "NOTIFY leadscore_transitions"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One transition with everything its deliveries will say."""
+    """One transition with everything its deliveries will say.
+
+    silent: recorded, and planned for nobody
+    """
 
     lead: LeadId
     transition: Transition
@@ -49,6 +52,7 @@ class Entry:
     portrait: Portrait
     model_version: int
     event_received_at: datetime | None
+    silent: bool = False
 
 
 async def insert(connection: Any, entries: Sequence[Entry]) -> None:
@@ -99,6 +103,7 @@ def _row(entry: Entry) -> tuple[Any, ...]:
         None if portrait.consent is None else _json(portrait.consent),
         entry.model_version,
         entry.event_received_at,
+        entry.silent,
     )
 
 

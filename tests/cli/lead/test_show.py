@@ -10,11 +10,10 @@ import pytest_asyncio
 from typer.testing import CliRunner
 
 from services.cli.__main__ import COMMANDS, application
-from services.scorer import model_source
+from services.scorer import seed
 from services.scorer.count import Counter, decode_records
+from services.scorer.in_force import ModelsInForce
 from services.scorer.offsets import Offsets
-from services.scorer.settle import ActiveModel
-from services.scorer.store import models
 from shared import database as postgres
 from shared.codec import encode
 from shared.errors import Invalid
@@ -43,7 +42,6 @@ def event(message: str, name: str, **fields: object) -> Event:
 @pytest_asyncio.fixture
 async def scored(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """A database in which Ada has requested a demo, under the reference model."""
-    source = model_source.read(CONFIG / "scoring.yaml")
     events = [
         event("v", "page.viewed", anonymous_id="a", context={"page": {"path": "/pricing"}}),
         event(
@@ -60,12 +58,11 @@ async def scored(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         for n, one in enumerate(events)
     ]
     engine = postgres.engine(database, application="test", pool_size=1)
+    await seed.sow(engine, CONFIG / "scoring.yaml")
     async with postgres.transaction(engine) as connection:
-        version = await models.activate(connection, source.model.name, source.text, source.lists)
         claim = await Offsets(group="g", topic="t", owner="o").claim(connection, 0, generation=1, first=0)
         assert claim is not None
-        active = ActiveModel(model=source.model, version=version)
-        counter = Counter(active=active, identity_key=KEY.encode(), topic="t", ids=SystemIds())
+        counter = Counter(models=ModelsInForce(), identity_key=KEY.encode(), topic="t", ids=SystemIds())
         await counter.count(connection, decode_records(records), now=datetime.now(UTC))
     await engine.dispose()
     monkeypatch.setenv("DATABASE_URL", database)

@@ -1,0 +1,189 @@
+"""One lead, under the active model and under the draft (pure).
+
+In: what to compare, a lead as it is stored, its events. Out: `Replayed`.
+Refuses to read or to write anything, and to look at leads nobody knows: they stay visitors.
+
+Two questions are answered, and they are not the same:
+1. On publish. The lead keeps the stage it has; its score is computed anew under the draft, from its whole
+   history, at `now`; and the stage is judged once, without an event: those are the transitions that
+   publishing makes at once.
+2. Day by day. The lead lives its life twice, as if each model had always been in force, and its transitions
+   of the last days are what the queues would have got (shared/scoring/life.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from services.router import decide as routing
+from services.router.transition import Person
+from services.router.transition import Transition as Routed
+from services.scorer.settle import Lead
+from shared.events import Event
+from shared.ids import LeadId, TransitionId
+from shared.scoring.fold import is_current, refold
+from shared.scoring.life import Life
+from shared.scoring.model import Model
+from shared.scoring.moves import StageName
+from shared.scoring.score import Standing, standing
+from shared.scoring.skim import skim
+from shared.scoring.stages import Transition, decide
+from shared.scoring.state import LeadState
+
+_NOBODY = TransitionId(UUID(int=0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What to compare.
+
+    now:     the moment of publishing
+    days:    whole days before today (UTC) whose load is compared; 0: none, and nothing is lived
+    routes:  who gets which transition; `destinations` all that there are, off or not
+    """
+
+    active: Model
+    draft: Model
+    now: datetime
+    days: int
+    routes: tuple[routing.Route, ...]
+    destinations: frozenset[str]
+    begin: datetime = field(init=False)
+    asks_traits: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        today = self.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        object.__setattr__(self, "begin", today - timedelta(days=self.days))
+        object.__setattr__(self, "asks_traits", any(route.when.traits for route in self.routes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a lead stands under one model, and the state its numbers come from."""
+
+    stage: StageName
+    standing: Standing
+    state: LeadState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """A stage entered on one of the days (0 is the first of them), and the queues that get it."""
+
+    day: int
+    stage: StageName
+    queues: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What the draft means for one lead.
+
+    before, after:  as it is now, and as it will be when the draft is published
+    burst:          the queues that get the transitions of publishing, once per delivery
+    lived:          what happened in those days under the active model, and under the draft
+    """
+
+    lead: LeadId
+    history: Sequence[Event]
+    before: Place
+    after: Place
+    burst: tuple[str, ...]
+    lived: tuple[tuple[Passed, ...], tuple[Passed, ...]]
+
+    @property
+    def difference(self) -> int:
+        """Points of the score that publishing adds."""
+        return self.after.standing.total - self.before.standing.total
+
+
+def replay(trial: Trial, lead: Lead, history: Sequence[Event]) -> Replayed:
+    """What the draft means for this lead; its history in order of time.
+
+    Raises RuntimeError if the stages of one of the models never rest.
+    """
+    lives = [_live(trial, model, history) for model in (trial.active, trial.draft)]
+    before = _state(trial.active, lead, history, lives[0])
+    after = _state(trial.draft, lead, history, lives[1])
+    numbers = standing(trial.draft, after, trial.now)
+    moves = decide(
+        trial.draft,
+        lead.ledger,
+        numbers,
+        profile=after.profile,
+        known=lead.facts.known,
+        event=None,
+        now=trial.now,
+    )
+    return Replayed(
+        lead=lead.lead_id,
+        history=history,
+        before=Place(
+            stage=lead.ledger.stage, standing=standing(trial.active, before, trial.now), state=before
+        ),
+        after=Place(stage=moves[-1].stage if moves else lead.ledger.stage, standing=numbers, state=after),
+        burst=tuple(queue for move in moves for queue in _queues(trial, lead, history, (move, numbers))),
+        lived=(_passed(trial, lead, history, lives[0]), _passed(trial, lead, history, lives[1])),
+    )
+
+
+def _live(trial: Trial, model: Model, history: Sequence[Event]) -> Life | None:
+    """The lead's life under a model that was always in force; None where nobody asks for days."""
+    return skim(model, history, trial.now) if trial.days else None
+
+
+def _state(model: Model, lead: Lead, history: Sequence[Event], life: Life | None) -> LeadState:
+    """What is kept of the lead under this model: as stored, as just lived, or folded now."""
+    if is_current(model, lead.state):
+        return lead.state
+    if life and life.state.events == len(history):
+        return life.state
+    return refold(model, history)
+
+
+def _passed(trial: Trial, lead: Lead, history: Sequence[Event], life: Life | None) -> tuple[Passed, ...]:
+    """The transitions of the days looked at."""
+    passed = []
+    for step in life.steps if life else ():
+        day = (step.transition.at - trial.begin) // timedelta(days=1)
+        if 0 <= day < trial.days:
+            queues = _queues(trial, lead, history, (step.transition, step.standing))
+            passed.append(Passed(day=day, stage=step.transition.stage, queues=queues))
+    return tuple(passed)
+
+
+def _queues(
+    trial: Trial, lead: Lead, history: Sequence[Event], moved: tuple[Transition, Standing]
+) -> tuple[str, ...]:
+    """The destinations that this transition is routed to."""
+    transition, numbers = moved
+    routed = Routed(
+        transition_id=_NOBODY,
+        lead_id=lead.lead_id,
+        sequence=transition.sequence,
+        previous_stage=transition.previous_stage,
+        stage=transition.stage,
+        cause=transition.cause,
+        at=transition.at,
+        score=numbers.total,
+        grade=numbers.grade,
+        dimensions=numbers.dimensions,
+        receipts=[],
+        person=Person(traits=_traits(history, transition.at) if trial.asks_traits else {}),
+        attribution={},
+        consent=None,
+        model_version=0,
+        event_received_at=None,
+    )
+    return routing.decide(routed, trial.routes, trial.destinations)
+
+
+def _traits(history: Sequence[Event], at: datetime) -> dict[str, Any]:
+    """What had been said about the person by then, as services/scorer/portrait.py gathers it."""
+    traits: dict[str, Any] = {}
+    for event in history:
+        if event.occurred_at <= at:
+            traits.update(event.traits)
+    return traits

@@ -1,0 +1,70 @@
+"""Which models score: read in every transaction, built once per version.
+
+In: a connection inside a transaction. Out: the active model, and the shadow model if there is one.
+Refuses to mix: until the transaction ends nobody can publish, so one batch is scored by one version and the
+next one by the next. A publish needs no restart and no message: the next transaction sees it.
+
+Refuses (`Misconfigured`) to score with a version that this process cannot read: a newer release stored it.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from services.scorer import metrics
+from services.scorer.settle import ActiveModel
+from services.scorer.store import models
+from shared.errors import Misconfigured
+from shared.scoring.model import Model
+from shared.scoring.model_file import load
+from shared.telemetry import log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """The models of one transaction."""
+
+    active: ActiveModel
+    shadow: ActiveModel | None
+
+
+class ModelsInForce:
+    """Reads the versions in force, and keeps the models built from them."""
+
+    def __init__(self) -> None:
+        self._built: dict[int, Model] = {}
+        self._told: int | None = None
+
+    async def read(self, connection: Any) -> InForce:
+        """The models that score in this transaction; holds them in force until it ends.
+
+        Raises Misconfigured if no version is active or one of them cannot be read.
+        """
+        current = await models.current(connection)
+        if current is None:
+            raise Misconfigured(
+                "No scoring model is active.", ["`leadscore model publish FILE` makes one active"]
+            )
+        wanted = {current.active} | ({current.shadow} if current.shadow else set())
+        self._built = {number: await self._model(connection, number) for number in wanted}
+        active = ActiveModel(model=self._built[current.active], version=current.active, silent=current.silent)
+        self._tell(active)
+        shadow = current.shadow and ActiveModel(model=self._built[current.shadow], version=current.shadow)
+        return InForce(active=active, shadow=shadow or None)
+
+    async def _model(self, connection: Any, number: int) -> Model:
+        """The model of this version; building one takes a tenth of a second, so not on the event loop."""
+        if number in self._built:
+            return self._built[number]
+        stored = await models.version(connection, number)
+        assert stored is not None, "versions are never deleted"
+        return await asyncio.to_thread(load, stored.content, file=f"version {number}", lists=stored.lists)
+
+    def _tell(self, active: ActiveModel) -> None:
+        """Say once that another model scores."""
+        if active.version == self._told:
+            return
+        self._told = active.version
+        metrics.MODEL_INFO.clear()
+        metrics.MODEL_INFO.labels(model=active.model.name, version=str(active.version)).set(1)
+        log("scorer.model_in_force", version=active.version)

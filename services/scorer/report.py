@@ -1,0 +1,24 @@
+"""What a transaction did, to be counted once it is committed.
+
+In: what the conductors did. Out: values for metrics. Refuses to count by itself: metrics.note does that.
+"""
+
+from dataclasses import dataclass, field
+
+from services.scorer.offsets import Tally
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What one batch did, to be counted in metrics once it is committed.
+
+    passed:    (previous stage, stage) of each transition
+    merged:    leads merged; `refused`: merges and identifiers that a rule forbade
+    refolded:  one reason per lead that was computed from its history
+    """
+
+    tally: Tally = field(default_factory=Tally)
+    passed: list[tuple[str, str]] = field(default_factory=list)
+    merged: int = 0
+    refused: int = 0
+    refolded: list[str] = field(default_factory=list)

@@ -1,0 +1,74 @@
+"""Score every lead anew: a version was published, or put in the shadow.
+
+In: rescores (a walk for each such version). Out: the same rows as an event makes.
+Refuses to hurry: it takes a short stretch of leads per transaction, so that events are counted in between.
+It goes on where it stopped, whatever ended the process; leads that an event reached first are passed by.
+"""
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.scorer import metrics
+from services.scorer.count import Counter
+from services.scorer.in_force import InForce
+from services.scorer.report import Report
+from services.scorer.score_leads import shade_anew
+from services.scorer.store import leads, rescores
+from services.scorer.store.rescores import Walk
+from shared.database import transaction
+from shared.errors import Transient
+from shared.ids import LeadId
+from shared.telemetry import log
+
+STRETCH: Final = 100
+
+
+class Rescore:
+    """Walks while there is a walk to make; looks for one every `interval_s` seconds."""
+
+    def __init__(self, *, database: AsyncEngine, counter: Counter, interval_s: float) -> None:
+        self._database = database
+        self._counter = counter
+        self._interval_s = interval_s
+
+    async def run(self) -> None:
+        """Rescore until cancelled; Postgres being away only makes it late."""
+        while True:
+            try:
+                walked = await self.turn()
+            except Transient as error:
+                log("scorer.rescore_postponed", level="warning", reason=str(error))
+                walked = False
+            await asyncio.sleep(0 if walked else self._interval_s)
+
+    async def turn(self, most: int = STRETCH) -> bool:
+        """One stretch of the oldest walk; False if there is nothing to do, or another scorer does it."""
+        async with transaction(self._database) as connection:
+            # Versions first, the walk second: the order in which a publish takes them.
+            in_force = await self._counter.models.read(connection)
+            walk = await rescores.take(connection)
+            if walk is None:
+                return False
+            ids = await rescores.next_leads(connection, walk, most)
+            report = await self._score(connection, in_force, walk, ids) if ids else Report()
+            await rescores.advance(connection, walk, ids, len(report.passed))
+        metrics.RESCORED.labels(purpose=walk.purpose).inc(len(ids))
+        metrics.note(report)
+        if not ids:
+            log("scorer.rescored", version=walk.version, purpose=walk.purpose, active=in_force.active.version)
+        return True
+
+    async def _score(self, connection: Any, in_force: InForce, walk: Walk, ids: list[LeadId]) -> Report:
+        now: datetime = await connection.fetchval("SELECT now()")
+        present, _ = await leads.lock(connection, ids)
+        if walk.purpose == "shadow":
+            await shade_anew(connection, in_force, list(present.values()), now)
+            return Report()
+        stale = [
+            replace(lead, due_at=None) for lead in present.values() if lead.model_version != walk.version
+        ]
+        return await self._counter.recount(connection, stale, now=now)

@@ -1,0 +1,44 @@
+"""The first model of a new installation comes from a file.
+
+In: the path of a scoring.yaml. Out: an active version, if there was none.
+Refuses (`Misconfigured`) a file with mistakes, all of them told. Once a version is active the file decides
+nothing any more, because a restart must not change the score: `leadscore model publish` does.
+"""
+
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.scorer import change_model, model_source
+from services.scorer.store import models
+from services.scorer.store.models import Author, StoredModel
+from shared.database import transaction
+from shared.errors import Misconfigured
+from shared.telemetry import log
+
+
+async def sow(database: AsyncEngine, file: Path) -> None:
+    """Publish the model in this file unless a version is active; tell if the two differ."""
+    async with transaction(database) as connection:
+        # Held from here on, so that two scorers that start together do not both find nothing.
+        await models.hold(connection)
+        active = await models.active(connection)
+        if active is None:
+            source = model_source.read(file)
+            author = Author(name="scorer", note="the first model")
+            content = (source.model.name, source.text, source.lists)
+            number = await change_model.draft(connection, content, author)
+            await change_model.publish(connection, number, author, silent=False)
+            return
+    _compare(active, file)
+
+
+def _compare(active: StoredModel, file: Path) -> None:
+    """Somebody who edited the file and restarted would wonder why nothing happens."""
+    try:
+        source = model_source.read(file)
+    except Misconfigured:
+        log("scorer.model_file_unused", level="warning", active=active.version, reason="it has mistakes")
+        return
+    if (source.text, dict(source.lists)) != (active.content, dict(active.lists)):
+        log("scorer.model_file_unused", level="warning", active=active.version, reason="not published")

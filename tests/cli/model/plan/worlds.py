@@ -1,0 +1,103 @@
+"""A small model with drafts of it, and people whose history can be told in a line."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from services.cli.model.plan.replay import Replayed, Trial, replay
+from services.cli.model.plan.tally import Tally, count, empty
+from services.router import route_file
+from services.scorer.identify import Facts
+from services.scorer.settle import Lead
+from shared.events import Event
+from shared.ids import EventId, LeadId
+from shared.scoring.life import live
+from shared.scoring.model import Model
+from shared.scoring.model_file import load
+from shared.scoring.score import standing
+from shared.scoring.state import LeadState
+from tests.scorer.conftest import MODEL
+
+NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
+ACTIVE = load(MODEL, file="active.yaml")
+DEARER = load(MODEL.replace("points: 15", "points: 32"), file="dearer.yaml")  # a click alone makes an MQL
+STRICTER = load(
+    MODEL.replace("score: 30", "score: 90").replace("score: 20", "score: 80"), file="stricter.yaml"
+)
+ROUTES = """
+version: 1
+destinations:
+  - {name: sales, kind: kafka}
+  - {name: crm, kind: webhook, url: "${CRM_URL}", secrets: ["${CRM_SECRET}"]}
+routes:
+  - {name: qualified, when: {stage: mql}, to: [sales]}
+  - {name: german, when: {stage: mql, traits: {country: de}}, to: [crm]}
+"""
+
+
+def trial(draft: Model, *, active: Model = ACTIVE, days: int = 7, now: datetime = NOW) -> Trial:
+    outline = route_file.outline(ROUTES, {})
+    return Trial(
+        active=active,
+        draft=draft,
+        now=now,
+        days=days,
+        routes=outline.routes,
+        destinations=frozenset(outline.destinations),
+    )
+
+
+def events(person: int, *told: tuple[str, float], **fields: Any) -> list[Event]:
+    """Events of one known person, each as (name, days ago)."""
+    return [
+        Event(
+            event_id=EventId(UUID(int=person * 1000 + number)),
+            source="web",
+            kind="web",
+            name=name,
+            occurred_at=NOW - timedelta(days=ago),
+            received_at=NOW,
+            email=f"person-{person}@example.com",
+            **fields,
+        )
+        for number, (name, ago) in enumerate(sorted(told, key=lambda one: -one[1]))
+    ]
+
+
+def lead(person: int, history: Sequence[Event], *, model: Model = ACTIVE) -> Lead:
+    """The lead as a scorer left it that counted each event when it occurred."""
+    life = live(model, history, NOW)
+    numbers = standing(model, life.state, NOW)
+    first, last = (history[0], history[-1]) if history else (None, None)
+    return Lead(
+        lead_id=LeadId(UUID(int=person)),
+        facts=Facts(known=True, first_seen_at=first.occurred_at if first else NOW, counts={}),
+        last_seen_at=last.occurred_at if last else NOW,
+        event_count=len(history),
+        state=life.state,
+        ledger=life.ledger,
+        score=numbers.total,
+        grade=numbers.grade,
+        dimensions=numbers.dimensions,
+        scored_at=NOW,
+        due_at=None,
+        model_version=1,
+    )
+
+
+def replayed(on: Trial, person: int, history: Sequence[Event]) -> Replayed:
+    return replay(on, lead(person, history, model=on.active), history)
+
+
+def tally(on: Trial, people: Sequence[Replayed], *, emails: bool = False) -> Tally:
+    made = empty(on.destinations, on.days)
+    for one in people:
+        count(made, on, one, emails=emails)
+    return made
+
+
+def outdated(one: Lead) -> Lead:
+    """The same lead with a state that no model of today folded."""
+    return replace(one, state=LeadState(fold_key="of old", events=1))

@@ -1,0 +1,107 @@
+"""A skimmed life is the life that is lived event by event."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.events import Event
+from shared.scoring.life import Life, live
+from shared.scoring.model import Model
+from shared.scoring.moves import Line, Move, Stage
+from shared.scoring.skim import skim
+from tests.scoring import small, worlds
+
+DAY = timedelta(days=1)
+
+
+@st.composite
+def persons(draw: st.DrawFn) -> list[Event]:
+    """Events of somebody who becomes known at some point, and whom sales may move by hand."""
+    found = draw(worlds.events(max_size=25))
+    found.sort(key=lambda event: (event.occurred_at, event.event_id.bytes))
+    known_from = draw(st.integers(0, len(found)))
+    return [
+        _moved(draw, event) if draw(st.integers(0, 9)) == 0 else _known(event, known=n >= known_from)
+        for n, event in enumerate(found)
+    ]
+
+
+def _known(event: Event, *, known: bool) -> Event:
+    return msgspec.structs.replace(event, user_id="u" if known else None)
+
+
+def _moved(draw: st.DrawFn, event: Event) -> Event:
+    properties = {"stage": draw(st.sampled_from(["mql", "lead", "recycled"]))}
+    if draw(st.booleans()):
+        properties["hold_until"] = (event.occurred_at + 3 * DAY).isoformat()
+    return msgspec.structs.replace(event, name="lead.moved", kind="crm", properties=properties)
+
+
+@st.composite
+def models(draw: st.DrawFn) -> Model:
+    """Random models in which event "c" leads from MQL to recycled."""
+    model = draw(worlds.models())
+    by_event = Move(to="recycled", kind="enter", line=Line(), text="c", event=frozenset({"c"}))
+    stages = [
+        Stage(name=stage.name, label=stage.label, moves=(by_event, *stage.moves))
+        if stage.name == "mql"
+        else stage
+        for stage in model.stages
+    ]
+    return replace(model, stages=tuple(stages))
+
+
+def facts(life: Life) -> tuple[object, ...]:
+    return life.steps, life.ledger, life.state, life.known, life.at
+
+
+@given(model=models(), events=persons(), wait=st.integers(-40, 400))
+@settings(max_examples=400, deadline=None)
+def test_skimming_gives_every_step_that_living_gives(model: Model, events: list[Event], wait: int) -> None:
+    """Same transitions at the same microsecond with the same numbers, for any model and history."""
+    until = worlds.START + timedelta(days=60 + wait)
+    assert facts(skim(model, events, until)) == facts(live(model, events, until))
+
+
+def story(count: int) -> Sequence[Event]:
+    """Somebody known who looks at a page every day, and then asks for a demo."""
+    looks = [
+        small.event(n, "page.viewed", timedelta(days=count - n), email="a@b.example") for n in range(count)
+    ]
+    return [*looks, small.event(count, "form.submitted", timedelta(0), email="a@b.example")]
+
+
+def test_a_quiet_life_is_not_looked_at_event_by_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred events that move nobody cost a few looks, and the step at the end is found."""
+    model = small.model(
+        engagement=small.rule("look", "event: page.viewed, points: 1, half_life: 1d")
+        + small.rule("ask", "event: form.submitted, points: 30"),
+        stages=small.stage("mql", "enter: [{at_least: {score: 20}}]"),
+    )
+    events = story(200)
+    met: list[Event] = []
+    meet = Life.meet
+
+    def meet_and_tell(life: Life, event: Event) -> None:
+        met.append(event)
+        meet(life, event)
+
+    monkeypatch.setattr(Life, "meet", meet_and_tell)
+    life = skim(model, events, small.NOW)
+    assert [step.transition.stage for step in life.steps] == ["lead", "mql"]
+    assert len(met) < 60
+
+
+def test_events_out_of_order_are_refused() -> None:
+    """A life is lived in order of time; another order is a mistake of the caller."""
+    model = small.model(
+        engagement=small.rule("look", "event: page.viewed, points: 1, limit: {times: 1, per: day}")
+    )
+    late = [small.event(1, "page.viewed", timedelta(0)), small.event(2, "page.viewed", 2 * DAY)]
+    with pytest.raises(ValueError, match="comes too late"):
+        skim(model, late, small.NOW)
