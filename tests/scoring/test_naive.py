@@ -30,8 +30,9 @@ from shared.scoring.conditions import (
 from shared.scoring.crossing import is_quiet
 from shared.scoring.fold import fold, refold
 from shared.scoring.life import Life
-from shared.scoring.model import Clamp, EngagementRule, Model, Occurrence, Points
+from shared.scoring.model import Model
 from shared.scoring.moves import StageName
+from shared.scoring.rules import Clamp, EngagementRule, Occurrence, Points
 from shared.scoring.score import Standing, evaluate, standing
 from shared.scoring.stages import StageState
 from shared.scoring.state import EMPTY, Attribute, LeadState
