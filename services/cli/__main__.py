@@ -24,10 +24,17 @@ COMMANDS: Final = {
     "demo": ("services.cli.demo.command:demo", "Send shop traffic and show what became of it."),
     "lead show": ("services.cli.lead.show:show", "Show one lead: score, stage, receipts, timeline."),
     "migrate": ("services.cli.migrate:migrate", "Bring the database to the newest revision."),
+    "model backtest": (
+        "services.cli.model.backtest.command:backtest",
+        "Say how well the score, as it was then, found the leads that converted.",
+    ),
     "topics": ("services.cli.topics:topics", "Create the Kafka topics that are missing; tell which differ."),
     "wipe": ("services.cli.wipe:wipe", "Delete all data on this machine, after asking."),
 }
-_GROUPS: Final = {"lead": "One person, as the scorer sees them."}
+_GROUPS: Final = {
+    "lead": "One person, as the scorer sees them.",
+    "model": "Check a scoring model, try it on history, publish it, take it back.",
+}
 # These make the data folder, or unmake it: what is written there must not look like the user's own wish.
 _OWNERS: Final = ("up", "wipe")
 
