@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from math import inf
+from pathlib import Path
 from typing import Annotated, Final, get_args
 
 import typer
@@ -112,7 +113,7 @@ async def _run(name: str, question: Question, capacity: int, *, quiet: bool) -> 
         await database.dispose()
     _refuse_nothing(board)
     rules = [*(rule.id for rule in models[0].engagement), *(rule.id for rule in models[0].fit)]
-    comparison = compare(board, [each.title for each in chosen], rules, capacity)
+    comparison = compare(board, [Path(each.title).stem for each in chosen], rules, capacity)
     return Report(board=board, comparison=comparison, capacity=capacity)
 
 

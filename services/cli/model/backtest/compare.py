@@ -19,11 +19,11 @@ from services.cli.model.backtest import quality
 from services.cli.model.backtest.board import Board, Cutoff
 from services.cli.model.backtest.crm_view import PIPELINE, WON_STAGE
 from services.cli.model.backtest.odoo import Counters
-from services.cli.model.backtest.quality import GROUPS, Interval, Pairs, Ranking
+from services.cli.model.backtest.quality import GROUPS, Interval, Pairs, Ranking, Table
 from services.cli.model.backtest.snapshots import Decision
 
 RECENCY: Final = "recency"
-ODOO: Final = "Odoo's method"
+ODOO: Final = "Odoo"
 SHUFFLED: Final = "shuffled"
 PERCENTS: Final = (10, 20)
 _SEED: Final = 20_260_102
@@ -101,10 +101,11 @@ class _Measured(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """Who stood at each cut-off, and the groups they were dealt into for intervals."""
+    """Who stood at each cut-off: the outcomes, and the groups the leads were dealt into for intervals."""
 
-    cutoffs: Sequence[Cutoff]
+    won: Sequence[Sequence[int]]
     groups: Sequence[Sequence[int]]
+    every: Table
     capacity: int
 
 
@@ -117,11 +118,12 @@ def compare(board: Board, names: Sequence[str], rules: Sequence[str], capacity: 
     """
     cutoffs = board.in_order()
     groups = [[lead % GROUPS for lead in cutoff.leads] for cutoff in cutoffs]
-    stood = _Field(cutoffs, groups, capacity)
     labels = [cutoff.won for cutoff in cutoffs]
+    stood = _field(labels, groups, capacity)
+    control = _field(_shuffled(labels), groups, capacity)
     taught = _odoo(board)
-    measured = [_measured(name, scores, labels, stood) for name, scores in _orders(cutoffs, names, taught)]
-    measured.append(_measured(SHUFFLED, _scores(cutoffs, 0), _shuffled(labels), stood))
+    measured = [_measured(name, scores, stood) for name, scores in _orders(cutoffs, names, taught)]
+    measured.append(_measured(SHUFFLED, _scores(cutoffs, 0), control))
     return Comparison(
         orders=_compared(measured),
         rules=_rule_lifts(board, rules),
@@ -130,6 +132,10 @@ def compare(board: Board, names: Sequence[str], rules: Sequence[str], capacity: 
         lost_said=_lost_said(board),
         odoo_knew=sum(None not in chances for chances in taught),
     )
+
+
+def _field(won: Sequence[Sequence[int]], groups: Sequence[Sequence[int]], capacity: int) -> _Field:
+    return _Field(won, groups, quality.every_pair(won, groups), capacity)
 
 
 def _orders(
@@ -151,12 +157,12 @@ def _shuffled(labels: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
     return [chance.sample(won, len(won)) for won in labels]
 
 
-def _measured(name: str, scores: Scores, labels: Sequence[Sequence[int]], stood: _Field) -> _Measured:
+def _measured(name: str, scores: Scores, stood: _Field) -> _Measured:
     """One order against one set of outcomes."""
-    rankings = [quality.ranked(*each) for each in zip(scores, labels, stood.groups, strict=True)]
+    rankings = [quality.ranked(*each) for each in zip(scores, stood.won, stood.groups, strict=True)]
     shares = {percent: quality.share(rankings, percent) for percent in PERCENTS}
     first = [stood.capacity] * len(rankings)
-    pairs = quality.pairs_of(rankings)
+    pairs = Pairs(quality.ordered_pairs(rankings), stood.every)
     figures = Quality(
         name=name,
         auc=quality.auc(pairs),

@@ -5,16 +5,17 @@ Refuses to judge stages: a score does not depend on them, so folding is enough. 
 shared/scoring/life.py, looks at stages after each event, and takes no event that comes late.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from services.cli.model.backtest.crm_view import FIRST_STAGE, CrmView, came_from, stage_after, view
 from shared.events import EMAIL_DELIVERED, Event
 from shared.scoring.fold import fold, refold
-from shared.scoring.model import Model
-from shared.scoring.moves import SCORE
-from shared.scoring.points import Terms, shown_of, sums_of, terms_of
-from shared.scoring.state import EMPTY, LeadState, Stamp
+from shared.scoring.model import EngagementRule, Model
+from shared.scoring.points import decayed
+from shared.scoring.score import standing
+from shared.scoring.state import EMPTY, Attribute, LeadState, RuleState, Stamp
 
 _LEAST_POINTS: Final = 0.5
 
@@ -51,12 +52,16 @@ class Person:
         if stage := stage_after(event):
             self._stage = max(self._stage or (stamp, stage), (stamp, stage))
 
-    def scores(self, at_s: float) -> tuple[tuple[int, ...], tuple[str, ...]]:
-        """The score under each model, and the rules of the first that are worth a point or more."""
+    def scores(self, at_s: float) -> tuple[int, ...]:
+        """The score under each model."""
         self._settle()
-        values = [account.values(at_s) for account in self._accounts]
-        scores = tuple(account.score(each) for account, each in zip(self._accounts, values, strict=True))
-        return scores, self._accounts[0].rules(values[0])
+        at = datetime.fromtimestamp(at_s, UTC)
+        return tuple([account.score(at) for account in self._accounts])
+
+    def rules(self, at_s: float) -> tuple[str, ...]:
+        """The rules of the first model that are worth a point or more, up or down."""
+        self._settle()
+        return self._accounts[0].rules(at_s)
 
     def idle_s(self, at_s: float) -> float:
         """Since the person last did something; since ever, if never."""
@@ -87,24 +92,32 @@ class _Account:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.state = EMPTY
-        self._terms = Terms((), (), ())
+        self._paying: list[tuple[EngagementRule, RuleState]] = []
+        self._fitting: list[str] = []
+        self._fitted: Mapping[str, Attribute] | None = None
 
     def settle(self, met: Sequence[Event], fresh: Sequence[Event]) -> None:
         """Take the fresh events in; all that were met, where one came too late to be folded in."""
-        self.state = _folded(self.model, self.state, fresh) or refold(self.model, met)
-        self._terms = terms_of(self.model, self.state.rules, self.state.profile)
+        self.state = state = _folded(self.model, self.state, fresh) or refold(self.model, met)
+        self._paying = [
+            (rule, state.rules[rule.id]) for rule in self.model.engagement if rule.id in state.rules
+        ]
+        # Most events say nothing about the person: then the attributes are the same object.
+        if state.attributes is not self._fitted:
+            self._fitted, profile = state.attributes, state.profile
+            self._fitting = [rule.id for rule in self.model.fit if rule.points and rule.holds(profile)]
 
-    def values(self, at_s: float) -> list[float]:
-        """What each rule is worth, exactly."""
-        return self._terms.at(at_s)
+    def score(self, at: datetime) -> int:
+        return standing(self.model, self.state, at).total
 
-    def score(self, values: Sequence[float]) -> int:
-        return shown_of(self.model, sums_of(self.model, self._terms.rooms, values))[SCORE]
-
-    def rules(self, values: Sequence[float]) -> tuple[str, ...]:
+    def rules(self, at_s: float) -> tuple[str, ...]:
         """Those worth a point or more, up or down."""
-        ids = [rule.id for rule, _ in self._terms.met] + [rule.id for rule in self._terms.fits]
-        return tuple([name for name, points in zip(ids, values, strict=True) if abs(points) >= _LEAST_POINTS])
+        paying = [
+            rule.id
+            for rule, account in self._paying
+            if abs(rule.between.of(decayed(rule, account, at_s))) >= _LEAST_POINTS
+        ]
+        return (*paying, *self._fitting)
 
 
 def _folded(model: Model, state: LeadState, events: Sequence[Event]) -> LeadState | None:

@@ -11,7 +11,7 @@ rows. For that, leads are dealt into groups; a group is drawn or left out with a
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import mul
@@ -81,12 +81,31 @@ def ranked(scores: Sequence[float], won: Sequence[int], groups: Sequence[int]) -
     return Ranking(blocks, won, groups, list(accumulate(map(len, blocks))), list(found))
 
 
-def pairs_of(rankings: Sequence[Ranking]) -> Pairs:
-    """Count the pairs of an order."""
-    flat = [ranked([0.0] * len(ranking.won), ranking.won, ranking.groups) for ranking in rankings]
-    # Among equals every pair counts half.
-    every = [[2 * count for count in row] for row in _ordered_pairs(flat)]
-    return Pairs(_ordered_pairs(rankings), every)
+def ordered_pairs(rankings: Iterable[Ranking]) -> Table:
+    """How often a converter stood above another lead of its cut-off; equal scores count half."""
+    table = _zeros()
+    for ranking in rankings:
+        won, groups = ranking.won, ranking.groups
+        below = [0.0] * GROUPS
+        for block in reversed(ranking.blocks):
+            winners = Counter([groups[position] for position in block if won[position]])
+            others = [groups[position] for position in block if not won[position]]
+            if winners:
+                tied = Counter(others)
+                _add(table, winners, [count + tied[group] / 2 for group, count in enumerate(below)])
+            for group in others:
+                below[group] += 1
+    return table
+
+
+def every_pair(won: Sequence[Sequence[int]], groups: Sequence[Sequence[int]]) -> Table:
+    """How many pairs of a converter and another lead of its cut-off there are, whatever the order."""
+    table = _zeros()
+    for outcomes, dealt in zip(won, groups, strict=True):
+        sides = Counter(zip(map(bool, outcomes), dealt, strict=True))
+        winners = Counter({group: count for (converted, group), count in sides.items() if converted})
+        _add(table, winners, [sides[False, group] for group in range(GROUPS)])
+    return table
 
 
 def auc(pairs: Pairs) -> float | None:
@@ -157,24 +176,14 @@ def curve(rankings: Sequence[Ranking]) -> list[float]:
     ]
 
 
-def _ordered_pairs(rankings: Iterable[Ranking]) -> Table:
-    """How often a converter stood above another lead of its cut-off; equal scores count half."""
-    table = [[0.0] * GROUPS for _ in range(GROUPS)]
-    for ranking in rankings:
-        won, groups = ranking.won, ranking.groups
-        below = [0.0] * GROUPS
-        for block in reversed(ranking.blocks):
-            winners = Counter([groups[position] for position in block if won[position]])
-            others = Counter([groups[position] for position in block if not won[position]])
-            if winners:
-                beaten = [count + others[group] / 2 for group, count in enumerate(below)]
-                for group, times in winners.items():
-                    table[group] = [
-                        sofar + times * count for sofar, count in zip(table[group], beaten, strict=True)
-                    ]
-            for group, count in others.items():
-                below[group] += count
-    return table
+def _zeros() -> Table:
+    return [[0.0] * GROUPS for _ in range(GROUPS)]
+
+
+def _add(table: Table, winners: Mapping[int, int], beaten: Sequence[float]) -> None:
+    """Every one of the winners stood above so many others of each group."""
+    for group, times in winners.items():
+        table[group] = [before + times * count for before, count in zip(table[group], beaten, strict=True)]
 
 
 def _weighted(table: Table, weights: Sequence[float]) -> float:

@@ -84,10 +84,11 @@ def _plain(interval: Interval | None) -> dict[str, float] | None:
 
 def _orders(comparison: Comparison, capacity: int) -> Table:
     """A column per order of leads, a row per figure."""
-    table = Table(title="Who comes first?", title_justify="left", box=SIMPLE)
+    table = Table(title="Who comes first?", title_justify="left", box=None, padding=(0, 1))
     table.add_column("", no_wrap=True)
     for order in comparison.orders:
-        table.add_column(Text(order.name), justify="right")
+        # As wide as an interval, which must not be cut off; a name may take several lines.
+        table.add_column(Text(order.name, overflow="fold"), justify="right", min_width=9)
     for name, values in _lines(comparison, capacity):
         table.add_row(name, *values)
     table.caption = f"base rate {_percent(comparison.base_rate)}: this share of all snapshots converted"

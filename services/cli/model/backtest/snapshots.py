@@ -165,12 +165,11 @@ def _meet(person: Person, known: _Known, question: Question) -> list[Decision]:
 
 def _look(person: Person, cutoff: int, question: Question, outcome_s: float) -> Snapshot:
     at_s = question.moment_s(cutoff)
-    scores, rules = person.scores(at_s)
     return Snapshot(
         cutoff=cutoff,
         converted=outcome_s <= at_s + question.horizon_s,
-        scores=scores,
-        rules=rules,
+        scores=person.scores(at_s),
+        rules=person.rules(at_s),
         idle_s=person.idle_s(at_s),
         crm=person.crm(),
     )

@@ -37,7 +37,7 @@ def assumptions(board: Board, comparison: Comparison) -> Iterator[str]:
         if question.imported
         else "An event counts as known when it had been received."
     )
-    yield f"{ODOO} learns anew at each cut-off. {_lost(question, comparison)}"
+    yield f"{ODOO}'s method learns anew at each cut-off. {_lost(question, comparison)}"
 
 
 def findings(comparison: Comparison, capacity: int) -> Iterator[str]:
@@ -76,8 +76,8 @@ def doubts(board: Board, comparison: Comparison) -> Iterator[str]:
         )
     if unknowing := len(board.cutoffs) - comparison.odoo_knew:
         yield (
-            f"{ODOO} had nobody won or lost to learn from at {unknowing:,} of {len(board.cutoffs):,} "
-            "cut-offs; there it orders nobody."
+            f"{ODOO}'s method had nobody won or lost to learn from at {unknowing:,} of "
+            f"{len(board.cutoffs):,} cut-offs; there it orders nobody."
         )
 
 

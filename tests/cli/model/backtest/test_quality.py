@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cli.model.backtest import quality
-from services.cli.model.backtest.quality import GROUPS, Ranking
+from services.cli.model.backtest.quality import GROUPS, Pairs, Ranking
 
 Rows = list[tuple[int, bool, int]]
 """(score, converted, lead) of those who stood at one cut-off."""
@@ -23,6 +23,11 @@ def ranking(found: Rows) -> Ranking:
         [int(won) for _, won, _ in found],
         [lead % GROUPS for *_, lead in found],
     )
+
+
+def pairs_of(rankings: list[Ranking]) -> Pairs:
+    every = quality.every_pair([each.won for each in rankings], [each.groups for each in rankings])
+    return Pairs(quality.ordered_pairs(rankings), every)
 
 
 def brute_auc(days: list[Rows]) -> float | None:
@@ -41,14 +46,14 @@ def brute_auc(days: list[Rows]) -> float | None:
 @given(cutoffs)
 def test_auc_is_the_share_of_pairs_in_the_right_order(days: list[Rows]) -> None:
     """Every converter against every other lead of the same cut-off; equal scores count half."""
-    computed = quality.auc(quality.pairs_of([ranking(day) for day in days]))
+    computed = quality.auc(pairs_of([ranking(day) for day in days]))
     assert computed == (None if brute_auc(days) is None else pytest.approx(brute_auc(days)))
 
 
 def test_leads_of_different_cutoffs_are_not_compared() -> None:
     """A season in which everybody scores high and converts proves nothing about the order of leads."""
     summer, winter = [(90, True, 1), (90, False, 2)], [(5, False, 3), (5, True, 4), (5, False, 5)]
-    assert quality.auc(quality.pairs_of([ranking(summer), ranking(winter)])) == 0.5
+    assert quality.auc(pairs_of([ranking(summer), ranking(winter)])) == 0.5
 
 
 @given(rows, st.integers(1, 16), st.integers(0, 10**6))
@@ -115,7 +120,7 @@ def test_intervals_hold_the_truth_however_often_a_lead_is_looked_at() -> None:
     """
     misses = 0
     for seed in range(25):
-        (values,) = quality.resampled([quality.pairs_of(noise(seed, leads=90, cutoffs=20))])
+        (values,) = quality.resampled([pairs_of(noise(seed, leads=90, cutoffs=20))])
         found = quality.interval(values)
         assert found is not None
         misses += not found.low <= 0.5 <= found.high
@@ -124,13 +129,13 @@ def test_intervals_hold_the_truth_however_often_a_lead_is_looked_at() -> None:
 
 def test_intervals_are_the_same_every_time() -> None:
     """The seed is fixed: two runs over the same history print the same figures."""
-    pairs = quality.pairs_of(noise(1, leads=50, cutoffs=3))
+    pairs = pairs_of(noise(1, leads=50, cutoffs=3))
     assert quality.resampled([pairs]) == quality.resampled([pairs])
 
 
 def test_orders_are_resampled_together() -> None:
     """The difference between an order and itself is nothing, in every resample."""
-    pairs = quality.pairs_of(noise(2, leads=50, cutoffs=3))
+    pairs = pairs_of(noise(2, leads=50, cutoffs=3))
     first, second = quality.resampled([pairs, pairs])
     assert first == second
 
@@ -138,7 +143,7 @@ def test_orders_are_resampled_together() -> None:
 def test_without_conversions_there_is_no_figure() -> None:
     """Nothing to tell is None, never a number."""
     nobody = [ranking([(3, False, 1), (4, False, 2)]), ranking([])]
-    pairs = quality.pairs_of(nobody)
+    pairs = pairs_of(nobody)
     assert quality.auc(pairs) is None
     assert quality.interval(quality.resampled([pairs])[0]) is None
     assert quality.lift(nobody, [1, 1]) is None

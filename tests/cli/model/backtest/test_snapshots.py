@@ -117,6 +117,17 @@ def test_every_model_scores_and_the_first_names_its_rules() -> None:
     assert told.snapshots[0].rules == ("signal",)
 
 
+def test_rules_that_are_worth_nothing_at_that_moment_are_not_named() -> None:
+    """A fit rule holds or not, also of a person of whom nothing is known; points that faded away are gone."""
+    fading = small.model(
+        engagement=small.rule("click", "event: click, points: 8, half_life: 7d"),
+        fit=small.rule("nowhere", "when: {country: {exists: false}}, points: -5", group="who"),
+    )
+    history = [event("click", MONDAY), event("hello", MONDAY + 5.5 * WEEK, traits={"country": "DE"})]
+    told = lived(history, question([fading]))
+    assert [each.rules for each in told.snapshots[3:]] == [("click", "nowhere")] * 2 + [("nowhere",), ()]
+
+
 def test_recency_is_the_persons_last_act() -> None:
     """What sales enter and what we send are no signs of life."""
     history = [
