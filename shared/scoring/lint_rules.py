@@ -12,7 +12,8 @@ from shared.config_mistakes import Path
 from shared.events import Kind
 from shared.scoring.certainty import values_of, why_never
 from shared.scoring.conditions import All, Condition, Test, fields_of, fold_case
-from shared.scoring.model import Clamp, EngagementRule, FitRule, Model, Occurrence
+from shared.scoring.model import Model
+from shared.scoring.rules import Clamp, EngagementRule, FitRule, Occurrence
 
 Doubt = tuple[Path, str]
 Rule = EngagementRule | FitRule

@@ -13,7 +13,8 @@ from typing import Final
 from shared.scoring.certainty import Example, examples
 from shared.scoring.conditions import ALWAYS, Predicate, on_profile
 from shared.scoring.lint_rules import Doubt, place, whole_condition
-from shared.scoring.model import EngagementRule, Model
+from shared.scoring.model import Model
+from shared.scoring.rules import EngagementRule
 
 # Forty rules need a few thousand; five hundred rules that all pay one event need not all be told.
 _MOST_TRIES: Final = 30_000

@@ -6,7 +6,6 @@ Refuses to judge without history: if nobody took part, or nobody converted, it s
 
 import asyncio
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,7 +22,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.cli.installation import Installation
 from services.cli.model import which
 from services.cli.model.backtest import read
 from services.cli.model.backtest.board import Board
@@ -32,13 +30,13 @@ from services.cli.model.backtest.report import Report
 from services.cli.model.backtest.snapshots import Question, lived
 from services.cli.model.backtest.words import said_by
 from services.cli.model.which import ACTIVE, Named
-from shared.database import engine, transaction
+from services.cli.session import database
+from shared.database import transaction
 from shared.errors import Invalid, Misconfigured
 from shared.events import Kind
 from shared.scoring.build import duration_words
 from shared.scoring.conditions import as_date
 from shared.scoring.model_shape import Duration
-from shared.settings import DatabaseSettings, load
 
 _LOST: Final = frozenset({"lead.rejected", "deal.lost"})
 _MOST_SNAPSHOTS: Final = 20_000_000
@@ -101,16 +99,11 @@ def backtest(  # noqa: PLR0913 - each is an option
 
 
 async def _run(name: str, question: Question, capacity: int, *, quiet: bool) -> Report:
-    environment = {**Installation.of(os.environ).known(), **os.environ}
-    url = load(DatabaseSettings, environment).database_url.get_secret_value()
-    database = engine(url, application="leadscore-backtest", pool_size=1)
-    try:
-        chosen, now = await _models(database, name)
+    async with database() as pool:
+        chosen, now = await _models(pool, name)
         models = tuple(each.model for each in chosen)
         asked = replace(question, models=models, as_of_s=min(question.as_of_s, now.timestamp()))
-        board = await _board(database, asked, quiet=quiet)
-    finally:
-        await database.dispose()
+        board = await _board(pool, asked, quiet=quiet)
     _refuse_nothing(board)
     rules = [*(rule.id for rule in models[0].engagement), *(rule.id for rule in models[0].fit)]
     comparison = compare(board, [Path(each.title).stem for each in chosen], rules, capacity)

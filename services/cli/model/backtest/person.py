@@ -12,8 +12,9 @@ from typing import Final
 from services.cli.model.backtest.crm_view import FIRST_STAGE, CrmView, came_from, stage_after, view
 from shared.events import EMAIL_DELIVERED, Event
 from shared.scoring.fold import fold, refold
-from shared.scoring.model import EngagementRule, Model
+from shared.scoring.model import Model
 from shared.scoring.points import decayed
+from shared.scoring.rules import EngagementRule
 from shared.scoring.score import standing
 from shared.scoring.state import EMPTY, Attribute, LeadState, RuleState, Stamp
 

@@ -14,17 +14,17 @@ from typer.testing import CliRunner
 
 from services.cli.__main__ import COMMANDS, application
 from services.cli.model.backtest import read
+from services.scorer import change_model
 from services.scorer.count import Counter, decode_records
+from services.scorer.in_force import ModelsInForce
 from services.scorer.offsets import Offsets
-from services.scorer.settle import ActiveModel
-from services.scorer.store import models
+from services.scorer.store.models import Author
 from shared import database as postgres
 from shared.codec import encode
 from shared.errors import Invalid, Misconfigured
 from shared.events import Event
 from shared.ids import SystemIds, event_id
 from shared.kafka.stream import Received
-from shared.scoring.model_file import load
 from tests.scoring import small
 
 KEY = b"an identity key for backtests"
@@ -55,13 +55,13 @@ def model_text(pays: str) -> str:
     return small.BASE + "engagement:\n" + small.rule(pays, f"event: {pays}, points: 10, half_life: 60d")
 
 
-async def count(engine: AsyncEngine, active: ActiveModel, events: list[Event]) -> None:
+async def count(engine: AsyncEngine, events: list[Event]) -> None:
     """Let the scorer count these, as one batch."""
     records = [
         Received(partition=0, offset=n, timestamp_ms=0, key=b"", value=encode(one))
         for n, one in enumerate(events)
     ]
-    counter = Counter(active=active, identity_key=KEY, topic="t", ids=SystemIds())
+    counter = Counter(models=ModelsInForce(), identity_key=KEY, topic="t", ids=SystemIds())
     async with postgres.transaction(engine) as connection:
         await counter.count(connection, decode_records(records), now=datetime.now(UTC))
 
@@ -71,7 +71,9 @@ async def engine(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     """A database in which the model that pays the signal is active, and nothing happened."""
     made = postgres.engine(database, application="test", pool_size=1)
     async with postgres.transaction(made) as connection:
-        await models.activate(connection, "signal", model_text("signal"), {})
+        author = Author(name="test")
+        number = await change_model.draft(connection, ("signal", model_text("signal"), {}), author)
+        await change_model.publish(connection, number, author, silent=False)
         await Offsets(group="g", topic="t", owner="o").claim(connection, 0, generation=1, first=0)
     monkeypatch.setenv("DATABASE_URL", database)
     yield made
@@ -81,8 +83,7 @@ async def engine(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 @pytest_asyncio.fixture
 async def counted(engine: AsyncEngine) -> AsyncEngine:
     """The same after the world has happened."""
-    active = ActiveModel(model=load(model_text("signal"), file="signal.yaml"), version=1)
-    await count(engine, active, world())
+    await count(engine, world())
     return engine
 
 
@@ -124,7 +125,6 @@ def test_two_runs_give_the_same_figures(counted: AsyncEngine) -> None:
 @pytest.mark.asyncio
 async def test_a_merged_lead_is_one_lead_with_both_histories(engine: AsyncEngine) -> None:
     """Two cookies that turn out to be one person are read as one lead, in one chunk, once."""
-    active = ActiveModel(model=load(model_text("signal"), file="signal.yaml"), version=1)
     at = NOW - timedelta(days=100)
     apart = [
         event(1, "signal", at, user_id=None, anonymous_id="a"),
@@ -136,7 +136,7 @@ async def test_a_merged_lead_is_one_lead_with_both_histories(engine: AsyncEngine
         event(1, "noise", at + timedelta(days=2), anonymous_id="b"),
     ]
     for batch in (apart, together):
-        await count(engine, active, batch)
+        await count(engine, batch)
     found = [chunk async for chunk in read.chunks(engine, visitors=False)]
     (history,) = [history for chunk in found for history in chunk.values()]
     assert sorted(one.name for one in history) == ["noise", "noise", "signal", "signal"]
