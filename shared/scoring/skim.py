@@ -144,7 +144,7 @@ def _bounds(life: Life, after: LeadState, swings: Mapping[str, Swing], last: dat
     terms = terms_with(model, after.rules, model.person.of(life.state.attributes).fits)
     low: list[float] = []
     high: list[float] = []
-    for rule in terms.met.rules:
+    for rule in (slope.rule for slope, _ in terms.met):
         lowest, highest = _range(rule, before.get(rule.id), swings.get(rule.id), span_s)
         low.append(lowest - _SLACK)
         high.append(highest + _SLACK)
