@@ -15,7 +15,8 @@ from typing import Final
 
 import msgspec
 
-from shared.scoring.model import Bounds, Fits, Met, Model
+from shared.scoring.answers import Fits, Met
+from shared.scoring.model import Bounds, Model
 from shared.scoring.moves import SCORE, Shown
 from shared.scoring.rules import EngagementRule
 from shared.scoring.state import LeadState, RuleState
