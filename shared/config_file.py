@@ -3,7 +3,8 @@
 In: the text of a file such as sources.yaml, and the pydantic model it must fit. Out: a `Document`
 (data, and the line of every value), or an instance of the model.
 Refuses (`Misconfigured`, every mistake at once, each with its line): syntax errors, duplicate keys,
-anchors and aliases, tags, files above 1 MB, nesting deeper than 32, and whatever the model refuses.
+anchors and aliases, tags, files above 1 MB or 50,000 values, nesting deeper than 32, and whatever the model
+refuses. Of more than a hundred mistakes the first hundred are told: whoever has more has the wrong file.
 
 Scalars are read as YAML 1.2 does: `no`, `on` and `2026-01-31` are text, `0123` is text, `true` is a
 boolean. YAML 1.1 would turn the country code of Norway into false.
@@ -12,16 +13,20 @@ boolean. YAML 1.1 would turn the country code of Norway into false.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from shared.config_mistakes import NO_NOUNS, Nouns, Path, explain, short
+from shared.config_syntax import syntax_problem
 from shared.errors import Misconfigured
 
 MAX_BYTES: Final = 1_000_000
 MAX_DEPTH: Final = 32
+MAX_VALUES: Final = 50_000
+MOST_TOLD: Final = 100
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
@@ -65,21 +70,30 @@ def parse(text: str, *, file: str) -> Document:
 
     Raises Misconfigured with every structural mistake.
     """
-    size_bytes = len(text.encode(errors="surrogatepass"))
-    if size_bytes > MAX_BYTES:
-        raise refusal(file, [f"{file}:1: {size_bytes:,} bytes. At most {MAX_BYTES:,}; split off lists"])
+    content = _encoded(text, file)
+    if len(content) > MAX_BYTES:
+        raise refusal(file, [f"{file}:1: {len(content):,} bytes. At most {MAX_BYTES:,}; split off lists"])
     try:
-        problems = list(_refused_constructs(text, file))
+        problems = list(islice(_refused_constructs(text, file), MOST_TOLD))
         if problems:
             raise refusal(file, problems)
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
-        raise refusal(file, [_syntax(error, file)]) from error
+        raise refusal(file, [syntax_problem(error, content, file)]) from error
     reader = _Reader(file)
     data = reader.read(node, ()) if node is not None else None
     if reader.problems:
         raise refusal(file, reader.problems)
     return Document(file=file, data=data, lines=reader.lines)
+
+
+def _encoded(text: str, file: str) -> bytes:
+    """The text as bytes; half a character, as JSON can spell it, is none."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        raise refusal(file, [f"{file}:{line}: half a character (a surrogate). Save it as UTF-8"]) from error
 
 
 def validate(document: Document, model: type[AnyModel], nouns: Nouns = NO_NOUNS) -> AnyModel:
@@ -92,9 +106,8 @@ def validate(document: Document, model: type[AnyModel], nouns: Nouns = NO_NOUNS)
     try:
         return model.model_validate({} if document.data is None else document.data)
     except ValidationError as error:
-        found = {
-            explain(document.data, model, detail, nouns): None for detail in error.errors(include_url=False)
-        }
+        details = error.errors(include_url=False)[:MOST_TOLD]
+        found = {explain(document.data, model, detail, nouns): None for detail in details}
         in_order = sorted(found, key=lambda mistake: document.line(mistake[0]))
         raise refusal(document.file, [document.problem(*mistake) for mistake in in_order]) from error
 
@@ -119,6 +132,8 @@ class _Reader:
         data: dict[str, Any] = {}
         for key, value in node.value:
             line = _line(key)
+            if len(self.problems) >= MOST_TOLD:
+                break
             if not isinstance(key, yaml.ScalarNode):
                 self.problems.append(f"{self.file}:{line}: a key is a list or a mapping. Use plain text")
             elif key.value in data:
@@ -145,7 +160,7 @@ def _scalar(node: Any) -> str | int | float | bool | None:
 
 def _refused_constructs(text: str, file: str) -> Iterator[str]:
     """What could be a bomb or code is refused while it is still a stream, before anything is built."""
-    depth = 0
+    depth = values = 0
     event: Any
     for event in yaml.parse(text, Loader=_LOADER):
         line = _line(event)
@@ -153,22 +168,18 @@ def _refused_constructs(text: str, file: str) -> Iterator[str]:
         if depth > MAX_DEPTH:
             yield f"{file}:{line}: nested deeper than {MAX_DEPTH} levels. Flatten it"
             return
+        values += isinstance(event, yaml.NodeEvent)
+        if values > MAX_VALUES:
+            yield f"{file}:{line}: more than {MAX_VALUES:,} keys and values. Put long lists into own files"
+            return
         name = short(getattr(event, "anchor", None) or "")
         if isinstance(event, yaml.AliasEvent):
             yield f'{file}:{line}: alias "*{name}". Write the value out: aliases are not read'
         elif name:
             yield f'{file}:{line}: anchor "&{name}". Remove it: anchors are not read'
         if getattr(event, "tag", None):
-            yield f'{file}:{line}: tag "{short(event.tag)}". Remove it: tags are not read'
-
-
-def _syntax(error: yaml.YAMLError, file: str) -> str:
-    """A parser's complaint with its line."""
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    what = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0]
-    line = mark.line + 1 if mark else 1
-    hint = ". Indent with spaces, not tabs" if "\\t" in what or "token" in what else ""
-    return f"{file}:{line}: not YAML: {what}{hint}"
+            tag = short(event.tag.replace("tag:yaml.org,2002:", "!!"))
+            yield f'{file}:{line}: tag "{tag}". Remove it: tags are not read'
 
 
 def _line(part: Any) -> int:
@@ -178,4 +189,6 @@ def _line(part: Any) -> int:
 def refusal(file: str, problems: list[str]) -> Misconfigured:
     """What to raise for these mistakes in this file."""
     count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-    return Misconfigured(f"{file} has {count}:", problems)
+    if len(problems) >= MOST_TOLD:
+        count = f"{MOST_TOLD} mistakes or more"
+    return Misconfigured(f"{file} has {count}:", problems[:MOST_TOLD])

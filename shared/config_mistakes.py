@@ -132,9 +132,9 @@ _WORDING: Final = {
 # With pydantic's own facts about the mistake.
 _SIZES: Final = {
     "too_short": "expected {min_length} or more entries",
-    "too_long": "expected {max_length} or fewer entries, not {actual_length}",
+    "too_long": "expected {max_length} or fewer entries, not {seen}",
     "string_too_short": "expected text, not empty",
-    "string_too_long": "expected {max_length} or fewer characters",
+    "string_too_long": "expected {max_length} or fewer characters, not {seen}",
 }
 
 
@@ -146,9 +146,13 @@ def _wording(detail: ErrorDetails) -> str:
         known = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
         return f"must be one of {listing(detail['input'], known)}"
     if detail["type"] in _SIZES:
-        return _SIZES[detail["type"]].format(**detail["ctx"])
+        return _SIZES[detail["type"]].format(**detail["ctx"], seen=_length(detail["input"]))
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should ")
     return f"must {message}" if detail["msg"].startswith("Input should ") else message
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, str | list | dict) else 0
 
 
 def _schemas(model: type[BaseModel], data: Any, path: Path) -> list[Any]:

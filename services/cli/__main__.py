@@ -34,6 +34,10 @@ COMMANDS: Final = {
     "model history": ("services.cli.model.history:history", "List what was done with every version."),
     "model explain": ("services.cli.model.explain:explain", "Show why a lead has, or had, this score."),
     "migrate": ("services.cli.migrate:migrate", "Bring the database to the newest revision."),
+    "model backtest": (
+        "services.cli.model.backtest.command:backtest",
+        "Say how well the score, as it was then, found the leads that converted.",
+    ),
     "topics": ("services.cli.topics:topics", "Create the Kafka topics that are missing; tell which differ."),
     "wipe": ("services.cli.wipe:wipe", "Delete all data on this machine, after asking."),
 }

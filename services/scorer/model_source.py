@@ -15,11 +15,12 @@ from typing import Final
 
 from services.scorer import builtin_lists
 from services.scorer.store.models import Lists
-from shared.config_file import MAX_BYTES
+from shared.config_file import MAX_BYTES, Document, parse
 from shared.errors import Misconfigured
+from shared.scoring import model_file
 from shared.scoring.list_file import ListParts, list_values
 from shared.scoring.model import Model
-from shared.scoring.model_file import Trouble, list_sources, load
+from shared.scoring.model_file import Trouble
 
 _UNREADABLE: Final = "The scoring model cannot be read (LEADSCORE_SCORER_MODEL_FILE names the scorer's):"
 _ENCODINGS: Final = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
@@ -38,11 +39,13 @@ class Source:
 class Ingredients:
     """What a model is made from, as it was found.
 
+    document: the same, parsed
     lists:    the values of every list that is not written out in the text, as far as they could be read
     trouble:  why the others could not: list → sentence
     """
 
     text: str
+    document: Document
     lists: Lists
     trouble: Trouble
 
@@ -50,8 +53,8 @@ class Ingredients:
 def read(file: Path) -> Source:
     """The model in this file."""
     found = gather(file)
-    model = load(found.text, file=str(file), lists=found.lists, trouble=found.trouble)
-    return Source(model=model, text=found.text, lists=found.lists)
+    reading = model_file.read(found.document, lists=found.lists, trouble=found.trouble)
+    return Source(model=reading.model, text=found.text, lists=found.lists)
 
 
 def gather(file: Path) -> Ingredients:
@@ -63,13 +66,14 @@ def gather(file: Path) -> Ingredients:
         text = _text(file)
     except _UnreadableError as error:
         raise Misconfigured(_UNREADABLE, [f"{file}:{error.line}: {error}"]) from error
+    document = parse(text, file=str(file))
     lists, trouble = {}, {}
-    for name, parts in list_sources(text, file=str(file)).items():
+    for name, parts in model_file.list_sources(document).items():
         try:
             lists[name] = _values(parts, file.parent)
         except _UnreadableError as error:
             trouble[name] = str(error)
-    return Ingredients(text=text, lists=lists, trouble=trouble)
+    return Ingredients(text=text, document=document, lists=lists, trouble=trouble)
 
 
 class _UnreadableError(Exception):
@@ -102,6 +106,9 @@ def _file_values(folder: Path, path: str) -> frozenset[str]:
 def _text(file: Path) -> str:
     """The text of a file that people write; a mark that Windows puts in front of it is not part of it."""
     content = _content(file)
+    if b"\0" in content and content[:2] not in _ENCODINGS:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise _UnreadableError(f"byte 0x00 in line {line}: this is no text. Save it as UTF-8", line)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

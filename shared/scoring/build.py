@@ -9,23 +9,7 @@ from typing import Final, cast
 
 from shared.scoring.condition_file import ConditionReader
 from shared.scoring.conditions import ALWAYS, All, Condition, Test, fold_case, on_event
-from shared.scoring.model import (
-    UNBOUNDED,
-    After,
-    Clamp,
-    Dimension,
-    EngagementRule,
-    FitRule,
-    Group,
-    Label,
-    Limit,
-    Model,
-    Occurrence,
-    Points,
-    Repeat,
-    Window,
-    WindowUnit,
-)
+from shared.scoring.model import Model
 from shared.scoring.model_shape import (
     Bounds,
     EngagementShape,
@@ -41,6 +25,22 @@ from shared.scoring.model_shape import (
     TableShape,
 )
 from shared.scoring.moves import Grades, Line, Move, Stage, StageName
+from shared.scoring.rules import (
+    UNBOUNDED,
+    After,
+    Clamp,
+    Dimension,
+    EngagementRule,
+    FitRule,
+    Group,
+    Label,
+    Limit,
+    Occurrence,
+    Points,
+    Repeat,
+    Window,
+    WindowUnit,
+)
 
 ANY_EVENT: Final = "*"
 _SALES_FACTS: Final = ("lead.", "deal.")

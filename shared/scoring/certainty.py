@@ -17,6 +17,8 @@ from typing import Any, Final
 from shared.scoring.conditions import All, AnyOf, Condition, Not, Test, fields_of, on_profile
 
 _MOST_EXAMPLES: Final = 8
+# Larger conditions are not looked into: comparing each part with each would take seconds.
+_MOST_PARTS: Final = 300
 _MOST_SHOWN: Final = 3
 _SIGNS: Final = {"gt": 1, "gte": 1, "lt": -1, "lte": -1}
 
@@ -26,9 +28,13 @@ Example = Mapping[str, Any]
 
 def why_never(condition: Condition) -> str:
     """Why nothing can meet this condition, in words; empty if something may."""
+    return _why_never(condition) if _size(condition) <= _MOST_PARTS else ""
+
+
+def _why_never(condition: Condition) -> str:
     parts = list(_flat(condition))
     if isinstance(condition, AnyOf):
-        reasons = [why_never(part) for part in condition.parts]
+        reasons = [_why_never(part) for part in condition.parts]
         return reasons[0] if reasons and all(reasons) else ""
     for field in dict.fromkeys(field for part in parts for field in fields_of(part)):
         about = [part for part in parts if fields_of(part) == {field} and not isinstance(part, AnyOf)]
@@ -38,7 +44,7 @@ def why_never(condition: Condition) -> str:
     choices = [part for part in parts if isinstance(part, AnyOf)]
     plain = tuple(part for part in parts if not isinstance(part, AnyOf))
     for choice in choices:
-        reasons = [why_never(All(parts=(*plain, part))) for part in choice.parts]
+        reasons = [_why_never(All(parts=(*plain, part))) for part in choice.parts]
         if reasons and all(reasons):
             return reasons[0]
     return ""
@@ -46,6 +52,8 @@ def why_never(condition: Condition) -> str:
 
 def examples(condition: Condition) -> list[Example]:
     """Some values that the condition holds for, built from the values it names; maybe none."""
+    if _size(condition) > _MOST_PARTS:
+        return []
     holds = on_profile(condition)
     return [found for found in islice(_examples(condition), _MOST_EXAMPLES) if holds(found)]
 
@@ -56,6 +64,17 @@ def values_of(condition: Condition, field: str) -> frozenset[str]:
     named = [_named(test) for test in tests if _named(test)]
     accepts = on_profile(All(parts=tuple(tests)))
     return frozenset(_as_key(value) for value in (named[0] if named else ()) if accepts({field: value}))
+
+
+def _size(condition: Condition) -> int:
+    """How many tests there are in a condition."""
+    match condition:
+        case Test():
+            return 1
+        case All(parts=parts) | AnyOf(parts=parts):
+            return sum(map(_size, parts))
+        case Not(part=part):
+            return _size(part)
 
 
 def _as_key(value: object) -> str:

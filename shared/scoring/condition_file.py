@@ -16,12 +16,15 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
+from shared.config_file import MOST_TOLD
 from shared.config_mistakes import Path, listing, short
 from shared.scoring.conditions import All, AnyOf, Condition, Not, Operand, Operator, Test, as_date, fold_case
 from shared.scoring.fields import EVENT_FIELDS, event_getter
 from shared.scoring.patterns import BadPatternError, compile_pattern
 
 MAX_DEPTH: Final = 8
+# A pattern takes a millisecond to make: a file with thousands of them would keep a start waiting.
+MAX_PATTERNS: Final = 300
 _OPERATORS: Final[tuple[Operator, ...]] = get_args(Operator)
 _COMBINERS: Final = ("all", "any", "not")
 
@@ -41,6 +44,7 @@ class ConditionReader:
         self.lists = lists
         self.problems: list[Problem] = []
         self.used: set[str] = set()
+        self._patterns = 0
 
     def read(self, data: Any, path: Path, subject: Subject) -> Condition:
         """The condition at this path; where something is wrong, the rest of it."""
@@ -73,9 +77,11 @@ class ConditionReader:
             yield self._mapping(item, (*path, position), subject, depth + 1)
 
     def _field(self, field: str, data: Any, path: Path, subject: Subject) -> Iterator[Condition]:
+        if len(self.problems) > MOST_TOLD:
+            return  # as many as are told; suggesting names for thousands would take seconds
         if subject == "event" and event_getter(field) is None:
             known = listing(field, [*EVENT_FIELDS, *_COMBINERS])
-            self.problems.append((path, f'events have no field "{field}". Fields: {known}'))
+            self.problems.append((path, f'events have no field "{short(field)}". Fields: {known}'))
             return
         if isinstance(data, Mapping) and data:
             for operator, operand in data.items():
@@ -87,16 +93,22 @@ class ConditionReader:
         known: Operator | None = next((each for each in _OPERATORS if each == operator), None)
         if known is None:
             self.problems.append(
-                (path, f'unknown operator "{operator}". Operators: {listing(operator, _OPERATORS)}')
+                (path, f'unknown operator "{short(operator)}". Operators: {listing(operator, _OPERATORS)}')
             )
             return
         operand = self._operand(known, data)
         if isinstance(operand, _Unusable):
-            self.problems.append((path, f"{operator}: {operand.why}; seen: {_shown(data)}"))
+            named = "" if path[-1] == operator else f"{operator}: "
+            self.problems.append((path, f"{named}{operand.why}; seen: {_shown(data)}"))
         else:
             yield Test(field=field, operator=known, operand=operand)
 
     def _operand(self, operator: Operator, data: Any) -> "Operand | _Unusable":
+        self._patterns += operator == "matches"
+        if operator == "matches" and self._patterns > MAX_PATTERNS:
+            return _Unusable(
+                f"more than {MAX_PATTERNS} patterns in the file. Use starts_with, contains or in"
+            )
         if operator in {"in", "not_in"}:
             return self._members(data)
         return _OPERANDS.get(operator, _value)(data)
@@ -149,7 +161,7 @@ def _pattern(data: Any) -> str | _Unusable:
     if not _is_text(data):
         return _Unusable("expected a regular expression")
     try:
-        compile_pattern(data)
+        compile_pattern(str(data))
     except BadPatternError as error:
         return _Unusable(str(error))
     return str(data)

@@ -17,7 +17,9 @@ from typing import Any, Final
 import msgspec
 
 from shared.events import Event
-from shared.scoring.model import EngagementRule, Limit, Model, Payment
+from shared.scoring.answers import Payment
+from shared.scoring.model import Model
+from shared.scoring.rules import EngagementRule, Limit
 from shared.scoring.state import EMPTY, Attribute, LeadState, RuleState, Stamp
 
 MAX_ATTRIBUTES: Final = 100

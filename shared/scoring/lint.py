@@ -9,6 +9,7 @@ from shared.config_mistakes import at
 from shared.scoring.circles import slow
 from shared.scoring.lint_rules import doubts_about_lists, doubts_about_rules
 from shared.scoring.lint_stages import doubts_about_stages
+from shared.scoring.lint_twice import paid_twice
 from shared.scoring.model_file import NOUNS, Reading
 
 
@@ -18,6 +19,7 @@ def lint(reading: Reading) -> list[str]:
     doubts = [
         *doubts_about_lists(reading.lists, reading.used),
         *doubts_about_rules(reading.model),
+        *paid_twice(reading.model),
         *doubts_about_stages(reading.model),
         *((circle.place, circle.words(document.line)) for circle in slow(reading.model) if circle.waits),
     ]

@@ -6,14 +6,14 @@ example or a contradiction shows it.
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import combinations
 from typing import Final, get_args
 
 from shared.config_mistakes import Path
 from shared.events import Kind
-from shared.scoring.certainty import examples, values_of, why_never
-from shared.scoring.conditions import ALWAYS, All, Condition, Test, fields_of, fold_case, on_profile
-from shared.scoring.model import Clamp, EngagementRule, FitRule, Model, Occurrence
+from shared.scoring.certainty import values_of, why_never
+from shared.scoring.conditions import All, Condition, Test, fields_of, fold_case
+from shared.scoring.model import Model
+from shared.scoring.rules import Clamp, EngagementRule, FitRule, Occurrence
 
 Doubt = tuple[Path, str]
 Rule = EngagementRule | FitRule
@@ -30,7 +30,6 @@ def doubts_about_rules(model: Model) -> Iterator[Doubt]:
     yield from _cut_off(model)
     yield from _swallowed(model)
     yield from _never_aging(model)
-    yield from _paid_twice(model)
 
 
 def doubts_about_lists(lists: Mapping[str, frozenset[str]], used: frozenset[str]) -> Iterator[Doubt]:
@@ -195,46 +194,3 @@ def _never_aging(model: Model) -> Iterator[Doubt]:
                     "Add half_life: 30d, limit: {times: 3, per: ever}, or between: with an upper bound"
                 ),
             )
-
-
-def _paid_twice(model: Model) -> Iterator[Doubt]:
-    """Two rules of one dimension certainly pay one event; those for repetition and sequence are meant to."""
-    sides = {group.id: group.dimension for group in model.groups}
-    paying = [
-        (rule, whole_condition(rule.event), examples(rule.event.when))
-        for rule in model.engagement
-        if _hit(rule)[1] > 0 and not rule.repeat and not rule.after
-    ]
-    matching = {rule.id: on_profile(condition) for rule, condition, _ in paying}
-    for (one, _, some), (other, _, more) in combinations(paying, 2):
-        if sides[one.group] != sides[other.group]:
-            continue
-        names = _names_of_both(one, other)
-        both = (matching[one.id], matching[other.id])
-        found = [
-            each for each in (*some, *more) for name in names if all(m({"name": name, **each}) for m in both)
-        ]
-        certain = found or (names and ALWAYS in {one.event.when, other.event.when})
-        if certain:
-            shown = _example(names[0], found[0] if found else {})
-            yield (
-                place(other),
-                (
-                    f'it pays {shown}, and so does rule "{one.id}". '
-                    "Make their conditions exclude each other, or remove one"
-                ),
-            )
-
-
-def _names_of_both(one: EngagementRule, other: EngagementRule) -> list[str]:
-    """Event names that both rules look at."""
-    if one.event.names and other.event.names:
-        return sorted(one.event.names & other.event.names)
-    return sorted(one.event.names | other.event.names) or ["any event"]
-
-
-def _example(name: str, example: Mapping[str, object]) -> str:
-    facts = [f'{field} "{value}"' for field, value in example.items() if field != "name"]
-    return (
-        f"{example.get('name', name)} with {' and '.join(facts)}" if facts else str(example.get("name", name))
-    )

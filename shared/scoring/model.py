@@ -1,266 +1,24 @@
-"""What a scoring model says, as values: dimensions, groups, rules, grades.
+"""A scoring model: its rules, groups, dimensions, grades and stages, and what follows from them.
 
-In: checked values (shared/scoring/model_file.py makes them from scoring.yaml). Out: `Model`, immutable,
-with its conditions compiled and its rules indexed by event name.
+In: checked values (shared/scoring/model_file.py makes them from scoring.yaml). Out: `Model`, immutable: what
+it remembers inside (shared/scoring/answers.py) changes no answer and is no part of its value.
 Refuses nothing: whoever builds one has checked names and numbers.
-
-Numbers are points unless their name carries a unit.
 """
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Final, Literal, NamedTuple
 
 from shared.events import Event
-from shared.scoring.conditions import (
-    ALWAYS,
-    Condition,
-    Predicate,
-    as_number,
-    fields_of,
-    fold_case,
-    on_event,
-    on_profile,
-)
+from shared.scoring.answers import Met, Payment, Person, met_by, payments_of, person_of
+from shared.scoring.conditions import fields_of
 from shared.scoring.digest import digest
-from shared.scoring.fields import event_getter, profile_getter
-from shared.scoring.memo import Latest, Memo, values_key
+from shared.scoring.memo import Latest, Memo
 from shared.scoring.moves import STAGE_NAMES, Grades, Move, Stage, StageName
-from shared.scoring.state import Attribute, profile_of
-
-Label = Mapping[Literal["en", "de"], str]
-"""A text in English and German; `{times}` in it becomes "3 times" or its German counterpart."""
-
-WindowUnit = Literal["hours", "day", "week", "month", "ever"]
-
-_DAY_S: Final = 86_400.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clamp:
-    """Bounds that a sum of points does not leave."""
-
-    lowest: float = -math.inf
-    highest: float = math.inf
-
-    def of(self, points: float) -> float:
-        return self.lowest if points < self.lowest else min(points, self.highest)
-
-
-UNBOUNDED: Final = Clamp()
+from shared.scoring.rules import UNBOUNDED, Clamp, Dimension, EngagementRule, FitRule, Group
+from shared.scoring.state import Attribute
 
 Bounds = tuple[tuple[int, float, float], ...]
 """(position, lowest, highest) of whatever has bounds"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dimension:
-    """A side of the score (fit, engagement, product …): clamps the sum of its groups.
-
-    weight:  how many points of the score one of its points is worth
-    """
-
-    id: str
-    label: Label
-    weight: float = 1.0
-    between: Clamp = UNBOUNDED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Rules that belong together: clamps their sum."""
-
-    id: str
-    label: Label
-    dimension: str
-    between: Clamp = UNBOUNDED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """Fixed spans of time in UTC that cut history into pieces: n hours since 1970, or by the calendar.
-
-    Weeks begin on Monday.
-    """
-
-    unit: WindowUnit
-    hours: int = 1
-
-    def index(self, at_s: float) -> int:
-        """The number of the window around this moment (seconds since 1970); later windows are larger."""
-        if self.unit == "day":
-            return int(at_s // _DAY_S)
-        if self.unit == "hours":
-            return int(at_s // (3600 * self.hours))
-        if self.unit == "week":
-            return int((at_s // _DAY_S + 3) // 7)
-        if self.unit == "month":
-            moment = datetime.fromtimestamp(at_s, UTC)
-            return moment.year * 12 + moment.month
-        return 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
-    """Only the `times` earliest events of each window are paid."""
-
-    times: int
-    per: Window
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Occurrence:
-    """Which events are meant.
-
-    names:  event names, exactly as they come; empty means every name
-    when:   what else must hold, `kind` among it
-    """
-
-    names: frozenset[str]
-    when: Condition = ALWAYS
-    matches: Predicate = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "matches", on_event(self.when))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repeat:
-    """Frequency and recency: an event pays if it is at least the `times`-th within `within_s` seconds."""
-
-    times: int
-    within_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class After:
-    """Sequence: an event pays if such another one came before it, at most `within_s` seconds earlier."""
-
-    first: Occurrence
-    within_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Points:
-    """What one event is worth.
-
-    constant:  always this, where `by` is not set; and what a value outside `values` is worth
-    by:        the field that decides
-    values:    points per value of that field (text in lower case)
-    each:      or points per unit of that field, as a number, within `between`
-    """
-
-    constant: float
-    by: str = ""
-    values: Mapping[str, float] = field(default_factory=dict)
-    each: float = 0.0
-    between: Clamp = UNBOUNDED
-
-    def of(self, event: Event) -> float:
-        if not self.by:
-            return self.constant
-        getter = event_getter(self.by)
-        value = getter(event) if getter else None
-        if self.values:
-            return self.values.get(_key(value), self.constant)
-        number = as_number(value)
-        return self.constant if number is None else self.between.of(number * self.each)
-
-    def range(self) -> tuple[float, float]:
-        """The least and the most that one event can be worth."""
-        if self.by and not self.values:
-            bounds = (self.between.lowest, self.between.highest, self.constant)
-            return min(bounds), max(bounds)
-        possible = [self.constant, *self.values.values()]
-        return min(possible), max(possible)
-
-
-def _key(value: object) -> str:
-    """A value as it is written in a table of points."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        value = int(value)
-    return fold_case(str(value)) if isinstance(value, str | int | float) else ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngagementRule:
-    """Points for what a person did.
-
-    half_life_s:  seconds after which half of an event's points are left; None: they stay
-    between:      bounds of what the whole rule can be worth
-    """
-
-    id: str
-    label: Label
-    group: str
-    event: Occurrence
-    points: Points
-    half_life_s: float | None = None
-    limit: Limit | None = None
-    repeat: Repeat | None = None
-    after: After | None = None
-    between: Clamp = UNBOUNDED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitRule:
-    """Points for who a person is: constant while the condition on the profile holds."""
-
-    id: str
-    label: Label
-    group: str
-    when: Condition
-    points: float
-    holds: Predicate = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "holds", on_profile(self.when))
-
-
-class Met(NamedTuple):
-    """Engagement rules that somebody has met, in the model's order.
-
-    rooms:   positions in `model.groups` that they pay into
-    slopes:  their half-lives in seconds, None for none, and the bounds of what they can be worth
-    """
-
-    rules: tuple[EngagementRule, ...]
-    rooms: tuple[int, ...]
-    slopes: tuple[tuple[float | None, float, float], ...]
-
-
-class Fits(NamedTuple):
-    """The fit rules that hold for somebody, in the model's order.
-
-    rooms:  positions in `model.groups` that they pay into
-    asked:  for each group of the model the sum of what they pay
-    """
-
-    rules: tuple[FitRule, ...]
-    rooms: tuple[int, ...]
-    asked: tuple[float, ...]
-
-
-class Person(NamedTuple):
-    """Who somebody is: the attributes as conditions see them, and the fit rules that hold."""
-
-    profile: Mapping[str, Any]
-    fits: Fits
-
-
-class Payment(NamedTuple):
-    """What one event does to the rules.
-
-    pays:   the rules it meets, each with the points it is worth
-    opens:  the rules for which it is the first half of a sequence
-    """
-
-    pays: tuple[tuple[EngagementRule, float], ...]
-    opens: tuple[EngagementRule, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,10 +62,10 @@ class Model:
         room_of = {group.id: position for position, group in enumerate(self.groups)}
         moves = dict.fromkeys(STAGE_NAMES, ()) | {stage.name: stage.moves for stage in self.stages}
         derived = {
-            "payments": _payments(self.engagement),
-            "person": _person(_holding(self.fit, room_of)),
+            "payments": payments_of(self.engagement),
+            "person": person_of(self.fit, room_of),
             "room_of": room_of,
-            "met": _met(self.engagement, room_of),
+            "met": met_by(self.engagement, room_of),
             "scales": tuple((dimension.id, dimension.weight) for dimension in self.dimensions),
             "sides": _sides(self.groups, self.dimensions),
             "clamped": (
@@ -330,76 +88,6 @@ def _sides(groups: tuple[Group, ...], dimensions: tuple[Dimension, ...]) -> tupl
     """For each group the position of its dimension (the first, while a broken file is being checked)."""
     positions = {dimension.id: position for position, dimension in enumerate(dimensions)}
     return tuple(positions.get(group.dimension, 0) for group in groups)
-
-
-def _payments(rules: tuple[EngagementRule, ...]) -> dict[str, Memo[Event, Payment]]:
-    """For each name that a rule knows, and for all others, what its events pay."""
-    firsts = [rule.after.first for rule in rules if rule.after]
-    names = {""}.union(*(occurrence.names for occurrence in (*firsts, *(rule.event for rule in rules))))
-    return {name: _payment(name, rules) for name in names}
-
-
-def _payment(name: str, rules: tuple[EngagementRule, ...]) -> Memo[Event, Payment]:
-    """What an event of this name pays: rules in the model's order."""
-    payers = [rule for rule in rules if _names(rule.event, name)]
-    openers = [(rule, rule.after.first) for rule in rules if rule.after and _names(rule.after.first, name)]
-    fields = [fields_of(rule.event.when) for rule in payers]
-    fields += [fields_of(first.when) for _, first in openers]
-    fields += [frozenset({rule.points.by}) for rule in payers if rule.points.by]
-
-    def find(event: Event) -> Payment:
-        return Payment(
-            tuple((rule, rule.points.of(event)) for rule in payers if rule.event.matches(event)),
-            tuple(rule for rule, first in openers if first.matches(event)),
-        )
-
-    getters = [event_getter(path) for path in sorted(frozenset[str]().union(*fields))]
-    return Memo(values_key([getter for getter in getters if getter]), find)
-
-
-def _names(occurrence: Occurrence, name: str) -> bool:
-    return not occurrence.names or name in occurrence.names
-
-
-def _met(rules: tuple[EngagementRule, ...], room_of: Mapping[str, int]) -> Memo[Iterable[str], Met]:
-    """The rules of these ids: whose accounts a lead has decides about their order."""
-
-    def find(ids: Iterable[str]) -> Met:
-        wanted = frozenset(ids)
-        met = tuple(rule for rule in rules if rule.id in wanted)
-        slopes = tuple((rule.half_life_s, rule.between.lowest, rule.between.highest) for rule in met)
-        return Met(met, tuple(room_of[rule.group] for rule in met), slopes)
-
-    return Memo(tuple, find)
-
-
-def _holding(rules: tuple[FitRule, ...], room_of: Mapping[str, int]) -> Memo[Mapping[str, Any], Fits]:
-    """Which fit rules hold for somebody."""
-    fields = frozenset[str]().union(*(fields_of(rule.when) for rule in rules))
-
-    def find(profile: Mapping[str, Any]) -> Fits:
-        return fits_of(tuple(rule for rule in rules if rule.holds(profile)), room_of)
-
-    return Memo(values_key([profile_getter(path) for path in sorted(fields)]), find)
-
-
-def fits_of(rules: tuple[FitRule, ...], room_of: Mapping[str, int]) -> Fits:
-    """These fit rules, and what they pay."""
-    rooms = tuple(room_of[rule.group] for rule in rules)
-    asked = [0.0] * len(room_of)
-    for room, rule in zip(rooms, rules, strict=True):
-        asked[room] += rule.points
-    return Fits(rules, rooms, tuple(asked))
-
-
-def _person(holding: Memo[Mapping[str, Any], Fits]) -> Latest[Mapping[str, Attribute], Person]:
-    """Who somebody is."""
-
-    def find(attributes: Mapping[str, Attribute]) -> Person:
-        profile = profile_of(attributes)
-        return Person(profile, holding.of(profile))
-
-    return Latest(find)
 
 
 def _clamped(clamps: list[Clamp]) -> Bounds:

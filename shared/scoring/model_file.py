@@ -12,8 +12,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from shared import config_file
-from shared.config_file import Document
+from shared.config_file import MOST_TOLD, Document, parse, refusal
 from shared.config_mistakes import Path, at, explain
 from shared.errors import Misconfigured
 from shared.scoring.build import build
@@ -62,20 +61,21 @@ class Reading:
 
 
 def load(text: str, *, file: str, lists: Lists = NO_LISTS, trouble: Trouble = NO_TROUBLE) -> Model:
-    """The model in this text; see `read`."""
-    return read(text, file=file, lists=lists, trouble=trouble).model
+    """The model in this text; see `read`.
+
+    file:  its name, for messages
+    """
+    return read(parse(text, file=file), lists=lists, trouble=trouble).model
 
 
-def read(text: str, *, file: str, lists: Lists = NO_LISTS, trouble: Trouble = NO_TROUBLE) -> Reading:
-    """The model in this text, and where its parts stand.
+def read(document: Document, *, lists: Lists = NO_LISTS, trouble: Trouble = NO_TROUBLE) -> Reading:
+    """The model in this document (`shared.config_file.parse`), and where its parts stand.
 
-        file:     its name, for messages
         lists:    what the caller fetched for the lists that are not written out, see `list_sources`
         trouble:  which of them could not be fetched
 
     Raises Misconfigured with every mistake, in the order of the file.
     """
-    document = config_file.parse(text, file=file)
     mistakes, shape, mended = _shape(document)
     if shape is None:
         raise _refusal(document, mistakes)
@@ -97,12 +97,9 @@ def read(text: str, *, file: str, lists: Lists = NO_LISTS, trouble: Trouble = NO
     return Reading(model=model, document=document, lists=values, used=frozenset(reader.used))
 
 
-def list_sources(text: str, *, file: str) -> dict[str, ListParts]:
-    """The lists of this file whose values the caller has to fetch.
-
-    Raises Misconfigured if the text is not YAML. Anything else that is wrong is left to `load`.
-    """
-    data = config_file.parse(text, file=file).data
+def list_sources(document: Document) -> dict[str, ListParts]:
+    """The lists whose values the caller has to fetch; whatever is wrong with them is left to `read`."""
+    data = document.data
     lists = data.get("lists") if isinstance(data, dict) else None
     found = {}
     for name, given in lists.items() if isinstance(lists, dict) else ():
@@ -118,8 +115,9 @@ def _shape(document: Document) -> tuple[list[Mistake], ModelShape | None, list[P
     try:
         return [], ModelShape.model_validate(data), []
     except ValidationError as error:
-        mistakes = [explain(data, ModelShape, detail, NOUNS) for detail in error.errors(include_url=False)]
-        return mistakes, *mend(data, error)
+        details = error.errors(include_url=False)
+        mistakes = [explain(data, ModelShape, detail, NOUNS) for detail in details[:MOST_TOLD]]
+        return mistakes, *(mend(data, error) if len(details) < MOST_TOLD else (None, []))
 
 
 def _values(shape: ModelShape, document: Document, fetched: Lists) -> dict[str, frozenset[str]]:
@@ -150,4 +148,4 @@ def _circles(model: Model, document: Document) -> Iterator[Mistake]:
 def _refusal(document: Document, mistakes: list[Mistake]) -> Misconfigured:
     """All mistakes in the order of the file, each told once."""
     in_order = sorted(dict.fromkeys(mistakes), key=lambda mistake: document.line(mistake[0]))
-    return config_file.refusal(document.file, [document.problem(*mistake) for mistake in in_order])
+    return refusal(document.file, [document.problem(*mistake) for mistake in in_order])

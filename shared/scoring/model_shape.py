@@ -54,6 +54,13 @@ def _identifier(value: str) -> str:
     return value
 
 
+def _readable(value: str) -> str:
+    """Text that a person can read and Postgres can keep."""
+    if not value.isprintable():
+        raise ValueError("expected text in one line, without control characters")
+    return value
+
+
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, str | dict) else value
 
@@ -78,7 +85,7 @@ Identifier = Annotated[
     AfterValidator(_identifier),
     WithJsonSchema({"type": "string", "pattern": f"^{_IDENTIFIER.pattern}$"}),
 ]
-Text = Annotated[str, Field(min_length=1, max_length=160)]
+Text = Annotated[str, Field(min_length=1, max_length=160), AfterValidator(_readable)]
 EventName = Annotated[str, Field(min_length=1, max_length=200)]
 Number = Annotated[float, Field(ge=-MAX_POINTS, le=MAX_POINTS, allow_inf_nan=False)]
 Duration = Annotated[
@@ -304,8 +311,8 @@ class StageShape(Shape):
     """A stage: what enters it, what leaves it, how long at least and at most."""
 
     label: LabelShape
-    enter: Annotated[list[EnterShape], BeforeValidator(_as_list)] = []
-    leave: Annotated[list[LeaveShape], BeforeValidator(_as_list)] = []
+    enter: Annotated[list[EnterShape], BeforeValidator(_as_list), Field(max_length=100)] = []
+    leave: Annotated[list[LeaveShape], BeforeValidator(_as_list), Field(max_length=100)] = []
     dwell: Duration | None = None
     limit: TimeLimitShape | None = None
 

@@ -9,18 +9,9 @@ from collections.abc import Iterator, Mapping
 
 from shared.scoring.build import duration_words
 from shared.scoring.condition_words import ListNames, condition_words
-from shared.scoring.model import (
-    UNBOUNDED,
-    Clamp,
-    EngagementRule,
-    FitRule,
-    Label,
-    Limit,
-    Model,
-    Occurrence,
-    Points,
-)
+from shared.scoring.model import Model
 from shared.scoring.moves import Line, Move, Stage, StageName
+from shared.scoring.rules import UNBOUNDED, Clamp, EngagementRule, FitRule, Label, Limit, Occurrence, Points
 
 Part = tuple[str, str]
 """(kind, name), such as ("rule", "pricing-page")"""

@@ -15,8 +15,10 @@ from typing import Final
 
 import msgspec
 
-from shared.scoring.model import Bounds, EngagementRule, Fits, Met, Model
+from shared.scoring.answers import Fits, Met
+from shared.scoring.model import Bounds, Model
 from shared.scoring.moves import SCORE, Shown
+from shared.scoring.rules import EngagementRule
 from shared.scoring.state import LeadState, RuleState
 
 LOWEST: Final = 0

@@ -7,9 +7,10 @@ Refuses to look at conditions: every rule is taken to hold, or not, whatever sui
 import math
 from collections.abc import Callable, Mapping
 
-from shared.scoring.model import Clamp, EngagementRule, Model
+from shared.scoring.model import Model
 from shared.scoring.moves import SCORE
 from shared.scoring.points import HIGHEST, LOWEST
+from shared.scoring.rules import Clamp, EngagementRule
 
 Reach = Mapping[str, float]
 

@@ -7,7 +7,7 @@ Refuses nothing by itself; shared/scoring/model_file.py raises.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from shared.config_mistakes import Path, listing
+from shared.config_mistakes import Path, listing, short
 from shared.scoring.fields import EVENT_FIELDS, event_getter
 from shared.scoring.model_shape import (
     Bounds,
@@ -75,7 +75,7 @@ def _points(rule: EngagementShape, path: Path) -> Iterator[Mistake]:
         return
     if event_getter(rule.points.by) is None:
         known = listing(rule.points.by, EVENT_FIELDS)
-        yield (*path, "by"), f'events have no field "{rule.points.by}". Fields: {known}'
+        yield (*path, "by"), f'events have no field "{short(rule.points.by)}". Fields: {known}'
     yield from _bounds(getattr(rule.points, "between", None), (*path, "between"))
 
 
@@ -149,7 +149,7 @@ def _line(line: LineShape, path: Path, names: Names) -> Iterator[Mistake]:
 
 
 def _unknown(what: str, seen: str, plural: str, known: Iterable[str]) -> str:
-    return f'unknown {what} "{seen}". {plural}: {listing(seen, known)}'
+    return f'unknown {what} "{short(seen)}". {plural}: {listing(seen, known)}'
 
 
 def names_in(data: Mapping[str, object]) -> Names:

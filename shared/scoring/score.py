@@ -113,5 +113,5 @@ def _moment(model: Model, state: LeadState, as_of: datetime) -> tuple[float, dat
     """The moment to evaluate at, in seconds since 1970 and in UTC."""
     at_s = moment_s(model, state, as_of)
     if at_s == state.last_s and at_s != as_of.timestamp():
-        as_of = datetime.fromtimestamp(at_s, UTC)
-    return at_s, as_of.astimezone(UTC)
+        return at_s, datetime.fromtimestamp(at_s, UTC)
+    return at_s, as_of if as_of.tzinfo is UTC else as_of.astimezone(UTC)

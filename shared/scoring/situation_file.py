@@ -20,7 +20,8 @@ from shared.events import Event
 from shared.ids import EventId
 from shared.scoring import model_file
 from shared.scoring.expectations import Expected
-from shared.scoring.model import UNBOUNDED, Model
+from shared.scoring.model import Model
+from shared.scoring.rules import UNBOUNDED
 from shared.scoring.situation_shape import (
     NEVER,
     EventShape,

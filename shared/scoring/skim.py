@@ -18,9 +18,10 @@ from typing import Final
 from shared.events import Event
 from shared.scoring.fold import Swing, fold_along
 from shared.scoring.life import Life
-from shared.scoring.model import EngagementRule, Model
+from shared.scoring.model import Model
 from shared.scoring.moves import Move, Shown
 from shared.scoring.points import decayed, shown_of, sums_of, terms_with
+from shared.scoring.rules import EngagementRule
 from shared.scoring.stages import LEAD_MOVED, Situation, StageState, holds
 from shared.scoring.state import Attribute, LeadState, RuleState
 

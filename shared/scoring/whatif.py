@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from shared.scoring.model import EngagementRule, FitRule, Label, Model, fits_of
+from shared.scoring.answers import fits_of
+from shared.scoring.model import Model
 from shared.scoring.moves import SCORE, Move, StageName
 from shared.scoring.points import Terms, decayed, shown_of, sums_of, terms_of, terms_with
+from shared.scoring.rules import EngagementRule, FitRule, Label
 from shared.scoring.score import moment_s
 from shared.scoring.stages import Situation, StageState, allowed, holds
 from shared.scoring.state import LeadState, RuleState

@@ -216,7 +216,7 @@ version: 1
 destinations:
   - {name: queue, kind: kafka}
   - {name: crm, kind: webhook, url: "${CRM_URL}", secrets: ["${CRM_SECRET}"]}
-  - {name: fixed, kind: webhook, url: "https://crm.example/hook", secrets: ["${OTHER_SECRET}"], ca_file: /no.pem}
+  - {name: fixed, kind: webhook, url: "https://a.example", secrets: ["${OTHER_SECRET}"], ca_file: /no.pem}
 routes:
   - {name: all, when: {stage: mql}, to: [queue, crm, fixed]}
 """

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.config_file import parse
 from shared.errors import Misconfigured
 from shared.scoring import circles, model_file, stages
 from shared.scoring.lint import lint
@@ -125,7 +126,7 @@ RESTING = {
 @pytest.mark.parametrize("given", RESTING.values(), ids=RESTING.keys())
 def test_what_comes_to_rest_is_left_alone(given: dict[str, str]) -> None:
     """Lines that never hold together, and points that age, end every walk."""
-    reading = model_file.read(text_of(**given), file="m.yaml")
+    reading = model_file.read(parse(text_of(**given), file="m.yaml"))
     assert [warning for warning in lint(reading) if "cycle" in warning] == []
 
 
@@ -136,7 +137,7 @@ def test_a_way_back_that_points_hold_open_for_ever_is_only_a_warning() -> None:
         "leave: {below: {score: 20}, to: lead}, limit: {after: 9d, to: recycled}",
         recycled="enter: {event: lead.rejected}",
     )
-    found = [each for each in lint(model_file.read(text, file="m.yaml")) if "cycle" in each]
+    found = [each for each in lint(model_file.read(parse(text, file="m.yaml"))) if "cycle" in each]
     assert found == [
         (
             'm.yaml:16: stage "mql": cycle: mql -> recycled (line 16) -> mql (line 16), for ever, '

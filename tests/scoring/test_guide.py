@@ -32,7 +32,8 @@ def steps() -> Iterator[tuple[Reading, list[Situation]]]:
         situations = "situations" in read
         if not situations:
             data = merged(data, read)
-        reading = model_file.read(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), file=GUIDE.name)
+        whole = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+        reading = model_file.read(config_file.parse(whole, file=GUIDE.name))
         text = lines_above + block
         lived = (
             situation_file.load(text, file=GUIDE.name, model=reading.model).situations if situations else ()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.config_file import parse
 from shared.errors import Misconfigured
 from shared.scoring import model_file
 from shared.scoring.list_file import BUILTIN_LISTS, list_values, parts_of
@@ -37,8 +38,8 @@ def test_a_list_is_a_source_or_values_with_sources_among_them(
 ) -> None:
     """Alone a text is a source; among values it needs builtin: or file: in front."""
     fetched = {"mine": frozenset({"fetched"})} if builtins or files else {}
-    model_reading = model_file.read(text_with(given), file="m.yaml", lists=fetched)
-    wanted = model_file.list_sources(text_with(given), file="m.yaml")
+    model_reading = model_file.read(parse(text_with(given), file="m.yaml"), lists=fetched)
+    wanted = model_file.list_sources(parse(text_with(given), file="m.yaml"))
     assert model_reading.lists["mine"] == {*values, *(["fetched"] if fetched else [])}
     assert ("mine" in wanted) == bool(builtins or files)
     if wanted:

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from shared.events import Event
 from shared.ids import EventId
 from shared.scoring.conditions import ALWAYS, Condition, Test
-from shared.scoring.model import (
+from shared.scoring.model import Model
+from shared.scoring.moves import Grades, Line, Move, Stage, StageName
+from shared.scoring.rules import (
     UNBOUNDED,
     After,
     Clamp,
@@ -18,13 +20,11 @@ from shared.scoring.model import (
     Group,
     Label,
     Limit,
-    Model,
     Occurrence,
     Points,
     Repeat,
     Window,
 )
-from shared.scoring.moves import Grades, Line, Move, Stage, StageName
 
 START = datetime(2026, 8, 30, 22, tzinfo=UTC)
 LABEL: Label = {"en": "Something {times}", "de": "Etwas {times}"}

@@ -73,7 +73,7 @@ def checked_file(file: Path) -> Checked:
     """Everything there is to say about this file."""
     try:
         found = model_source.gather(file)
-        reading = model_file.read(found.text, file=str(file), lists=found.lists, trouble=found.trouble)
+        reading = model_file.read(found.document, lists=found.lists, trouble=found.trouble)
     except Misconfigured as error:
         mistakes = tuple(_finding(str(file), problem, "mistake") for problem in error.problems)
         return Checked(file=str(file), model=None, findings=mistakes)

@@ -6,24 +6,22 @@ code 0 for none, 1 for some, 2 for trouble, as diff has it. Refuses to ask the d
 
 import asyncio
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from services.cli.installation import Installation
 from services.cli.model.which import ACTIVE, Named, find, from_file, is_stored
+from services.cli.session import database
 from shared import config_file
-from shared.database import engine, transaction
+from shared.database import transaction
 from shared.errors import LeadscoreError
-from shared.scoring.conditions import fold_case
+from shared.scoring import model_file
 from shared.scoring.model_diff import Detail, Difference, Lists, model_diff
-from shared.settings import DatabaseSettings, load
 
 _REFERENCE: Final = "deploy/config/scoring.yaml"
 _SIGNS: Final = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
@@ -53,23 +51,13 @@ def diff(
 async def _named(names: Sequence[str]) -> list[Named]:
     if not any(map(is_stored, names)):
         return [from_file(Path(name)) for name in names]
-    settings = load(DatabaseSettings, {**Installation.of(os.environ).known(), **os.environ})
-    pool = engine(settings.database_url.get_secret_value(), application="leadscore-cli", pool_size=1)
-    try:
-        async with transaction(pool) as connection:
-            return [await find(connection, name) for name in names]
-    finally:
-        await pool.dispose()
+    async with database() as pool, transaction(pool) as connection:
+        return [await find(connection, name) for name in names]
 
 
 def _lists(named: Named) -> Lists:
-    """The lists of a model: those in files, and those written out in it."""
-    data: Any = config_file.parse(named.text, file=named.title).data
-    given = data.get("lists") or {}
-    written = {
-        name: frozenset(map(fold_case, values)) for name, values in given.items() if isinstance(values, list)
-    }
-    return {**named.lists, **written}
+    """The values of every list of a model, wherever they come from."""
+    return model_file.read(config_file.parse(named.text, file=named.title), lists=named.lists).lists
 
 
 def _show(found: Sequence[Difference], titles: tuple[str, str]) -> None:

@@ -6,8 +6,8 @@ Out: a summary on stdout, a page with plots, JSON where asked for. Refuses to ch
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,18 +17,17 @@ import typer
 from pydantic import Field
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.cli.installation import Installation
 from services.cli.model.plan import page, read, text
 from services.cli.model.plan.crew import Crew
 from services.cli.model.plan.findings import Compared, Plan, document, findings
 from services.cli.model.plan.tally import Tally, empty
 from services.cli.model.plan.worker import Order, Written
 from services.cli.model.which import ACTIVE, Named, find
+from services.cli.session import database
 from services.router import route_file
 from services.router.routing import Outline
-from shared.database import engine, transaction
+from shared.database import transaction
 from shared.errors import Misconfigured
 from shared.settings import DatabaseSettings, load
 
@@ -71,7 +70,7 @@ def plan(  # noqa: PLR0913 - one parameter for each option of the command
     ] = False,
 ) -> None:
     """Show what publishing a draft would do: on all history, changing nothing."""
-    settings = load(PlanSettings, {**Installation.of(os.environ).known(), **os.environ})
+    settings = load(PlanSettings)
     wish = Wish(draft=draft, days=days, workers=workers, emails=emails)
     made = asyncio.run(make(settings, wish, _progress))
     console = Console()
@@ -91,7 +90,7 @@ async def make(settings: PlanSettings, wish: Wish, watch: Watch) -> Plan:
     routing = _text(settings.routing_file)
     outline = route_file.outline(routing, os.environ, file=str(settings.routing_file))
     url = settings.database_url.get_secret_value()
-    async with _pool(url) as pool:
+    async with database() as pool:
         async with transaction(pool) as connection:
             active, draft = await find(connection, ACTIVE), await find(connection, wish.draft)
             counted = await read.count(connection)
@@ -117,15 +116,6 @@ def _progress(leads: int) -> Iterator[Callable[[Tally], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("Replaying", total=leads)
         yield lambda tally: progress.advance(task, tally.leads)
-
-
-@asynccontextmanager
-async def _pool(url: str) -> AsyncIterator[AsyncEngine]:
-    pool = engine(url, application="leadscore-plan", pool_size=1)
-    try:
-        yield pool
-    finally:
-        await pool.dispose()
 
 
 def _text(file: Path) -> str:

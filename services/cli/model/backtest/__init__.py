@@ -1,0 +1,1 @@
+"""`leadscore model backtest`: whether the score, as it was then, found the leads that converted."""

@@ -1,0 +1,133 @@
+"""What rules say about one event or one person, found once for all that are alike.
+
+In: the rules of a model. Out: memos (shared/scoring/memo.py): what an event pays, who a person is, which
+rules somebody has met.
+Refuses nothing. Each answer depends on nothing but the values that the rules' own conditions look at.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from shared.events import Event
+from shared.scoring.conditions import fields_of
+from shared.scoring.fields import event_getter, profile_getter
+from shared.scoring.memo import Latest, Memo, values_key
+from shared.scoring.rules import EngagementRule, FitRule, Occurrence
+from shared.scoring.state import Attribute, profile_of
+
+
+class Met(NamedTuple):
+    """Engagement rules that somebody has met, in the model's order.
+
+    rooms:   positions in `model.groups` that they pay into
+    slopes:  their half-lives in seconds, None for none, and the bounds of what they can be worth
+    """
+
+    rules: tuple[EngagementRule, ...]
+    rooms: tuple[int, ...]
+    slopes: tuple[tuple[float | None, float, float], ...]
+
+
+class Fits(NamedTuple):
+    """The fit rules that hold for somebody, in the model's order.
+
+    rooms:  positions in `model.groups` that they pay into
+    asked:  for each group of the model the sum of what they pay
+    """
+
+    rules: tuple[FitRule, ...]
+    rooms: tuple[int, ...]
+    asked: tuple[float, ...]
+
+
+class Person(NamedTuple):
+    """Who somebody is: the attributes as conditions see them, and the fit rules that hold."""
+
+    profile: Mapping[str, Any]
+    fits: Fits
+
+
+class Payment(NamedTuple):
+    """What one event does to the rules.
+
+    pays:   the rules it meets, each with the points it is worth
+    opens:  the rules for which it is the first half of a sequence
+    """
+
+    pays: tuple[tuple[EngagementRule, float], ...]
+    opens: tuple[EngagementRule, ...]
+
+
+def payments_of(rules: tuple[EngagementRule, ...]) -> dict[str, Memo[Event, Payment]]:
+    """For each name that a rule knows, and for all others, what its events pay."""
+    firsts = [rule.after.first for rule in rules if rule.after]
+    names = {""}.union(*(occurrence.names for occurrence in (*firsts, *(rule.event for rule in rules))))
+    return {name: _payment(name, rules) for name in names}
+
+
+def _payment(name: str, rules: tuple[EngagementRule, ...]) -> Memo[Event, Payment]:
+    """What an event of this name pays: rules in the model's order."""
+    payers = [rule for rule in rules if _names(rule.event, name)]
+    openers = [(rule, rule.after.first) for rule in rules if rule.after and _names(rule.after.first, name)]
+    fields = [fields_of(rule.event.when) for rule in payers]
+    fields += [fields_of(first.when) for _, first in openers]
+    fields += [frozenset({rule.points.by}) for rule in payers if rule.points.by]
+
+    def find(event: Event) -> Payment:
+        return Payment(
+            tuple((rule, rule.points.of(event)) for rule in payers if rule.event.matches(event)),
+            tuple(rule for rule, first in openers if first.matches(event)),
+        )
+
+    getters = [event_getter(path) for path in sorted(frozenset[str]().union(*fields))]
+    return Memo(values_key([getter for getter in getters if getter]), find)
+
+
+def _names(occurrence: Occurrence, name: str) -> bool:
+    return not occurrence.names or name in occurrence.names
+
+
+def met_by(rules: tuple[EngagementRule, ...], room_of: Mapping[str, int]) -> Memo[Iterable[str], Met]:
+    """The rules of these ids: whose accounts a lead has decides about their order."""
+
+    def find(ids: Iterable[str]) -> Met:
+        wanted = frozenset(ids)
+        met = tuple(rule for rule in rules if rule.id in wanted)
+        slopes = tuple((rule.half_life_s, rule.between.lowest, rule.between.highest) for rule in met)
+        return Met(met, tuple(room_of[rule.group] for rule in met), slopes)
+
+    return Memo(tuple, find)
+
+
+def _holding(rules: tuple[FitRule, ...], room_of: Mapping[str, int]) -> Memo[Mapping[str, Any], Fits]:
+    """Which fit rules hold for somebody."""
+    fields = frozenset[str]().union(*(fields_of(rule.when) for rule in rules))
+
+    key = values_key([profile_getter(path) for path in sorted(fields)])
+
+    def find(profile: Mapping[str, Any]) -> Fits:
+        return fits_of(tuple(rule for rule in rules if rule.holds(profile)), room_of)
+
+    return Memo(lambda profile: key(profile) if profile else (), find)
+
+
+def fits_of(rules: tuple[FitRule, ...], room_of: Mapping[str, int]) -> Fits:
+    """These fit rules, and what they pay."""
+    rooms = tuple(room_of[rule.group] for rule in rules)
+    asked = [0.0] * len(room_of)
+    for room, rule in zip(rooms, rules, strict=True):
+        asked[room] += rule.points
+    return Fits(rules, rooms, tuple(asked))
+
+
+def person_of(
+    rules: tuple[FitRule, ...], room_of: Mapping[str, int]
+) -> Latest[Mapping[str, Attribute], Person]:
+    """Who somebody is, by the attributes of the lead."""
+    holding = _holding(rules, room_of)
+
+    def find(attributes: Mapping[str, Attribute]) -> Person:
+        profile = profile_of(attributes)
+        return Person(profile, holding.of(profile))
+
+    return Latest(find)

@@ -1,0 +1,315 @@
+"""The engine beside an evaluation as slow and plain as the definition: nothing folded, nothing remembered.
+
+Rules are judged one condition at a time, for each event anew; repetitions, sequences and limits look through
+everything that came before; points are added up one by one. Values are odd on purpose: 1, True, 1.0 and "1"
+follow each other, so that whoever takes one for another is found out.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from math import exp2, floor
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.events import Event
+from shared.scoring.conditions import (
+    ALWAYS,
+    All,
+    AnyOf,
+    Condition,
+    Not,
+    Test,
+    as_profile,
+    on_event,
+    on_profile,
+)
+from shared.scoring.crossing import is_quiet
+from shared.scoring.fold import fold, refold
+from shared.scoring.life import Life
+from shared.scoring.model import Model
+from shared.scoring.moves import StageName
+from shared.scoring.rules import Clamp, EngagementRule, Occurrence, Points
+from shared.scoring.score import Standing, evaluate, standing
+from shared.scoring.stages import StageState
+from shared.scoring.state import EMPTY, Attribute, LeadState
+from tests.scoring import small
+from tests.scoring.worlds import START, events, models
+
+thorough = settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+LATER = START + timedelta(days=70)
+moments = st.integers(0, 60 * 24 * 60).map(lambda minutes: LATER + timedelta(minutes=minutes))
+stages: st.SearchStrategy[StageName] = st.sampled_from(["lead", "mql", "sql", "recycled"])
+
+ODD: list[Any] = [
+    *(True, 1, 1.0, "1", "1.0", "true", False, 0, 0.0, -0.0, "-0.0", "", None, "ulm", "Ulm ", "x" * 250),
+    *([1, "ulm"], [], {"a": {"b": 2}}, {"a": 1}, float("nan"), 2, "2"),
+]
+odd = st.sampled_from(ODD)
+FIELDS = ("properties.n", "properties.n.a", "properties.n.a.b", "page.path", "traits.size")
+PROFILE_FIELDS = ("size", "city", "city.a", "city.a.b", "email_domain")
+
+
+SHARP: list[Condition] = [
+    ALWAYS,
+    *(Test(field="properties.n", operator="eq", operand=text) for text in ("1", "1.0", "true", "0", "0.0")),
+    *(Test(field="properties.n", operator="eq", operand=text) for text in ("-0.0", "false", "ulm", "nan")),
+    *(Test(field="properties.n", operator=how, operand=1.0) for how in ("eq", "gte", "lt")),
+    *(Test(field="properties.n", operator="exists", operand=wanted) for wanted in (True, False)),
+    Test(field="properties.n", operator="matches", operand="^(1|x+)$"),
+    Test(field="properties.n", operator="not_in", operand=frozenset({"1", "ulm"})),
+    Test(field="properties.n.a", operator="exists", operand=True),
+    Test(field="properties.n.a.b", operator="eq", operand=2.0),
+]
+SHARP_FIT = [replace(each, field=each.field.partition(".")[2]) for each in SHARP if isinstance(each, Test)]
+
+
+def single(fields: tuple[str, ...]) -> st.SearchStrategy[Condition]:
+    """Tests that tell values apart which look the same."""
+    field = st.sampled_from(fields)
+    texts = st.sampled_from(["1", "1.0", "true", "0", "0.0", "-0.0", "ulm", "x", "firma.example"])
+    return st.one_of(
+        st.builds(Test, field=field, operator=st.sampled_from(["eq", "not_eq"]), operand=texts),
+        st.builds(Test, field=field, operator=st.sampled_from(["contains", "starts_with"]), operand=texts),
+        st.builds(Test, field=field, operator=st.just("in"), operand=texts.map(lambda one: frozenset({one}))),
+        st.builds(Test, field=field, operator=st.sampled_from(["eq", "gte", "lt"]), operand=st.just(1.0)),
+        st.builds(Test, field=field, operator=st.just("exists"), operand=st.booleans()),
+        st.builds(Test, field=field, operator=st.just("matches"), operand=st.just("^(1|x+|ulm)$")),
+    )
+
+
+def conditions(fields: tuple[str, ...]) -> st.SearchStrategy[Condition]:
+    one = single(fields)
+    pair = st.tuples(one, one)
+    return st.one_of(
+        st.just(ALWAYS),
+        one,
+        one.map(lambda part: Not(part=part)),
+        pair.map(lambda parts: All(parts=parts)),
+        pair.map(lambda parts: AnyOf(parts=parts)),
+    )
+
+
+on_events, on_people = conditions(FIELDS), conditions(PROFILE_FIELDS)
+
+
+@st.composite
+def odd_models(draw: st.DrawFn) -> Model:
+    """Models whose rules ask for odd values."""
+    model = draw(models())
+    asking = [replace(rule, event=replace(rule.event, when=draw(on_events))) for rule in model.engagement]
+    fit = [replace(rule, when=draw(on_people)) for rule in model.fit]
+    return replace(model, engagement=tuple(asking), fit=tuple(fit))
+
+
+@st.composite
+def odd_events(draw: st.DrawFn) -> list[Event]:
+    """Events in order of arrival, with odd values where rules look."""
+    return [
+        msgspec.structs.replace(
+            event,
+            properties={"n": draw(odd), **({"path": draw(odd)} if draw(st.booleans()) else {})},
+            traits={name: draw(odd) for name in ("size", "city") if draw(st.integers(0, 3)) == 0},
+            email=draw(st.sampled_from([None, None, "Anna@firma.example", "anna"])),
+        )
+        for event in draw(events())
+    ]
+
+
+def stamp(event: Event) -> tuple[float, bytes]:
+    return event.occurred_at.timestamp(), event.event_id.bytes
+
+
+def meets(occurrence: Occurrence, event: Event) -> bool:
+    return (not occurrence.names or event.name in occurrence.names) and on_event(occurrence.when)(event)
+
+
+def hits(rule: EngagementRule, ordered: list[Event]) -> list[tuple[Event, bool]]:
+    """The events that count for the rule, each with whether it is paid."""
+    found: list[tuple[Event, bool]] = []
+    for position, event in enumerate(ordered):
+        before = ordered[:position]
+        if meets(rule.event, event) and repeats(rule, event, before) and follows(rule, event, before):
+            found.append((event, within_limit(rule, event, found)))
+    return found
+
+
+def age_s(event: Event, other: Event) -> float:
+    return event.occurred_at.timestamp() - other.occurred_at.timestamp()
+
+
+def repeats(rule: EngagementRule, event: Event, before: list[Event]) -> bool:
+    if rule.repeat is None:
+        return True
+    near = [each for each in before if meets(rule.event, each) and age_s(event, each) <= rule.repeat.within_s]
+    return len(near) >= rule.repeat.times - 1
+
+
+def follows(rule: EngagementRule, event: Event, before: list[Event]) -> bool:
+    after = rule.after
+    return after is None or any(
+        meets(after.first, each) and age_s(event, each) <= after.within_s for each in before
+    )
+
+
+def within_limit(rule: EngagementRule, event: Event, found: list[tuple[Event, bool]]) -> bool:
+    if rule.limit is None:
+        return True
+    window = rule.limit.per.index
+    index = window(event.occurred_at.timestamp())
+    used = [each for each, paid in found if paid and window(each.occurred_at.timestamp()) == index]
+    return len(used) < rule.limit.times
+
+
+def profile(ordered: list[Event]) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    for event in ordered:
+        said |= {**event.traits, **({"email": event.email} if event.email else {})}
+    return as_profile(said)
+
+
+def worth(rule: EngagementRule, ordered: list[Event], at: datetime) -> float:
+    """What the rule pays; a rule that never saw an event of its own pays nothing, whatever its bounds."""
+    concerned = [rule.event, *([rule.after.first] if rule.after else [])]
+    if not any(meets(each, event) for each in concerned for event in ordered):
+        return 0.0
+    total = 0.0
+    for event, paid in hits(rule, ordered):
+        left = exp2((event.occurred_at - at).total_seconds() / rule.half_life_s) if rule.half_life_s else 1.0
+        total += paid * rule.points.of(event) * left
+    return rule.between.of(total)
+
+
+def naive(model: Model, stored: list[Event], at: datetime) -> dict[str, int]:
+    """Every dimension and the score, from scratch."""
+    ordered = sorted(stored, key=stamp)
+    person = profile(ordered)
+    rules = [(rule.group, worth(rule, ordered, at)) for rule in model.engagement]
+    rules += [(rule.group, rule.points) for rule in model.fit if on_profile(rule.when)(person)]
+    shown = {}
+    for dimension in model.dimensions:
+        groups = [
+            clamped(group.between, [points for name, points in rules if name == group.id])
+            for group in model.groups
+            if group.dimension == dimension.id
+        ]
+        shown[dimension.id] = rounded(clamped(dimension.between, groups))
+    total = rounded(sum(each.weight * shown[each.id] for each in model.dimensions))
+    return {**shown, "score": max(0, min(100, total))}
+
+
+def clamped(clamp: Clamp, parts: list[float]) -> float:
+    return max(clamp.lowest, min(clamp.highest, sum(parts)))
+
+
+def rounded(points: float) -> int:
+    return floor(round(points, 6) + 0.5)
+
+
+def live(model: Model, arriving: list[Event]) -> LeadState:
+    """Fold, and refold where fold gives up; look at the numbers in between, as the scorer does."""
+    state = EMPTY
+    for position, event in enumerate(arriving):
+        folded = fold(model, state, event)
+        state = refold(model, arriving[: position + 1]) if folded is None else folded
+        standing(model, state, event.occurred_at)
+    return state
+
+
+@given(odd_models(), odd_events(), moments)
+@thorough
+def test_the_numbers_are_those_of_the_definition(model: Model, stored: list[Event], at: datetime) -> None:
+    """Folded live or from history, every dimension and the score are what a plain evaluation gives."""
+    expected = naive(model, stored, at)
+    for state in (live(model, stored), refold(model, stored)):
+        assert standing(model, state, at).shown == expected
+        assert evaluate(model, state, at).shown == expected
+
+
+@given(odd_models(), odd_events())
+@thorough
+def test_the_counts_are_those_of_the_definition(model: Model, stored: list[Event]) -> None:
+    """Of every rule: how many events met it, how many were paid, the newest, the points without decay."""
+    ordered = sorted(stored, key=stamp)
+    for state in (live(model, stored), refold(model, stored)):
+        for rule in model.engagement:
+            found = hits(rule, ordered)
+            paid = [event for event, pays in found if pays]
+            account = state.rules.get(rule.id)
+            if account is None:
+                assert found == []
+                continue
+            assert (account.matched, account.paid) == (len(found), len(paid))
+            assert account.newest == tuple(stamp(event) for event in reversed(paid[-3:]))
+            assert account.last == (stamp(found[-1][0]) if found else None)
+            assert account.raw == pytest.approx(sum(rule.points.of(event) for event, _ in found))
+            assert account.limited == pytest.approx(sum(rule.points.of(event) for event in paid))
+
+
+def test_no_value_is_taken_for_another() -> None:
+    """Whatever odd value was judged before, every other is judged as if it were the first."""
+    base = small.model(engagement=small.rule("a", "event: a, points: 1"))
+    [plain] = base.engagement
+    by_table = Points(constant=0.0, by="properties.n", values={"1": 2.0, "true": 3.0, "0": 5.0, "ulm": 7.0})
+    rules = [
+        replace(plain, id=f"rule-{number}", points=by_table, event=replace(plain.event, when=when))
+        for number, when in enumerate(SHARP)
+    ]
+    model = replace(base, engagement=tuple(rules))
+    for first in ODD:
+        for value in (first, *ODD):
+            event = small.event(1, "a", timedelta(0), properties={"n": value})
+            state = fold(model, EMPTY, event)
+            expected = {rule.id: rule.points.of(event) for rule in rules if on_event(rule.event.when)(event)}
+            assert state is not None
+            assert {name: account.raw for name, account in state.rules.items()} == expected, value
+
+
+def test_nobody_is_taken_for_another() -> None:
+    """Whoever was judged before, the same fit rules hold for a person as if nobody had been."""
+    base = small.model(fit=small.rule("a", "when: {size: 1}, points: 1", group="who"))
+    [plain] = base.fit
+    rules = [replace(plain, id=f"rule-{number}", when=when) for number, when in enumerate(SHARP_FIT)]
+    model = replace(base, fit=tuple(rules))
+    for first in ODD:
+        for value in (first, *ODD):
+            attributes = {"n": Attribute(value, (0.0, b""))}
+            held = model.person.of(attributes).fits.rules
+            assert [rule.id for rule in held] == [rule.id for rule in rules if rule.holds({"n": value})]
+
+
+@given(models(), events(), stages, moments, st.integers(0, 60))
+@thorough
+def test_known_numbers_change_no_answer(
+    model: Model, stored: list[Event], name: StageName, at: datetime, days: int
+) -> None:
+    """Whether a stretch is quiet does not depend on who worked out the numbers at its beginning."""
+    state = refold(model, stored)
+    stage = StageState(stage=name, since=at - timedelta(hours=30))
+    span = (at, at + timedelta(days=days))
+    numbers = standing(model, state, at)
+    assert is_quiet(model, state, stage, span, numbers) is is_quiet(model, state, stage, span)
+
+
+@given(models(), events(), st.integers(0, 100))
+@thorough
+def test_a_life_has_the_numbers_of_its_moment(model: Model, stored: list[Event], hours: int) -> None:
+    """Whatever was met or waited for last, the numbers are those of this state at this moment."""
+    life = Life.begin(model, START)
+    for event in sorted(stored, key=stamp):
+        life.meet(event)
+        assert fresh(life) == life.standing()
+        life.wait(life.at + timedelta(hours=hours) / 100)
+        assert fresh(life) == life.standing()
+
+
+def fresh(life: Life) -> Standing:
+    return standing(life.model, life.state, life.at)
