@@ -1,6 +1,6 @@
 # Everything a person types. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check reference format mutation lock kafka-jars bench-slice wipe clean
+.PHONY: help setup run demo test check reference format mutation lock kafka-jars bench-slice bench-plan wipe clean
 
 BIN := .venv/bin
 
@@ -36,6 +36,9 @@ format: setup ## Format the code and fix what can be fixed
 
 bench-slice: setup ## Measure the whole path on this machine: ingest, scorer, post to webhook
 	@$(BIN)/python -m benchmarks.slice
+
+bench-plan: setup ## Measure `model plan` over a million events of a hundred thousand leads
+	@$(BIN)/python -m benchmarks.plan
 
 mutation: setup ## Change every line of the scoring engine and see a situation fail (half an hour)
 	@rm -rf mutants

@@ -73,12 +73,13 @@ def markdown(results: Results) -> str:
     )
 
 
-def write(file: FilePath, section: str) -> None:
-    """Put the section where the old one is. Raises ValueError if the file has no place for it."""
-    before, begin, rest = file.read_text(encoding="utf-8").partition(_BEGIN)
-    _, end, after = rest.partition(_END)
+def write(file: FilePath, section: str, marks: tuple[str, str] = (_BEGIN, _END)) -> None:
+    """Put the section where the old one is, between marks. Raises ValueError if they are not there."""
+    first, last = marks
+    before, begin, rest = file.read_text(encoding="utf-8").partition(first)
+    _, end, after = rest.partition(last)
     if not (begin and end):
-        raise ValueError(f"{file} has no place for the figures: put {_BEGIN} and {_END} where they belong")
+        raise ValueError(f"{file} has no place for the figures: put {first} and {last} where they belong")
     file.write_text(before + section + after, encoding="utf-8")
 
 

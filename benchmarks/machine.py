@@ -44,8 +44,8 @@ async def describe(on: Stage, load: float) -> Machine:
         await connection.close()
     packages = ", ".join(f"{name} {version(name)}" for name in ("uvicorn", "aiokafka", "asyncpg", "msgspec"))
     return Machine(
-        cpu=f"{_field('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores",
-        memory=f"{int(_field('/proc/meminfo', 'MemTotal').split()[0]) / 1024**2:.0f} GiB of memory",
+        cpu=f"{kernel_field('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores",
+        memory=f"{int(kernel_field('/proc/meminfo', 'MemTotal').split()[0]) / 1024**2:.0f} GiB of memory",
         system=f"{platform.system()} {platform.release()}",
         python=f"Python {platform.python_version()}; {packages}",
         servers=f"PostgreSQL {postgres.split()[0]}, Kafka {_kafka()} on {on.kafka.java}, on the same cores",
@@ -53,7 +53,7 @@ async def describe(on: Stage, load: float) -> Machine:
     )
 
 
-def _field(file: str, name: str) -> str:
+def kernel_field(file: str, name: str) -> str:
     """The value of `name: value` in one of the kernel's files; "unknown" where it has none."""
     found = re.search(rf"^{re.escape(name)}\s*:\s*(.+)$", Path(file).read_text(), re.MULTILINE)
     return found[1] if found else "unknown"
