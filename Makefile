@@ -1,6 +1,6 @@
 # Everything a person types. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check reference format lock kafka-jars bench-slice bench-engine wipe clean
+.PHONY: help setup run demo test check reference format mutation lock kafka-jars bench-slice bench-engine bench-plan wipe clean
 
 BIN := .venv/bin
 
@@ -40,6 +40,14 @@ bench-slice: setup ## Measure the whole path on this machine: ingest, scorer, po
 bench-engine: setup ## Measure the scoring engine by itself: fold and score on one core, memory
 	@$(BIN)/python -m benchmarks.engine
 
+bench-plan: setup ## Measure `model plan` over a million events of a hundred thousand leads
+	@$(BIN)/python -m benchmarks.plan
+
+mutation: setup ## Change every line of the scoring engine and see a situation fail (half an hour)
+	@rm -rf mutants
+	@$(BIN)/mutmut run --max-children 2
+	@$(BIN)/mutmut results
+
 lock: ## Write deploy/locks/*.txt anew from pyproject.toml (UPGRADE=1 takes newer versions)
 	@deploy/bootstrap/lock.sh $(if $(UPGRADE),--upgrade)
 
@@ -50,4 +58,4 @@ wipe: setup ## Delete all data of `make run` on this machine (.data), after aski
 	@$(BIN)/leadscore wipe
 
 clean: ## Delete what can be made again: .venv, .cache, .tools, caches (not the data)
-	@rm -rf .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf mutants .venv .tools .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

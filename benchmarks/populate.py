@@ -18,7 +18,7 @@ import asyncpg
 
 from benchmarks.past import Crowd, past
 from services.scorer import change_model, model_source
-from services.scorer.identify import Facts
+from services.scorer.identify import Facts, IdentifierKind
 from services.scorer.settle import Lead
 from services.scorer.store import leads
 from services.scorer.store.models import Author
@@ -114,7 +114,11 @@ def _lead(active: tuple[Model, int], lead: LeadId, events: Sequence[Event], now:
     model, version = active
     life = skim(model, events, now)
     numbers = standing(model, life.state, now)
-    counts = {"user_id": int(life.known), "email": int(life.known), "anonymous_id": 1}
+    counts: dict[IdentifierKind, int] = {
+        "user_id": int(life.known),
+        "email": int(life.known),
+        "anonymous_id": 1,
+    }
     return Lead(
         lead_id=lead,
         facts=Facts(known=life.known, first_seen_at=events[0].occurred_at, counts=counts),

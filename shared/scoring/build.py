@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from shared.scoring.condition_file import ConditionReader
 from shared.scoring.conditions import ALWAYS, All, Condition, Test, fold_case, on_event
-from shared.scoring.model import Dimension, Group, Model
+from shared.scoring.model import Model
 from shared.scoring.model_shape import (
     Bounds,
     EngagementShape,
@@ -29,8 +29,10 @@ from shared.scoring.rules import (
     UNBOUNDED,
     After,
     Clamp,
+    Dimension,
     EngagementRule,
     FitRule,
+    Group,
     Label,
     Limit,
     Occurrence,

@@ -13,10 +13,10 @@ from uuid import UUID
 import msgspec
 
 from shared.ids import EventId
-from shared.scoring.model import Dimension, Group, Model
+from shared.scoring.model import Model
 from shared.scoring.moves import SCORE
 from shared.scoring.points import Sums, Terms, shown_of, weighted, whole
-from shared.scoring.rules import EngagementRule, FitRule, Label
+from shared.scoring.rules import Dimension, EngagementRule, FitRule, Group, Label
 from shared.scoring.state import RuleState
 
 ContributionKind = Literal["engagement", "fit", "group_limit", "dimension_limit", "score_limit"]

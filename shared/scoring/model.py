@@ -14,34 +14,11 @@ from shared.scoring.conditions import fields_of
 from shared.scoring.digest import digest
 from shared.scoring.memo import Latest, Memo
 from shared.scoring.moves import STAGE_NAMES, Grades, Move, Stage, StageName
-from shared.scoring.rules import UNBOUNDED, Clamp, EngagementRule, FitRule, Label
+from shared.scoring.rules import UNBOUNDED, Clamp, Dimension, EngagementRule, FitRule, Group
 from shared.scoring.state import Attribute
 
 Bounds = tuple[tuple[int, float, float], ...]
 """(position, lowest, highest) of whatever has bounds"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dimension:
-    """A side of the score (fit, engagement, product …): clamps the sum of its groups.
-
-    weight:  how many points of the score one of its points is worth
-    """
-
-    id: str
-    label: Label
-    weight: float = 1.0
-    between: Clamp = UNBOUNDED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """Rules that belong together: clamps their sum."""
-
-    id: str
-    label: Label
-    dimension: str
-    between: Clamp = UNBOUNDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
-"""The rules of a scoring model, as values: which events and persons are meant, and what that is worth.
+"""What a model's rules are, as values: dimensions, groups, rules, and what they are made of.
 
-In: checked values (shared/scoring/build.py). Out: `EngagementRule`, `FitRule` and their parts, immutable,
-with their conditions compiled.
+In: checked values (shared/scoring/model_file.py makes them from scoring.yaml). Out: rules, immutable, with
+their conditions compiled.
 Refuses nothing: whoever builds one has checked names and numbers.
 
 Numbers are points unless their name carries a unit.
@@ -37,6 +37,29 @@ class Clamp:
 
 
 UNBOUNDED: Final = Clamp()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dimension:
+    """A side of the score (fit, engagement, product …): clamps the sum of its groups.
+
+    weight:  how many points of the score one of its points is worth
+    """
+
+    id: str
+    label: Label
+    weight: float = 1.0
+    between: Clamp = UNBOUNDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Rules that belong together: clamps their sum."""
+
+    id: str
+    label: Label
+    dimension: str
+    between: Clamp = UNBOUNDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

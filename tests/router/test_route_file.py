@@ -209,3 +209,34 @@ def test_a_missing_file_names_the_setting(tmp_path: Path) -> None:
     """The remedy is in the message."""
     with pytest.raises(Misconfigured, match="LEADSCORE_ROUTER_ROUTING_FILE"):
         route_file.load(tmp_path / "none.yaml", {})
+
+
+OUTLINE = """
+version: 1
+destinations:
+  - {name: queue, kind: kafka}
+  - {name: crm, kind: webhook, url: "${CRM_URL}", secrets: ["${CRM_SECRET}"]}
+  - {name: fixed, kind: webhook, url: "https://a.example", secrets: ["${OTHER_SECRET}"], ca_file: /no.pem}
+routes:
+  - {name: all, when: {stage: mql}, to: [queue, crm, fixed]}
+"""
+
+
+def test_an_outline_needs_no_secret_and_no_certificate() -> None:
+    """Who only looks at the routes need not be able to send; what has no address here is off."""
+    outline = route_file.outline(OUTLINE, {})
+    assert outline.destinations == ("queue", "crm", "fixed")
+    assert outline.off == {"crm"}
+    assert [route.to for route in outline.routes] == [("queue", "crm", "fixed")]
+    assert route_file.outline(OUTLINE, {"CRM_URL": "https://crm.example"}).off == frozenset()
+
+
+def test_an_outline_has_the_mistakes_of_routes_too() -> None:
+    """An unknown destination and a wrong shape are told with their lines, as when the router starts."""
+    broken = OUTLINE.replace("to: [queue, crm, fixed]", "to: [queue, crn, fixed]").replace(
+        "stage: mql", "stage: mqq"
+    )
+    with pytest.raises(Misconfigured) as caught:
+        route_file.outline(broken, {})
+    assert 'unknown destination "crn"' in str(caught.value)
+    assert "mqq" in str(caught.value)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.events import Event
+from shared.scoring.fold import fold, fold_along, refold
 from shared.scoring.life import Life, live
 from shared.scoring.model import Model
 from shared.scoring.moves import Line, Move, Stage
@@ -105,3 +106,30 @@ def test_events_out_of_order_are_refused() -> None:
     late = [small.event(1, "page.viewed", timedelta(0)), small.event(2, "page.viewed", 2 * DAY)]
     with pytest.raises(ValueError, match="comes too late"):
         skim(model, late, small.NOW)
+
+
+@given(model=models(), events=persons(), cut=st.integers(0, 25))
+@settings(max_examples=150, deadline=None)
+def test_folding_along_is_folding_one_by_one(model: Model, events: list[Event], cut: int) -> None:
+    """The same state, from wherever it begins; and each account stays within what its swing says."""
+    before = refold(model, events[:cut])
+    found = fold_along(model, before, events[cut:])
+    assert found is not None
+    state, swings = found
+    one = before
+    for event in events[cut:]:
+        folded = fold(model, one, event)
+        assert folded is not None
+        one = folded
+        for rule, _ in (model.payments.get(event.name) or model.payments[""]).of(event).pays:
+            _, _, lowest, highest = swings[rule.id]
+            assert lowest <= one.rules[rule.id].value <= highest
+    assert state == one
+
+
+def test_a_state_of_other_rules_is_not_folded_along() -> None:
+    """As with a single event: the caller has to refold."""
+    model = small.model(engagement=small.rule("look", "event: page.viewed, points: 1"))
+    other = small.model(engagement=small.rule("look", "event: page.viewed, points: 2"))
+    events = list(story(2))
+    assert fold_along(model, refold(other, events), events) is None

@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 from shared.events import Event
 from shared.ids import EventId
 from shared.scoring.conditions import ALWAYS, Condition, Test
-from shared.scoring.model import Dimension, Group, Model
+from shared.scoring.model import Model
 from shared.scoring.moves import Grades, Line, Move, Stage, StageName
 from shared.scoring.rules import (
     UNBOUNDED,
     After,
     Clamp,
+    Dimension,
     EngagementRule,
     FitRule,
+    Group,
     Label,
     Limit,
     Occurrence,

@@ -81,7 +81,8 @@ async def _worker(environment: Mapping[str, str]) -> AsyncIterator[Process]:
     finally:
         if process.returncode is None:
             process.kill()
-        await process.wait()
+        # To the end of its pipes, so that nothing is left open when the loop ends.
+        await process.communicate()
 
 
 async def _send(process: Process, message: bytes) -> None:

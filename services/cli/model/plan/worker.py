@@ -7,6 +7,7 @@ Refuses to outlive the process that started it: it ends when stdin does.
 """
 
 import asyncio
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -67,11 +68,14 @@ def main() -> None:
     order = msgspec.msgpack.decode(_read(source), type=Order)
     trial = _trial(order)
     pool = engine(os.environ["DATABASE_URL"], application="leadscore-plan", pool_size=1)
+    # Events hold no cycles, and looking for some in thousands of them took a fifth of the time (measured).
+    gc.disable()
     with asyncio.Runner() as runner, suppress(BrokenPipeError):
         while body := _read(source):
             between = msgspec.msgpack.decode(body, type=tuple[UUID, UUID])
             sink.write(frame(runner.run(_answer(pool, trial, between, emails=order.emails))))
             sink.flush()
+            gc.collect()
         runner.run(pool.dispose())
 
 
