@@ -5,13 +5,13 @@ rules somebody has met.
 Refuses nothing. Each answer depends on nothing but the values that the rules' own conditions look at.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shared.events import Event
-from shared.scoring.conditions import fields_of
+from shared.scoring.conditions import fields_of, on_values
 from shared.scoring.fields import event_getter
-from shared.scoring.memo import Latest, Memo, values_key
+from shared.scoring.memo import Latest, Memo
 from shared.scoring.rules import EngagementRule, FitRule, Occurrence
 from shared.scoring.state import Attribute, profile_of
 
@@ -63,29 +63,52 @@ class Payment(NamedTuple):
     opens: tuple[EngagementRule, ...]
 
 
-def payments_of(rules: tuple[EngagementRule, ...]) -> dict[str, Memo[Event, Payment]]:
+class Tariff:
+    """What events of one name pay."""
+
+    __slots__ = ("_getters", "_memo")
+
+    def __init__(self, rules: Sequence[EngagementRule], name: str) -> None:
+        payers = [rule for rule in rules if _names(rule.event, name)]
+        openers = [
+            (rule, rule.after.first) for rule in rules if rule.after and _names(rule.after.first, name)
+        ]
+        conditions = [*(rule.event.when for rule in payers), *(first.when for _, first in openers)]
+        fields = frozenset(rule.points.by for rule in payers).union(*map(fields_of, conditions))
+        known = {path: getter for path in sorted(fields) if (getter := event_getter(path))}
+        self._getters = tuple(known.values())
+        self._memo = Memo(_payment(payers, openers, {path: at for at, path in enumerate(known)}))
+
+    def of(self, event: Event) -> Payment:
+        """What this event pays: rules in the model's order."""
+        return self._memo.of([get(event) for get in self._getters])
+
+
+def tariffs_of(rules: tuple[EngagementRule, ...]) -> dict[str, Tariff]:
     """For each name that a rule knows, and for all others, what its events pay."""
     firsts = [rule.after.first for rule in rules if rule.after]
     names = {""}.union(*(occurrence.names for occurrence in (*firsts, *(rule.event for rule in rules))))
-    return {name: _payment(name, rules) for name in names}
+    return {name: Tariff(rules, name) for name in names}
 
 
-def _payment(name: str, rules: tuple[EngagementRule, ...]) -> Memo[Event, Payment]:
-    """What an event of this name pays: rules in the model's order."""
-    payers = [rule for rule in rules if _names(rule.event, name)]
-    openers = [(rule, rule.after.first) for rule in rules if rule.after and _names(rule.after.first, name)]
-    fields = [fields_of(rule.event.when) for rule in payers]
-    fields += [fields_of(first.when) for _, first in openers]
-    fields += [frozenset({rule.points.by}) for rule in payers if rule.points.by]
+def _payment(
+    payers: list[EngagementRule], openers: list[tuple[EngagementRule, Occurrence]], positions: dict[str, int]
+) -> Callable[[Sequence[Any]], Payment]:
+    """What an event pays, by the values of its fields: each at its position."""
+    paying = [(rule, on_values(rule.event.when, positions), positions.get(rule.points.by)) for rule in payers]
+    opening = [(rule, on_values(first.when, positions)) for rule, first in openers]
 
-    def find(event: Event) -> Payment:
+    def find(values: Sequence[Any]) -> Payment:
         return Payment(
-            tuple((rule, rule.points.of(event)) for rule in payers if rule.event.matches(event)),
-            tuple(rule for rule, first in openers if first.matches(event)),
+            tuple(
+                (rule, rule.points.worth(None if by is None else values[by]))
+                for rule, matches, by in paying
+                if matches(values)
+            ),
+            tuple(rule for rule, matches in opening if matches(values)),
         )
 
-    getters = [event_getter(path) for path in sorted(frozenset[str]().union(*fields))]
-    return Memo(values_key([getter for getter in getters if getter]), find)
+    return find
 
 
 def _names(occurrence: Occurrence, name: str) -> bool:
@@ -107,19 +130,6 @@ def slopes_of(rules: tuple[EngagementRule, ...], room_of: Mapping[str, int]) -> 
     }
 
 
-def _holding(rules: tuple[FitRule, ...], room_of: Mapping[str, int]) -> Memo[Mapping[str, Any], Fits]:
-    """Which fit rules hold: nearly nobody is like another, but the same few sets of rules hold."""
-    predicates = [rule.holds for rule in rules]
-
-    def truths(profile: Mapping[str, Any]) -> tuple[bool, ...]:
-        return tuple([holds(profile) for holds in predicates]) if profile else ()
-
-    def find(profile: Mapping[str, Any]) -> Fits:
-        return fits_of(tuple(rule for rule in rules if rule.holds(profile)), room_of)
-
-    return Memo(truths, find)
-
-
 def fits_of(rules: tuple[FitRule, ...], room_of: Mapping[str, int]) -> Fits:
     """These fit rules, and what they pay."""
     rooms = tuple(room_of[rule.group] for rule in rules)
@@ -132,11 +142,20 @@ def fits_of(rules: tuple[FitRule, ...], room_of: Mapping[str, int]) -> Fits:
 def person_of(
     rules: tuple[FitRule, ...], room_of: Mapping[str, int]
 ) -> Latest[Mapping[str, Attribute], Person]:
-    """Who somebody is, by the attributes of the lead."""
-    holding = _holding(rules, room_of)
+    """Who somebody is, by the attributes of the lead.
+
+    Nearly nobody is like another, but the same few sets of rules hold: what those pay is remembered.
+    """
+    by_id = {rule.id: rule for rule in rules}
+    fits = Memo(lambda ids: fits_of(tuple(by_id[each] for each in ids), room_of))
+
+    def held(profile: Mapping[str, Any]) -> list[str]:
+        return [rule.id for rule in rules if rule.holds(profile)]
+
+    nobody = held({})
 
     def find(attributes: Mapping[str, Attribute]) -> Person:
         profile = profile_of(attributes)
-        return Person(profile, holding.of(profile))
+        return Person(profile, fits.of(held(profile) if profile else nobody))
 
     return Latest(find)

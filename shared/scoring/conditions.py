@@ -91,6 +91,11 @@ def on_profile(condition: Condition) -> Predicate:
     return _compiled(condition, profile_getter)
 
 
+def on_values(condition: Condition, positions: Mapping[str, int]) -> Predicate:
+    """The condition as a function of values that were fetched before: field → its position among them."""
+    return _compiled(condition, lambda path: operator.itemgetter(positions[path]))
+
+
 def fold_case(text: str) -> str:
     """Text as it is compared."""
     return text.strip().casefold()

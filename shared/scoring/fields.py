@@ -8,6 +8,7 @@ An empty text counts as no value: that is what HTML forms send for a field left 
 """
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -18,9 +19,9 @@ ProfileGetter = Callable[[Mapping[str, Any]], Any]
 
 _TREES: Final = ("properties", "context", "traits")
 _PLAIN: Final[Mapping[str, EventGetter]] = {
-    "name": lambda event: event.name,
-    "kind": lambda event: event.kind,
-    "source": lambda event: event.source,
+    "name": attrgetter("name"),
+    "kind": attrgetter("kind"),
+    "source": attrgetter("source"),
 }
 
 EVENT_FIELDS: Final = (

@@ -1,11 +1,12 @@
 """Answers that were found before, kept by the few values they depend on.
 
-In: getters of those values, and the function that finds an answer. Out: the same answers, sooner.
+In: the function that finds an answer, and the values it looks at. Out: the same answers, sooner.
 Refuses to guess: what is not plainly the same value as before is asked anew.
 
-An event pays the same as any other event whose fields, those that its rules look at, have the same values;
-and leads whose attributes agree where fit rules look meet the same fit rules. There are far fewer such values
-than events, and looking them up costs a tenth of judging every condition again.
+An event pays the same as any other event whose fields, those that its rules look at, have the same values.
+There are far fewer such values than events, and looking them up costs a tenth of judging every condition
+again. Where nearly every subject is unlike every other (persons are), it is the few possible answers that are
+kept. A memo is part of a model, not of its value: it is neither compared, nor shown, nor stored.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,71 +14,58 @@ from typing import Any, Final, Generic, TypeVar
 
 Subject = TypeVar("Subject")
 Answer = TypeVar("Answer")
-Key = tuple[Any, ...]
 
-MAX_KEPT: Final = 2_000
+MAX_KEPT: Final = 4_000
 MAX_TEXT_CHARS: Final = 200
 _MAX_INT: Final = 2**63
+_NO_KEY: Final = ()
+_PLAIN: Final = frozenset({str, type(None)})
 
 
-class Memo(Generic[Subject, Answer]):
-    """A pure function of a subject, remembered by a key.
+class Memo(Generic[Answer]):
+    """A pure function of a few values, remembered.
 
-    It is right as long as `find` gives equal answers for subjects with equal keys; where the key is None,
-    `find` is asked each time. It is small: when `MAX_KEPT` answers are kept, it forgets them and begins anew.
+    It is right because `find` sees nothing but the values, and because the key tells apart what conditions
+    tell apart: 1, 1.0 and True, 0.0 and -0.0 are equal for Python only. Lists, mappings, long texts and
+    whatever else may be large or may change never become part of a key: `find` is asked each time.
+    It is small: when `MAX_KEPT` answers are kept, it forgets them and begins anew.
     """
 
-    __slots__ = ("_find", "_kept", "_key")
+    __slots__ = ("_find", "_kept")
 
-    def __init__(self, key: Callable[[Subject], Key | None], find: Callable[[Subject], Answer]) -> None:
-        self._key = key
+    def __init__(self, find: Callable[[Sequence[Any]], Answer]) -> None:
         self._find = find
-        self._kept: dict[Key, Answer] = {}
+        self._kept: dict[tuple[Any, ...], Answer] = {}
 
-    def of(self, subject: Subject) -> Answer:
-        """What `find` says about the subject."""
-        key = self._key(subject)
-        if key is None:
-            return self._find(subject)
+    def of(self, values: Sequence[Any]) -> Answer:
+        """What `find` says about these values."""
+        key = tuple(values)
+        if not _PLAIN.issuperset(map(type, key)):
+            key = tuple([_telling(value) for value in key])
+            if _NO_KEY in key:
+                return self._find(values)
         answer = self._kept.get(key)
         if answer is None:
-            answer = self._find(subject)
-            if len(self._kept) >= MAX_KEPT:
-                self._kept.clear()
-            self._kept[key] = answer
+            answer = self._find(values)
+            self._keep(key, answer)
         return answer
 
-
-def values_key(getters: Sequence[Callable[[Subject], Any]]) -> Callable[[Subject], Key | None]:
-    """The key for functions that look at nothing of a subject but what these getters fetch.
-
-    Values that Python holds for equal but conditions do not (1, 1.0 and True; 0.0 and -0.0) are told apart.
-    Lists, mappings, long texts and whatever else may be large or may change are never part of a key: it
-    is None then.
-    """
-
-    def key(subject: Subject) -> Key | None:
-        values = []
-        for get in getters:
-            value = get(subject)
-            if value is not None and (type(value) is not str or len(value) > MAX_TEXT_CHARS):
-                value = _distinct(value)
-                if value is None:
-                    return None
-            values.append(value)
-        return tuple(values)
-
-    return key
+    def _keep(self, key: tuple[Any, ...], answer: Answer) -> None:
+        if any(type(part) is str and len(part) > MAX_TEXT_CHARS for part in key):
+            return
+        if len(self._kept) >= MAX_KEPT:
+            self._kept.clear()
+        self._kept[key] = answer
 
 
-def _distinct(value: Any) -> tuple[type, int | str] | None:
-    """A number or truth as a part of a key that equals no other value's; None for everything else."""
+def _telling(value: Any) -> Any:
+    """A value as a part of a key: beside its type, where another type has equal values."""
     kind = type(value)
-    if kind is bool:
+    if kind in _PLAIN:
+        return value
+    if kind is bool or (kind is int and -_MAX_INT <= value <= _MAX_INT):
         return kind, value
-    if kind is int:
-        return (kind, value) if -_MAX_INT <= value <= _MAX_INT else None
-    return (kind, repr(value)) if kind is float else None
+    return (kind, repr(value)) if kind is float else _NO_KEY
 
 
 class Latest(Generic[Subject, Answer]):

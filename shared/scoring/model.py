@@ -8,11 +8,10 @@ Refuses nothing: whoever builds one has checked names and numbers.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.events import Event
-from shared.scoring.answers import Payment, Person, Slope, payments_of, person_of, slopes_of
+from shared.scoring.answers import Person, Slope, Tariff, person_of, slopes_of, tariffs_of
 from shared.scoring.conditions import fields_of
 from shared.scoring.digest import digest
-from shared.scoring.memo import Latest, Memo
+from shared.scoring.memo import Latest
 from shared.scoring.moves import STAGE_NAMES, Grades, Move, Stage, StageName
 from shared.scoring.rules import UNBOUNDED, Clamp, Dimension, EngagementRule, FitRule, Group
 from shared.scoring.state import Attribute
@@ -45,7 +44,7 @@ class Model:
     fit: tuple[FitRule, ...]
     grades: Grades
     stages: tuple[Stage, ...]
-    payments: Mapping[str, Memo[Event, Payment]] = field(init=False, repr=False, compare=False)
+    payments: Mapping[str, Tariff] = field(init=False, repr=False, compare=False)
     person: Latest[Mapping[str, Attribute], Person] = field(init=False, repr=False, compare=False)
     room_of: Mapping[str, int] = field(init=False, repr=False, compare=False)
     slopes: Mapping[str, Slope] = field(init=False, repr=False, compare=False)
@@ -62,7 +61,7 @@ class Model:
         room_of = {group.id: position for position, group in enumerate(self.groups)}
         moves = dict.fromkeys(STAGE_NAMES, ()) | {stage.name: stage.moves for stage in self.stages}
         derived = {
-            "payments": payments_of(self.engagement),
+            "payments": tariffs_of(self.engagement),
             "person": person_of(self.fit, room_of),
             "room_of": room_of,
             "slopes": slopes_of(self.engagement, room_of),

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from shared.events import Event
 from shared.scoring.conditions import ALWAYS, Condition, Predicate, as_number, fold_case, on_event, on_profile
@@ -143,10 +143,13 @@ class Points:
     between: Clamp = UNBOUNDED
 
     def of(self, event: Event) -> float:
+        getter = event_getter(self.by) if self.by else None
+        return self.worth(getter(event) if getter else None)
+
+    def worth(self, value: Any) -> float:
+        """What an event is worth in which the field `by` holds this value."""
         if not self.by:
             return self.constant
-        getter = event_getter(self.by)
-        value = getter(event) if getter else None
         if self.values:
             return self.values.get(_key(value), self.constant)
         number = as_number(value)

@@ -1,34 +1,33 @@
 """What is remembered: never another answer than the one that would be found anew, and never too much."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from shared.scoring.memo import MAX_KEPT, MAX_TEXT_CHARS, Latest, Memo, values_key
+from shared.scoring.memo import MAX_KEPT, MAX_TEXT_CHARS, Latest, Memo
 
-NOT_A_NUMBER = float("nan")
 # Values that Python holds for equal, or nearly, but that conditions tell apart.
 LOOKALIKES: list[Any] = [True, 1, 1.0, "1", "1.0", "true", False, 0, 0.0, -0.0, "0", "", None, "None"]
-TOO_MUCH: list[Any] = [[], [1], ["1"], {}, {"a": 1}, (1,), b"1", 2**64, "x" * (MAX_TEXT_CHARS + 1)]
+TOO_MUCH: list[Any] = [[], [1], ["1"], {}, {"a": 1}, (), (1,), b"1", 2**64, "x" * (MAX_TEXT_CHARS + 1)]
 
 
-def memo(asked: list[Any]) -> Memo[dict[str, Any], str]:
-    """A memo that looks at `a` and `b`, and writes down what it had to ask for."""
+def memo(asked: list[Sequence[Any]]) -> Memo[str]:
+    """A memo that writes down what it had to ask for."""
 
-    def find(subject: dict[str, Any]) -> str:
-        asked.append(subject)
-        return repr([subject.get("a"), subject.get("b")])
+    def find(values: Sequence[Any]) -> str:
+        asked.append(values)
+        return repr(values)
 
-    return Memo(values_key([lambda subject: subject.get("a"), lambda subject: subject.get("b")]), find)
+    return Memo(find)
 
 
 def test_the_same_values_are_asked_once() -> None:
-    """What the function does not look at makes no difference."""
-    asked: list[Any] = []
+    """What was found before is not looked for again."""
+    asked: list[Sequence[Any]] = []
     remembering = memo(asked)
-    answers = {remembering.of({"a": "x", "b": 2, "other": other}) for other in range(5)}
-    assert answers == {"['x', 2]"}
-    assert len(asked) == 1
+    assert {remembering.of(["x", 2]) for _ in range(5)} == {"['x', 2]"}
+    assert asked == [["x", 2]]
 
 
 def test_lookalikes_are_told_apart() -> None:
@@ -37,34 +36,36 @@ def test_lookalikes_are_told_apart() -> None:
     for _ in range(2):
         for one in LOOKALIKES:
             for other in LOOKALIKES:
-                assert remembering.of({"a": one, "b": other}) == repr([one, other])
+                assert remembering.of([one, other]) == repr([one, other])
 
 
 @pytest.mark.parametrize("value", TOO_MUCH, ids=lambda value: repr(value)[:20])
 def test_what_may_be_large_or_change_is_asked_for_each_time(value: Any) -> None:
-    """Lists, mappings, long texts and large numbers are never kept."""
-    asked: list[Any] = []
+    """Lists, mappings, long texts and large numbers are never kept, whatever stands beside them."""
+    asked: list[Sequence[Any]] = []
     remembering = memo(asked)
-    assert {remembering.of({"a": value}) for _ in range(3)} == {repr([value, None])}
-    assert len(asked) == 3
+    for values in (["x", value], [value, 1]):
+        assert {remembering.of(values) for _ in range(3)} == {repr(values)}
+    assert len(asked) == 6
+    assert remembering._kept == {}
 
 
 def test_a_number_that_is_none_is_remembered_like_others() -> None:
     """NaN does not equal itself; its key does, so that it cannot fill the memory."""
-    asked: list[Any] = []
+    asked: list[Sequence[Any]] = []
     remembering = memo(asked)
-    assert {remembering.of({"a": float("nan")}) for _ in range(3)} == {"[nan, None]"}
+    assert {remembering.of([float("nan")]) for _ in range(3)} == {"[nan]"}
     assert len(asked) == 1
 
 
 def test_a_flood_of_values_does_not_grow_it() -> None:
     """Past its bound it forgets everything, and is right as before."""
-    asked: list[Any] = []
+    asked: list[Sequence[Any]] = []
     remembering = memo(asked)
     for number in range(MAX_KEPT + 1):
-        remembering.of({"a": number})
+        remembering.of([str(number)])
     assert len(remembering._kept) == 1
-    assert remembering.of({"a": 0}) == "[0, None]"
+    assert remembering.of(["0"]) == "['0']"
     assert len(asked) == MAX_KEPT + 2
 
 
