@@ -6,60 +6,60 @@ In: the machine. Out: a few lines. Refuses to tell its name: the figures are pub
 import os
 import platform
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import asyncpg
-
-from benchmarks.stage import Stage
-from services.cli.local.jars import LIST
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """Hardware and versions, each as a line for people; `load` is the load average before the run."""
+    """Hardware and versions, each as a line for people.
+
+    servers: empty where none was running
+    load:    the load average before the run
+    """
 
     cpu: str
     memory: str
     system: str
     python: str
-    servers: str
     load: str
+    servers: str = ""
 
     def lines(self) -> list[str]:
         """All of it, in a fixed order."""
-        return [self.cpu, self.memory, self.system, self.python, self.servers, self.load]
+        return [
+            line
+            for line in (self.cpu, self.memory, self.system, self.python, self.servers, self.load)
+            if line
+        ]
 
 
-async def describe(on: Stage, load: float) -> Machine:
+def describe(packages: Sequence[str], load: float, servers: str = "") -> Machine:
     """Describe the machine we are on.
 
-    load: load average before anything was started
+    packages: those whose versions matter
+    load:     load average before anything was started
+    servers:  what else runs for the measurement (`stage.servers`)
     """
-    connection = await asyncpg.connect(on.postgres.url)
-    try:
-        postgres = await connection.fetchval("SHOW server_version")
-    finally:
-        await connection.close()
-    packages = ", ".join(f"{name} {version(name)}" for name in ("uvicorn", "aiokafka", "asyncpg", "msgspec"))
     return Machine(
-        cpu=f"{kernel_field('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores",
-        memory=f"{int(kernel_field('/proc/meminfo', 'MemTotal').split()[0]) / 1024**2:.0f} GiB of memory",
+        cpu=f"{_field('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores",
+        memory=f"{int(_field('/proc/meminfo', 'MemTotal').split()[0]) / 1024**2:.0f} GiB of memory",
         system=f"{platform.system()} {platform.release()}",
-        python=f"Python {platform.python_version()}; {packages}",
-        servers=f"PostgreSQL {postgres.split()[0]}, Kafka {_kafka()} on {on.kafka.java}, on the same cores",
+        python=", ".join(
+            [f"Python {platform.python_version()}; {_version(packages[0])}", *map(_version, packages[1:])]
+        ),
         load=f"load average before the run: {load:.1f}",
+        servers=servers,
     )
 
 
-def kernel_field(file: str, name: str) -> str:
+def _version(package: str) -> str:
+    return f"{package} {version(package)}"
+
+
+def _field(file: str, name: str) -> str:
     """The value of `name: value` in one of the kernel's files; "unknown" where it has none."""
     found = re.search(rf"^{re.escape(name)}\s*:\s*(.+)$", Path(file).read_text(), re.MULTILINE)
-    return found[1] if found else "unknown"
-
-
-def _kafka() -> str:
-    """The version of the broker that we run."""
-    found = re.search(r"^org\.apache\.kafka:kafka_[\d.]+:(\S+)", LIST.read_text(), re.MULTILINE)
     return found[1] if found else "unknown"

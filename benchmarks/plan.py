@@ -12,7 +12,6 @@ and do nothing with them. The second crowd is the hard one: everybody is known, 
 import argparse
 import asyncio
 import os
-import platform
 import shutil
 import sys
 import tempfile
@@ -25,11 +24,10 @@ from typing import Final
 
 import asyncpg
 from rich.console import Console
-from rich.table import Table
 from sqlalchemy import make_url
 
-from benchmarks.figures import Figure, write
-from benchmarks.machine import kernel_field
+from benchmarks import machine
+from benchmarks.figures import DOCUMENT, Figure, Report, table, write
 from benchmarks.past import Crowd
 from benchmarks.planning import Run, read_only, run_plan
 from benchmarks.populate import populate
@@ -37,8 +35,6 @@ from benchmarks.stage import ROOT
 from services.cli import migrate
 from services.cli.local.postgres import PostgresServer
 
-_DOCUMENT: Final = ROOT / "docs" / "benchmarks.md"
-_MARKS: Final = ("<!-- bench-plan: begin -->", "<!-- bench-plan: end -->")
 _MODEL: Final = ROOT / "deploy" / "config" / "scoring.yaml"
 _MEBIBYTE: Final = 1024**2
 _AIM_S: Final = 30
@@ -79,9 +75,15 @@ async def measure(folder: Path, crowd: Crowd, postgres: PostgresServer, console:
 
 
 def _draft(folder: Path) -> Path:
-    """The reference model with another half-life (so that everything is folded anew) and another line."""
-    text = _MODEL.read_text().replace("half_life: 14d", "half_life: 28d", 1)
-    text = text.replace("at_least: {score: 45, fit: 6}", "at_least: {score: 42, fit: 6}", 1)
+    """The reference model with another half-life (so that everything is folded anew) and another line.
+
+    Raises ValueError if the reference model has no such places any more.
+    """
+    text = _MODEL.read_text()
+    for before, after in (("half_life: 14d", "half_life: 28d"), ("{score: 45,", "{score: 42,")):
+        if before not in text:
+            raise ValueError(f"{_MODEL} has no {before!r} to change. Change something else here")
+        text = text.replace(before, after, 1)
     draft = folder / "scoring.yaml"
     draft.write_text(text)
     shutil.copytree(_MODEL.parent / "lists", folder / "lists", dirs_exist_ok=True)
@@ -112,37 +114,6 @@ def figures(measured: list[Measured]) -> Iterator[Figure]:
         )
 
 
-def table(found: list[Figure], lines: list[str]) -> Table:
-    """For people."""
-    made = Table("what", "measured", "beside", title="bench-plan", title_justify="left")
-    made.columns[1].justify = "right"
-    for figure in found:
-        made.add_row(figure.what, figure.measured, figure.beside)
-    made.caption, made.caption_justify = "\n".join(lines), "left"
-    return made
-
-
-def markdown(found: list[Figure], lines: list[str], command: str) -> str:
-    """The section for docs/benchmarks.md."""
-    rows = [f"| {each.what} | {each.measured} | {each.beside} |" for each in found]
-    head = [f"Measured on {datetime.now(UTC).date().isoformat()} with `{command}`:", ""]
-    machine = [f"- {line}" for line in lines]
-    return "\n".join(
-        [_MARKS[0], *head, *machine, "", "| what | measured | beside |", "|---|---:|---|", *rows, _MARKS[1]]
-    )
-
-
-def machine_lines(load: float) -> list[str]:
-    """What the figures were measured on."""
-    memory = int(kernel_field("/proc/meminfo", "MemTotal").split()[0]) / 1024**2
-    return [
-        f"{kernel_field('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores, {memory:.0f} GiB of memory",
-        f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        "PostgreSQL on the same cores",
-        f"load average before the run: {load:.1f}",
-    ]
-
-
 async def run(*, quick: bool, console: Console) -> list[Measured]:
     """Measure every crowd, one after the other."""
     with tempfile.TemporaryDirectory(prefix="leadscore-bench-") as name:
@@ -161,16 +132,21 @@ def main() -> None:
     """Read the options, measure, print."""
     options = argparse.ArgumentParser(prog="python -m benchmarks.plan", description="Measure `model plan`.")
     options.add_argument("--quick", action="store_true", help="the small crowd only")
-    options.add_argument("--markdown", action="store_true", help=f"write {_DOCUMENT.relative_to(ROOT)}")
+    options.add_argument("--markdown", action="store_true", help=f"write {DOCUMENT.name}")
     chosen = options.parse_args()
     load, began = os.getloadavg()[0], time.monotonic()
-    found = list(figures(asyncio.run(run(quick=chosen.quick, console=Console()))))
-    lines = machine_lines(load)
-    Console().print(table(found, lines))
+    measured = asyncio.run(run(quick=chosen.quick, console=Console()))
+    report = Report(
+        name="bench-plan",
+        command="python -m benchmarks.plan --quick" if chosen.quick else "make bench-plan",
+        day=datetime.now(UTC).date().isoformat(),
+        machine=tuple(machine.describe(("asyncpg", "msgspec"), load, "PostgreSQL on the same cores").lines()),
+        figures=tuple(figures(measured)),
+    )
+    Console().print(table(report))
     print(f"took {time.monotonic() - began:.0f} s", file=sys.stderr)
     if chosen.markdown:
-        command = "python -m benchmarks.plan --quick" if chosen.quick else "make bench-plan"
-        write(_DOCUMENT, markdown(found, lines, command), _MARKS)
+        write(DOCUMENT, report)
 
 
 if __name__ == "__main__":

@@ -20,10 +20,11 @@ import uvloop
 from rich.console import Console
 
 from benchmarks import backlog, intake, machine, path
-from benchmarks.figures import Results, markdown, table, write
-from benchmarks.stage import ROOT, stage
+from benchmarks.figures import DOCUMENT, table, write
+from benchmarks.slice_figures import Results, report
+from benchmarks.stage import servers, stage
 
-_DOCUMENT: Final = ROOT / "docs" / "benchmarks.md"
+_PACKAGES: Final = ("uvicorn", "aiokafka", "asyncpg", "msgspec")
 _RATES: Final = (100, 1000)
 
 
@@ -62,7 +63,7 @@ async def run(size: Size, console: Console) -> Results:
         # PostgreSQL as root runs as another user, who has to get through here.
         await asyncio.to_thread(folder.chmod, 0o755)
         async with asyncio.timeout(size.limit_s), stage(folder) as on:
-            described = await machine.describe(on, load)
+            described = machine.describe(_PACKAGES, load, await servers(on))
             console.print("ingest …")
             taken_in = await intake.measure(on, size.intake)
             console.print("scorer …")
@@ -84,7 +85,7 @@ def main() -> None:
         prog="python -m benchmarks.slice", description="Measure the whole path."
     )
     options.add_argument("--quick", action="store_true", help="less of everything, in under 90 seconds")
-    options.add_argument("--markdown", action="store_true", help=f"write {_DOCUMENT.relative_to(ROOT)}")
+    options.add_argument("--markdown", action="store_true", help=f"write {DOCUMENT.name}")
     chosen = options.parse_args()
     console = Console()
     size = _QUICK if chosen.quick else _FULL
@@ -93,9 +94,10 @@ def main() -> None:
             results = runner.run(run(size, console))
     except TimeoutError:
         sys.exit(f"Not done after {size.limit_s:g} s, so nothing is reported. Is the machine busy otherwise?")
-    console.print(table(results))
+    reported = report(results)
+    console.print(table(reported))
     if chosen.markdown:
-        write(_DOCUMENT, markdown(results))
+        write(DOCUMENT, reported)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ it. Refuses to leave anything running: whatever was started is stopped when the 
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,6 +21,7 @@ from sqlalchemy import make_url
 from services.cli import migrate, topics
 from services.cli.installation import Installation
 from services.cli.local import ports
+from services.cli.local.jars import LIST
 from services.cli.local.kafka import KafkaServer
 from services.cli.local.postgres import PostgresServer
 from services.cli.local.process import Child, Command, until
@@ -92,6 +94,18 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         await asyncio.gather(kafka.start(), postgres.start())
         secrets = Installation(folder=folder).secrets({})
         yield Stage(folder=folder, kafka=kafka, postgres=postgres, secrets=secrets)
+
+
+async def servers(on: Stage) -> str:
+    """What runs, for people."""
+    connection = await asyncpg.connect(on.postgres.url)
+    try:
+        postgres = await connection.fetchval("SHOW server_version")
+    finally:
+        await connection.close()
+    kafka = re.search(r"^org\.apache\.kafka:kafka_[\d.]+:(\S+)", LIST.read_text(), re.MULTILINE)
+    version = kafka[1] if kafka else "unknown"
+    return f"PostgreSQL {postgres.split()[0]}, Kafka {version} on {on.kafka.java}, on the same cores"
 
 
 async def setting(on: Stage, name: str, extra: Mapping[str, str] | None = None) -> Setting:

@@ -5,27 +5,32 @@ rules somebody has met.
 Refuses nothing. Each answer depends on nothing but the values that the rules' own conditions look at.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shared.events import Event
 from shared.scoring.conditions import fields_of
-from shared.scoring.fields import event_getter, profile_getter
+from shared.scoring.fields import event_getter
 from shared.scoring.memo import Latest, Memo, values_key
 from shared.scoring.rules import EngagementRule, FitRule, Occurrence
 from shared.scoring.state import Attribute, profile_of
 
 
-class Met(NamedTuple):
-    """Engagement rules that somebody has met, in the model's order.
+class Slope(NamedTuple):
+    """How an engagement rule's account turns into points.
 
-    rooms:   positions in `model.groups` that they pay into
-    slopes:  their half-lives in seconds, None for none, and the bounds of what they can be worth
+    rank:            position in the model's order, in which everything is added up
+    room:            position in `model.groups` of the group it pays into
+    half_life_s:     seconds after which half of the points are left; None: they stay
+    lowest, highest: bounds of what it can be worth
     """
 
-    rules: tuple[EngagementRule, ...]
-    rooms: tuple[int, ...]
-    slopes: tuple[tuple[float | None, float, float], ...]
+    rank: int
+    rule: EngagementRule
+    room: int
+    half_life_s: float | None
+    lowest: float
+    highest: float
 
 
 class Fits(NamedTuple):
@@ -87,28 +92,32 @@ def _names(occurrence: Occurrence, name: str) -> bool:
     return not occurrence.names or name in occurrence.names
 
 
-def met_by(rules: tuple[EngagementRule, ...], room_of: Mapping[str, int]) -> Memo[Iterable[str], Met]:
-    """The rules of these ids: whose accounts a lead has decides about their order."""
-
-    def find(ids: Iterable[str]) -> Met:
-        wanted = frozenset(ids)
-        met = tuple(rule for rule in rules if rule.id in wanted)
-        slopes = tuple((rule.half_life_s, rule.between.lowest, rule.between.highest) for rule in met)
-        return Met(met, tuple(room_of[rule.group] for rule in met), slopes)
-
-    return Memo(tuple, find)
+def slopes_of(rules: tuple[EngagementRule, ...], room_of: Mapping[str, int]) -> dict[str, Slope]:
+    """The slope of each rule, by its id."""
+    return {
+        rule.id: Slope(
+            rank=rank,
+            rule=rule,
+            room=room_of.get(rule.group, 0),
+            half_life_s=rule.half_life_s,
+            lowest=rule.between.lowest,
+            highest=rule.between.highest,
+        )
+        for rank, rule in enumerate(rules)
+    }
 
 
 def _holding(rules: tuple[FitRule, ...], room_of: Mapping[str, int]) -> Memo[Mapping[str, Any], Fits]:
-    """Which fit rules hold for somebody."""
-    fields = frozenset[str]().union(*(fields_of(rule.when) for rule in rules))
+    """Which fit rules hold: nearly nobody is like another, but the same few sets of rules hold."""
+    predicates = [rule.holds for rule in rules]
 
-    key = values_key([profile_getter(path) for path in sorted(fields)])
+    def truths(profile: Mapping[str, Any]) -> tuple[bool, ...]:
+        return tuple([holds(profile) for holds in predicates]) if profile else ()
 
     def find(profile: Mapping[str, Any]) -> Fits:
         return fits_of(tuple(rule for rule in rules if rule.holds(profile)), room_of)
 
-    return Memo(lambda profile: key(profile) if profile else (), find)
+    return Memo(truths, find)
 
 
 def fits_of(rules: tuple[FitRule, ...], room_of: Mapping[str, int]) -> Fits:

@@ -12,6 +12,7 @@ What the operators mean, for people who write models:
   of them is the forbidden one.
 """
 
+import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -67,6 +68,13 @@ Condition = Test | All | AnyOf | Not
 
 ALWAYS: Final = All(parts=())
 
+_COMPARISONS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    "eq": operator.eq,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2})?)?")
 
 
@@ -144,11 +152,27 @@ def _all(parts: list[Predicate]) -> Predicate:
     if len(parts) == 2:
         first, second = parts
         return lambda subject: first(subject) and second(subject)
-    return lambda subject: all(part(subject) for part in parts)
+
+    def every(subject: Any) -> bool:
+        for part in parts:  # noqa: SIM110 - a generator costs as much as a test
+            if not part(subject):
+                return False
+        return True
+
+    return every
 
 
 def _any(parts: list[Predicate]) -> Predicate:
-    return parts[0] if len(parts) == 1 else lambda subject: any(part(subject) for part in parts)
+    if len(parts) == 1:
+        return parts[0]
+
+    def some(subject: Any) -> bool:
+        for part in parts:  # noqa: SIM110 - a generator costs as much as a test
+            if part(subject):
+                return True
+        return False
+
+    return some
 
 
 def _test(get: Callable[[Any], Any], test: Test) -> Predicate:
@@ -174,7 +198,7 @@ def _holds(get: Callable[[Any], Any], accepts: Predicate) -> Predicate:
 
 
 def _present(value: Any) -> bool:
-    return value is not None and value not in ("", [], {})
+    return value != "" if type(value) is str else value is not None and value not in ("", [], {})
 
 
 def _none(forbidden: Predicate, value: Any) -> bool:
@@ -183,18 +207,18 @@ def _none(forbidden: Predicate, value: Any) -> bool:
     return not (any(map(forbidden, value)) if type(value) is list else forbidden(value))
 
 
-def _one(operator: str, operand: Operand) -> Predicate:
+def _one(name: str, operand: Operand) -> Predicate:
     """The test of one present value that is not a list."""
     if isinstance(operand, datetime):
-        return _ordered(operator, as_date, operand)
+        return _ordered(name, as_date, operand)
     if isinstance(operand, int | float) and not isinstance(operand, bool):
-        return _ordered(operator, as_number, operand)
-    return _textual(operator, operand)
+        return _ordered(name, as_number, operand)
+    return _textual(name, operand)
 
 
-def _textual(operator: str, operand: Operand) -> Predicate:
+def _textual(name: str, operand: Operand) -> Predicate:
     """The test of a present value that is compared as text."""
-    match operator, operand:
+    match name, operand:
         case "in", frozenset():
             return lambda value: _text(value) in operand
         case "contains", str():
@@ -207,29 +231,20 @@ def _textual(operator: str, operand: Operand) -> Predicate:
         case "eq", bool() | str():
             wanted = _text(operand)
             return lambda value: _text(value) == wanted
-    raise ValueError(f"operator {operator} cannot take {operand!r}")
+    raise ValueError(f"operator {name} cannot take {operand!r}")
 
 
-def _ordered(operator: str, read: Callable[[Any], Any], operand: Any) -> Predicate:
+def _ordered(name: str, read: Callable[[Any], Any], operand: Any) -> Predicate:
     """Comparison of numbers or of moments; what cannot be read as one does not satisfy it."""
+    compare = _COMPARISONS.get(name)
+    if compare is None:
+        raise ValueError(f"operator {name} cannot take {operand!r}")
 
-    def compare(value: Any) -> bool:
+    def ordered(value: Any) -> bool:
         seen = read(value)
-        if seen is None:
-            return False
-        match operator:
-            case "eq":
-                return bool(seen == operand)
-            case "gt":
-                return bool(seen > operand)
-            case "gte":
-                return bool(seen >= operand)
-            case "lt":
-                return bool(seen < operand)
-            case _:
-                return bool(seen <= operand)
+        return seen is not None and bool(compare(seen, operand))
 
-    return compare
+    return ordered
 
 
 def _text(value: Any) -> str:

@@ -85,10 +85,10 @@ def _parts(model: Model, terms: Terms, values: Sequence[float], sums: Sums) -> l
     """What each dimension is made of: rules, then what clamps took or gave."""
     parts: list[list[Part]] = [[] for _ in model.dimensions]
     sides = model.sides
-    met, fits = terms.met, terms.fits
-    for room, rule, account, exact in zip(met.rooms, met.rules, terms.accounts, values, strict=True):
+    fits = terms.fits
+    for (slope, account), exact in zip(terms.met, values, strict=True):
         if exact:
-            parts[sides[room]].append((exact, rule, account))
+            parts[sides[slope.room]].append((exact, slope.rule, account))
     for room, fit in zip(fits.rooms, fits.rules, strict=True):
         if fit.points:
             parts[sides[room]].append((fit.points, fit, None))

@@ -1,15 +1,15 @@
-"""A scoring model: its rules, groups, dimensions, grades and stages, and what follows from them.
+"""A scoring model: its dimensions, groups, rules, grades and stages, and what follows from them.
 
 In: checked values (shared/scoring/model_file.py makes them from scoring.yaml). Out: `Model`, immutable: what
 it remembers inside (shared/scoring/answers.py) changes no answer and is no part of its value.
 Refuses nothing: whoever builds one has checked names and numbers.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from shared.events import Event
-from shared.scoring.answers import Met, Payment, Person, met_by, payments_of, person_of
+from shared.scoring.answers import Payment, Person, Slope, payments_of, person_of, slopes_of
 from shared.scoring.conditions import fields_of
 from shared.scoring.digest import digest
 from shared.scoring.memo import Latest, Memo
@@ -31,7 +31,7 @@ class Model:
     moves:     the ways out of every stage there is; `ways` those that score and time may go, `causes` the
                names of the events that may go the others
     room_of:   group → its position in `groups`
-    met:       ids of engagement rules, in any order → those rules, in the model's order
+    slopes:    id of an engagement rule → how its account turns into points
     sides:     for each group the position of its dimension in `dimensions`
     scales:    id and weight of each dimension
     clamped:   position, lowest and highest of the groups that have bounds, then the same of the dimensions
@@ -48,7 +48,7 @@ class Model:
     payments: Mapping[str, Memo[Event, Payment]] = field(init=False, repr=False, compare=False)
     person: Latest[Mapping[str, Attribute], Person] = field(init=False, repr=False, compare=False)
     room_of: Mapping[str, int] = field(init=False, repr=False, compare=False)
-    met: Memo[Iterable[str], Met] = field(init=False, repr=False, compare=False)
+    slopes: Mapping[str, Slope] = field(init=False, repr=False, compare=False)
     scales: tuple[tuple[str, float], ...] = field(init=False, repr=False, compare=False)
     sides: tuple[int, ...] = field(init=False, repr=False, compare=False)
     clamped: tuple[Bounds, Bounds] = field(init=False, repr=False, compare=False)
@@ -65,7 +65,7 @@ class Model:
             "payments": payments_of(self.engagement),
             "person": person_of(self.fit, room_of),
             "room_of": room_of,
-            "met": met_by(self.engagement, room_of),
+            "slopes": slopes_of(self.engagement, room_of),
             "scales": tuple((dimension.id, dimension.weight) for dimension in self.dimensions),
             "sides": _sides(self.groups, self.dimensions),
             "clamped": (

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from shared.scoring.answers import Fits, Met
+from shared.scoring.answers import Fits, Slope
 from shared.scoring.model import Bounds, Model
 from shared.scoring.moves import SCORE, Shown
 from shared.scoring.rules import EngagementRule
@@ -31,18 +31,17 @@ _HALF: Final = 0.5 + 0.5e-6
 class Terms(msgspec.Struct, frozen=True):
     """The rules that have something to say about one lead, in the model's order.
 
-    met:   engagement rules that were ever met, and `accounts` what is kept of each
+    met:   engagement rules that were ever met, with what is kept of each
     fits:  fit rules that hold
     """
 
-    met: Met
-    accounts: list[RuleState]
+    met: list[tuple[Slope, RuleState]]
     fits: Fits
 
     def at(self, at_s: float) -> list[float]:
         """Exact points of each rule of `met` at this moment (s since 1970), at the last event or later."""
         values = []
-        for (half_life_s, lowest, highest), account in zip(self.met.slopes, self.accounts):  # noqa: B905
+        for (_, _, _, half_life_s, lowest, highest), account in self.met:
             points = account.value
             if half_life_s is not None:
                 points *= exp2((account.at_s - at_s) / half_life_s)
@@ -77,16 +76,18 @@ def terms_of(model: Model, state: LeadState) -> Terms:
 
 def terms_with(model: Model, accounts: Mapping[str, RuleState], fits: Fits) -> Terms:
     """The rules that concern somebody with these accounts, for whom these fit rules hold."""
-    met = model.met.of(accounts)
-    return Terms(met, [accounts[rule.id] for rule in met.rules], fits)
+    slopes = model.slopes
+    met = [(slopes[rule], account) for rule, account in accounts.items()]
+    met.sort()  # slopes begin with their rank
+    return Terms(met, fits)
 
 
 def sums_of(model: Model, terms: Terms, values: Sequence[float]) -> Sums:
     """Groups and dimensions from exact points: those of fit rules, and these of each rule of `terms.met`."""
     group_bounds, dimension_bounds = model.clamped
     asked = list(terms.fits.asked)
-    for room, points in zip(terms.met.rooms, values):  # noqa: B905
-        asked[room] += points
+    for (slope, _), points in zip(terms.met, values):  # noqa: B905
+        asked[slope.room] += points
     granted = _within(group_bounds, asked)
     sides = [0.0] * len(model.scales)
     for side, points in zip(model.sides, granted):  # noqa: B905

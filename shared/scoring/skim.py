@@ -138,7 +138,7 @@ def _bounds(life: Life, after: LeadState, swings: Mapping[str, Swing], last: dat
     terms = terms_with(model, after.rules, model.person.of(life.state.attributes).fits)
     low: list[float] = []
     high: list[float] = []
-    for rule in terms.met.rules:
+    for rule in (slope.rule for slope, _ in terms.met):
         lowest, highest = _range(rule, before.get(rule.id), swings.get(rule.id), span_s)
         low.append(lowest - _SLACK)
         high.append(highest + _SLACK)
@@ -152,14 +152,12 @@ def _range(
     begin, end = (decayed(rule, before, at_s) for at_s in span_s) if before else (0.0, 0.0)
     lowest, highest = min(begin, end), max(begin, end)
     if swing is not None:
-        won, lost, least, most = swing
-        lowest += lost
-        highest += won
-        # Where all points have one sign, values shrink between events, and the events' own are the extremes.
-        if not lost and begin >= 0:
-            highest = max(begin, most)
-        if not won and begin <= 0:
-            lowest = min(begin, least)
+        # Between events a value only shrinks towards nothing, so the extremes lie at events, or there.
+        rose, fell, least, most = swing
+        if rose:
+            highest = max(0.0, begin, most)
+        if fell:
+            lowest = min(0.0, begin, least)
     lowest, highest = rule.between.of(lowest), rule.between.of(highest)
     # A rule that was never met is worth nothing, whatever its bounds.
     return (lowest, highest) if before else (min(lowest, 0.0), max(highest, 0.0))

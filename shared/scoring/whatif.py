@@ -20,6 +20,7 @@ from shared.scoring.stages import Situation, StageState, allowed, holds
 from shared.scoring.state import LeadState, RuleState
 
 MOST_TIMES: Final = 3
+_NOT_UP: Final = ("recycled", "disqualified")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ def nearest(model: Model, state: LeadState, stage: StageState, as_of: datetime) 
         move
         for move in model.moves[stage.stage]
         if move.kind == "enter"
+        and move.to not in _NOT_UP
         and allowed(move, stage.since, as_of)
         and not (move.event and move.line.at_least)
     ]

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.backlog import Backlog
-from benchmarks.figures import Results, figures, markdown, write
+from benchmarks.figures import write
 from benchmarks.intake import Intake
 from benchmarks.load import Load
 from benchmarks.machine import Machine
 from benchmarks.path import Path as Measured
+from benchmarks.slice_figures import Results, report
 
 RESULTS = Results(
     intake=Intake(
@@ -41,31 +42,32 @@ RESULTS = Results(
     command="make bench-slice",
     day="2026-01-31",
 )
+REPORT = report(RESULTS)
 
 
 def test_ingest_stands_beside_the_bare_app() -> None:
     """The first figure gives ingest's rate and its part of the bare app's, both of this run."""
-    first = figures(RESULTS)[0]
+    first = REPORT.figures[0]
     assert first.measured == "500 events/s"
     assert first.beside.startswith("50% of a bare app in the same run (1,000/s)")
 
 
 def test_what_did_not_come_in_time_is_said() -> None:
     """A figure about webhooks says how many were missing."""
-    assert any("50 awaited, 2 not in time" in figure.beside for figure in figures(RESULTS))
+    assert any("50 awaited, 2 not in time" in figure.beside for figure in REPORT.figures)
 
 
 def test_memory_is_the_highest_of_all_measurements() -> None:
     """One line has the peak of each service."""
-    assert figures(RESULTS)[-1].measured == "ingest 90, scorer 120, router 80"
+    assert REPORT.figures[-1].measured == "ingest 90, scorer 120, router 80"
 
 
 def test_the_section_is_replaced_and_the_rest_is_kept(tmp_path: Path) -> None:
     """Writing twice leaves one section, with what was around it untouched."""
     file = tmp_path / "benchmarks.md"
     file.write_text("before\n<!-- bench-slice: begin -->\nold\n<!-- bench-slice: end -->\nafter\n")
-    write(file, markdown(RESULTS))
-    write(file, markdown(RESULTS))
+    write(file, REPORT)
+    write(file, REPORT)
     text = file.read_text()
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
@@ -79,5 +81,5 @@ def test_a_document_without_a_place_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "benchmarks.md"
     file.write_text("nothing here\n")
     with pytest.raises(ValueError, match="bench-slice: begin"):
-        write(file, markdown(RESULTS))
+        write(file, REPORT)
     assert file.read_text() == "nothing here\n"

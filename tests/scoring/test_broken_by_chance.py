@@ -1,7 +1,7 @@
-"""The reference model, damaged at random: it loads, or its author is told where it is broken."""
+"""Models damaged everywhere, and the reference model by chance: they load, or it is told where they broke."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -14,6 +14,7 @@ from shared.config_file import parse
 from shared.errors import Misconfigured
 from shared.scoring import model_file
 from shared.scoring.lint import lint
+from tests.scoring import broken
 from tests.scoring.test_reference_model import CONFIG
 
 TEXT = (CONFIG / "scoring.yaml").read_text()
@@ -64,7 +65,7 @@ VALUES = st.recursive(
 def told(text: str) -> Sequence[str]:
     """What the author reads: warnings about a model that loads, or mistakes, at least one."""
     try:
-        return lint(model_file.read(parse(text, file="m.yaml"), lists=LISTS))
+        return lint(model_file.read(parse(text, file="m.yaml"), lists={**LISTS, **broken.LISTS}))
     except Misconfigured as error:
         return error.problems or ["no problem is named"]
 
@@ -138,3 +139,31 @@ def test_a_damaged_text_loads_or_is_told_with_its_line(text: str) -> None:
 def test_damaged_values_load_or_are_told_with_their_line(text: str) -> None:
     """Whatever type a value has, never another exception."""
     check(text)
+
+
+def places(data: Any) -> Iterator[tuple[Any, Any]]:
+    """Every part of the data, as what holds it and its key there."""
+    for key in list(data) if isinstance(data, dict) else range(len(data)):
+        yield data, key
+        if isinstance(data[key], dict | list):
+            yield from places(data[key])
+
+
+def test_any_value_in_any_place_loads_or_is_told_with_its_line() -> None:
+    """Each part of a small model, replaced by each kind of value, and taken away."""
+    whole = parse(broken.GOOD, file="m.yaml").data
+    values: list[Any] = [None, True, 5, "x", [], {"x": 1}]
+    for home, key in places(whole):
+        kept = home[key]
+        for value in values:
+            home[key] = value
+            check(yaml.safe_dump(whole, sort_keys=False))
+        home[key] = kept
+
+
+def test_any_line_can_be_absent_or_be_there_twice() -> None:
+    """Each line of a small model."""
+    lines = broken.GOOD.splitlines()
+    for at in range(len(lines)):
+        check("\n".join([*lines[:at], *lines[at + 1 :]]))
+        check("\n".join([*lines[: at + 1], *lines[at:]]))

@@ -100,6 +100,11 @@ RESTING = {
         "mql": "enter: {from: pql, below: {fit: 1, engagement: 1}}",
         "pql": "enter: {from: [lead, mql], at_least: {score: 10}}",
     },
+    "a shorter wait that leads away": {
+        "mql": "enter: {event: x}, limit: {after: 9d, to: recycled}",
+        "recycled": "limit: {after: 9d, to: mql}",
+        "sal": "enter: {from: recycled, at_least: {fit: 0}, after: 1d}",
+    },
     "an event in between": {
         "mql": "enter: {event: x}, limit: {after: 9d, to: recycled}",
         "recycled": "limit: {after: 9d, to: sal}",

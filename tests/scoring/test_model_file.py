@@ -86,6 +86,7 @@ def test_a_broken_entry_is_not_told_twice() -> None:
         ({"enter: {at_least: {score: 40}}": "enter: {at_least: {score: x}, from: nowhere}"}, [40, 40]),
         ({"dimension: fit}": "dimension: fitt, between: [1]}"}, [9, 9]),
         ({"A: 30": "A: x", "{score: 60}": "{scor: 60}"}, [35, 44]),
+        ({"  fit: {label: {en: Fit, de: Passung}}\n": "", "between: [0, 60]": "between: [60]"}, [2, 3, 8]),
         ({"free-mail: [gmail.com, GMX.de]": "free-mail: 5"}, [11]),
     ],
 )

@@ -27,6 +27,7 @@ ALLOWED = [
     r"^/blog/\d{4}/\d{2}/",
     r"\b(head|leiter(in)?) .*(marketing|sales)",
     "[^/]+/[^/]+/[^/]+/[^/]+",
+    "[^/?]+/[^/?]+/[^/?]+/x",
     r"\w+ \w+ \w+ manager",
 ]
 REFUSED = [

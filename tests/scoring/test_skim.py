@@ -14,7 +14,8 @@ from shared.scoring.fold import fold, fold_along, refold
 from shared.scoring.life import Life, live
 from shared.scoring.model import Model
 from shared.scoring.moves import Line, Move, Stage
-from shared.scoring.skim import skim
+from shared.scoring.score import standing
+from shared.scoring.skim import _bounds, skim
 from tests.scoring import small, worlds
 
 DAY = timedelta(days=1)
@@ -142,6 +143,32 @@ def test_bounds_of_one_rule(
     low, high = _bounds(life, *found, small.NOW)
     assert low["engagement"] <= least <= most <= high["engagement"]
     assert (low["engagement"], high["engagement"]) == pytest.approx((least, most), abs=1)
+
+
+@given(model=models(), events=worlds.events(max_size=25), cut=st.integers(0, 25), wait=st.integers(0, 60))
+@settings(max_examples=150, deadline=None)
+def test_bounds_hold_at_every_moment_of_the_stretch(
+    model: Model, events: list[Event], cut: int, wait: int
+) -> None:
+    """Before and after each event, until the end: every shown number lies within the bounds."""
+    ordered = [msgspec.structs.replace(event, traits={}) for event in events]
+    ordered.sort(key=lambda event: (event.occurred_at, event.event_id.bytes))
+    cut = min(cut, len(ordered))
+    life = Life.begin(model, ordered[cut - 1].occurred_at if cut else worlds.START)
+    life.state = refold(model, ordered[:cut])
+    found = fold_along(model, life.state, ordered[cut:])
+    assert found is not None
+    until = (ordered[-1].occurred_at if ordered else worlds.START) + wait * DAY
+    low, high = _bounds(life, *found, until)
+    state = life.state
+    seen = [standing(model, state, life.at).shown]
+    for event in ordered[cut:]:
+        seen.append(standing(model, state, event.occurred_at).shown)
+        state = fold(model, state, event) or state
+        seen.append(standing(model, state, event.occurred_at).shown)
+    seen.append(standing(model, state, until).shown)
+    for shown in seen:
+        assert {name for name, points in shown.items() if not low[name] <= points <= high[name]} == set()
 
 
 @given(model=models(), events=persons(), cut=st.integers(0, 25))

@@ -54,6 +54,13 @@ def test_more_than_three_times_is_not_near() -> None:
     assert offered == [("sal", "lead.accepted", 1, 0), ("mql", "demo", 2, 60)]
 
 
+def test_a_way_back_is_not_offered() -> None:
+    """To be rejected would move an MQL too, but not up."""
+    assert any(move.to == "recycled" for move in MODEL.moves["mql"])
+    found = nearest(MODEL, refold(MODEL, []), StageState(stage="mql", since=NOW - DAY), NOW)
+    assert "recycled" not in {each.stage for each in found}
+
+
 def test_nothing_is_offered_where_the_move_happens_anyway() -> None:
     """Who stands above the line needs nothing; only what leads elsewhere remains."""
     state = refold(MODEL, [event(n, "demo", timedelta(0)) for n in range(2)])

@@ -102,7 +102,7 @@ def test_routes_see_what_was_said_until_then() -> None:
 
 
 def test_what_an_event_did_it_does_not_do_again() -> None:
-    """Sales moved the lead by hand and holds it there: publishing judges without an event, and nothing moves."""
+    """Sales moved the lead by hand and holds it there: publishing judges without an event; nothing moves."""
     by_hand = {"stage": "mql", "hold_until": (NOW + timedelta(days=30)).isoformat()}
     moved = events(1, ("lead.moved", 1), properties=by_hand)
     history = [msgspec.structs.replace(event, kind="crm") for event in moved]
