@@ -19,10 +19,10 @@ from shared.events import Event
 from shared.scoring.fold import Swing, fold_along
 from shared.scoring.life import Life
 from shared.scoring.model import Model
-from shared.scoring.moves import Move, Shown
+from shared.scoring.moves import Shown
 from shared.scoring.points import decayed, shown_of, sums_of, terms_with
 from shared.scoring.rules import EngagementRule
-from shared.scoring.stages import LEAD_MOVED, Situation, StageState, holds
+from shared.scoring.stages import LEAD_MOVED, Situation, holds
 from shared.scoring.state import Attribute, LeadState, RuleState
 
 # Sums of floats in another order differ in their last bits; a bound must not.
@@ -108,7 +108,7 @@ class _Skimmer:
         life = self._life
         last = self._last(end)
         state, swings = _folded(life.model, life.state, self._events[position:end])
-        ways = [move for move in life.model.ways[life.ledger.stage] if _opens(move, life.ledger) <= last]
+        ways = [move for move in life.model.ways[life.ledger.stage] if life.ledger.since + move.wait <= last]
         if not ways:
             return state
         bounds = _bounds(life, state, swings, last)
@@ -126,12 +126,6 @@ def _is_news(event: Event, known: Mapping[str, Attribute]) -> bool:
         if attribute is None or (value is not attribute.value and repr(value) != repr(attribute.value)):
             return True
     return False
-
-
-def _opens(move: Move, ledger: StageState) -> datetime:
-    """When the wait for this move is over."""
-    opens = ledger.since + move.wait
-    return max(opens, ledger.held_until) if ledger.held_until else opens
 
 
 def _bounds(life: Life, after: LeadState, swings: Mapping[str, Swing], last: datetime) -> tuple[Shown, Shown]:

@@ -109,6 +109,41 @@ def test_events_out_of_order_are_refused() -> None:
         skim(model, late, small.NOW)
 
 
+@pytest.mark.parametrize(
+    ("before", "during", "least", "most"),
+    [
+        ([], [(5, 8)], 0, 8),  # nothing before the first event
+        ([], [(5, -8)], -8, 0),
+        ([(5, 8)], [], 0, 8),  # what is there only shrinks
+        ([(5, -8)], [], -8, 0),
+        ([(5, 20)], [(1, 3)], 1, 20),  # a late gain after a long decay
+        ([(5, -20)], [(1, -3)], -20, -1),
+        ([(5, -20)], [(4, 1)], -20, 0),  # a small gain leaves a debt that shrinks
+        ([(5, 20)], [(4, -1)], 0, 20),
+        ([(5, 4)], [(4, -9), (3, 9)], -7, 6),  # down and up again
+    ],
+)
+def test_bounds_of_one_rule(
+    before: list[tuple[int, int]], during: list[tuple[int, int]], least: int, most: int
+) -> None:
+    """A rule with a half-life of a day: (days ago, points) before the stretch, and in it until now."""
+    model = small.model(
+        engagement=small.rule(
+            "sum", "event: acted, half_life: 1d, points: {by: properties.n, each: 1, between: [-50, 50]}"
+        )
+    )
+    acts = [
+        small.event(n, "acted", timedelta(days=ago), properties={"n": points})
+        for n, (ago, points) in enumerate([*before, *during])
+    ]
+    life = Life.begin(model, acts[0].occurred_at)
+    life.state = refold(model, acts[: len(before)])
+    found = fold_along(model, life.state, acts[len(before) :])
+    assert found is not None
+    low, high = _bounds(life, *found, small.NOW)
+    assert (low["engagement"], high["engagement"]) == (least, most)
+
+
 @given(model=models(), events=worlds.events(max_size=25), cut=st.integers(0, 25), wait=st.integers(0, 60))
 @settings(max_examples=150, deadline=None)
 def test_bounds_hold_at_every_moment_of_the_stretch(
