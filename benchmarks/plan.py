@@ -75,9 +75,15 @@ async def measure(folder: Path, crowd: Crowd, postgres: PostgresServer, console:
 
 
 def _draft(folder: Path) -> Path:
-    """The reference model with another half-life (so that everything is folded anew) and another line."""
-    text = _MODEL.read_text().replace("half_life: 14d", "half_life: 28d", 1)
-    text = text.replace("at_least: {score: 45, fit: 6}", "at_least: {score: 42, fit: 6}", 1)
+    """The reference model with another half-life (so that everything is folded anew) and another line.
+
+    Raises ValueError if the reference model has no such places any more.
+    """
+    text = _MODEL.read_text()
+    for before, after in (("half_life: 14d", "half_life: 28d"), ("{score: 45,", "{score: 42,")):
+        if before not in text:
+            raise ValueError(f"{_MODEL} has no {before!r} to change. Change something else here")
+        text = text.replace(before, after, 1)
     draft = folder / "scoring.yaml"
     draft.write_text(text)
     shutil.copytree(_MODEL.parent / "lists", folder / "lists", dirs_exist_ok=True)

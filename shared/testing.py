@@ -146,10 +146,11 @@ class MemoryStream:
     async def poll(
         self, partitions: Iterable[int], *, max_records: int, timeout_s: float
     ) -> dict[int, list[Received]]:
-        wanted = [number for number in partitions if number in self._positions]
+        wanted = list(partitions)
         found = self._take(wanted, max_records)
         if not found:
             await self._broker.changed(timeout_s)
+            # A rebalance may have taken some away meanwhile.
             found = self._take(wanted, max_records)
         return found
 
@@ -175,6 +176,8 @@ class MemoryStream:
     def _take(self, partitions: list[int], max_records: int) -> dict[int, list[Received]]:
         found: dict[int, list[Received]] = {}
         for number in partitions:
+            if number not in self._positions:
+                continue
             start = self._positions[number]
             if records := self._log[number][start : start + max_records]:
                 found[number] = records

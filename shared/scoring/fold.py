@@ -26,13 +26,13 @@ MAX_ATTRIBUTES: Final = 100
 MAX_TEXT_CHARS: Final = 500
 MAX_VALUE_BYTES: Final = 2_000
 NEWEST_KEPT: Final = 3
-_STILL: Final = (0.0, 0.0, inf, -inf)
+_STILL: Final = (False, False, inf, -inf)
 
 Rules = dict[str, RuleState]
 Paying = tuple[tuple[EngagementRule, float], ...]
 Opening = tuple[EngagementRule, ...]
-Swing = tuple[float, float, float, float]
-"""(points won, points lost, lowest and highest value right after an event): paid or cut off, before decay"""
+Swing = tuple[bool, bool, float, float]
+"""Whether events were worth points, or cost some; the lowest and the highest value right after an event."""
 Counter = tuple[int, int, Stamp]
 """(index of the window, events paid in it, stamp of the newest of them)"""
 
@@ -99,12 +99,13 @@ def fold_along(
 
 def _swung(swing: Swing, points: float, value: float) -> Swing:
     """The swing after one more event that met the rule."""
-    won, lost, lowest, highest = swing
-    if points > 0:
-        won += points
-    else:
-        lost += points
-    return won, lost, min(lowest, value), max(highest, value)
+    rose, fell, lowest, highest = swing
+    return (
+        rose or points > 0,
+        fell or points < 0,
+        min(lowest, value),
+        max(highest, value),
+    )
 
 
 def refold(model: Model, events: Iterable[Event], *, until: datetime | None = None) -> LeadState:

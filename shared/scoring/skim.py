@@ -19,10 +19,10 @@ from shared.events import Event
 from shared.scoring.fold import Swing, fold_along
 from shared.scoring.life import Life
 from shared.scoring.model import Model
-from shared.scoring.moves import Move, Shown
+from shared.scoring.moves import Shown
 from shared.scoring.points import decayed, shown_of, sums_of, terms_with
 from shared.scoring.rules import EngagementRule
-from shared.scoring.stages import LEAD_MOVED, Situation, StageState, holds
+from shared.scoring.stages import LEAD_MOVED, Situation, holds
 from shared.scoring.state import Attribute, LeadState, RuleState
 
 # Sums of floats in another order differ in their last bits; a bound must not.
@@ -108,7 +108,7 @@ class _Skimmer:
         life = self._life
         last = self._last(end)
         state, swings = _folded(life.model, life.state, self._events[position:end])
-        ways = [move for move in life.model.ways[life.ledger.stage] if _opens(move, life.ledger) <= last]
+        ways = [move for move in life.model.ways[life.ledger.stage] if life.ledger.since + move.wait <= last]
         if not ways:
             return state
         bounds = _bounds(life, state, swings, last)
@@ -126,12 +126,6 @@ def _is_news(event: Event, known: Mapping[str, Attribute]) -> bool:
         if attribute is None or (value is not attribute.value and repr(value) != repr(attribute.value)):
             return True
     return False
-
-
-def _opens(move: Move, ledger: StageState) -> datetime:
-    """When the wait for this move is over."""
-    opens = ledger.since + move.wait
-    return max(opens, ledger.held_until) if ledger.held_until else opens
 
 
 def _bounds(life: Life, after: LeadState, swings: Mapping[str, Swing], last: datetime) -> tuple[Shown, Shown]:
@@ -158,14 +152,12 @@ def _range(
     begin, end = (decayed(rule, before, at_s) for at_s in span_s) if before else (0.0, 0.0)
     lowest, highest = min(begin, end), max(begin, end)
     if swing is not None:
-        won, lost, least, most = swing
-        lowest += lost
-        highest += won
-        # Where all points have one sign, values shrink between events, and the events' own are the extremes.
-        if not lost and begin >= 0:
-            highest = max(begin, most)
-        if not won and begin <= 0:
-            lowest = min(begin, least)
+        # Between events a value only shrinks towards nothing, so the extremes lie at events, or there.
+        rose, fell, least, most = swing
+        if rose:
+            highest = max(0.0, begin, most)
+        if fell:
+            lowest = min(0.0, begin, least)
     lowest, highest = rule.between.of(lowest), rule.between.of(highest)
     # A rule that was never met is worth nothing, whatever its bounds.
     return (lowest, highest) if before else (min(lowest, 0.0), max(highest, 0.0))

@@ -14,7 +14,8 @@ from shared.scoring.fold import fold, fold_along, refold
 from shared.scoring.life import Life, live
 from shared.scoring.model import Model
 from shared.scoring.moves import Line, Move, Stage
-from shared.scoring.skim import skim
+from shared.scoring.score import standing
+from shared.scoring.skim import _bounds, skim
 from tests.scoring import small, worlds
 
 DAY = timedelta(days=1)
@@ -106,6 +107,67 @@ def test_events_out_of_order_are_refused() -> None:
     late = [small.event(1, "page.viewed", timedelta(0)), small.event(2, "page.viewed", 2 * DAY)]
     with pytest.raises(ValueError, match="comes too late"):
         skim(model, late, small.NOW)
+
+
+@pytest.mark.parametrize(
+    ("before", "during", "least", "most"),
+    [
+        ([], [(5, 8)], 0, 8),  # nothing before the first event
+        ([], [(5, -8)], -8, 0),
+        ([(5, 8)], [], 0, 8),  # what is there only shrinks
+        ([(5, -8)], [], -8, 0),
+        ([(5, 20)], [(1, 3)], 1, 20),  # a late gain after a long decay
+        ([(5, -20)], [(1, -3)], -20, -1),
+        ([(5, -20)], [(4, 1)], -20, 0),  # a small gain leaves a debt that shrinks
+        ([(5, 20)], [(4, -1)], 0, 20),
+        ([(5, 4)], [(4, -9), (3, 9)], -7, 6),  # down and up again
+    ],
+)
+def test_bounds_of_one_rule(
+    before: list[tuple[int, int]], during: list[tuple[int, int]], least: int, most: int
+) -> None:
+    """A rule with a half-life of a day: (days ago, points) before the stretch, and in it until now."""
+    model = small.model(
+        engagement=small.rule(
+            "sum", "event: acted, half_life: 1d, points: {by: properties.n, each: 1, between: [-50, 50]}"
+        )
+    )
+    acts = [
+        small.event(n, "acted", timedelta(days=ago), properties={"n": points})
+        for n, (ago, points) in enumerate([*before, *during])
+    ]
+    life = Life.begin(model, acts[0].occurred_at)
+    life.state = refold(model, acts[: len(before)])
+    found = fold_along(model, life.state, acts[len(before) :])
+    assert found is not None
+    low, high = _bounds(life, *found, small.NOW)
+    assert (low["engagement"], high["engagement"]) == (least, most)
+
+
+@given(model=models(), events=worlds.events(max_size=25), cut=st.integers(0, 25), wait=st.integers(0, 60))
+@settings(max_examples=150, deadline=None)
+def test_bounds_hold_at_every_moment_of_the_stretch(
+    model: Model, events: list[Event], cut: int, wait: int
+) -> None:
+    """Before and after each event, until the end: every shown number lies within the bounds."""
+    ordered = [msgspec.structs.replace(event, traits={}) for event in events]
+    ordered.sort(key=lambda event: (event.occurred_at, event.event_id.bytes))
+    cut = min(cut, len(ordered))
+    life = Life.begin(model, ordered[cut - 1].occurred_at if cut else worlds.START)
+    life.state = refold(model, ordered[:cut])
+    found = fold_along(model, life.state, ordered[cut:])
+    assert found is not None
+    until = (ordered[-1].occurred_at if ordered else worlds.START) + wait * DAY
+    low, high = _bounds(life, *found, until)
+    state = life.state
+    seen = [standing(model, state, life.at).shown]
+    for event in ordered[cut:]:
+        seen.append(standing(model, state, event.occurred_at).shown)
+        state = fold(model, state, event) or state
+        seen.append(standing(model, state, event.occurred_at).shown)
+    seen.append(standing(model, state, until).shown)
+    for shown in seen:
+        assert {name for name, points in shown.items() if not low[name] <= points <= high[name]} == set()
 
 
 @given(model=models(), events=persons(), cut=st.integers(0, 25))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from services.cli.model.plan.replay import Passed, Replayed, replay
@@ -98,3 +99,12 @@ def test_routes_see_what_was_said_until_then() -> None:
     one = replayed(trial(DEARER), 1, later)
     assert one.lived[1][-1].queues == ("sales",)
     assert one.burst == ("sales", "crm")
+
+
+def test_what_an_event_did_it_does_not_do_again() -> None:
+    """Sales moved the lead by hand and holds it there: publishing judges without an event; nothing moves."""
+    by_hand = {"stage": "mql", "hold_until": (NOW + timedelta(days=30)).isoformat()}
+    moved = events(1, ("lead.moved", 1), properties=by_hand)
+    history = [msgspec.structs.replace(event, kind="crm") for event in moved]
+    one = replayed(trial(DEARER), 1, history)
+    assert (stages(one), one.burst) == (("mql", "mql"), ())

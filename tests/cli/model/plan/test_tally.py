@@ -100,3 +100,14 @@ def test_a_draft_that_is_the_active_model_moves_nobody() -> None:
     assert made.changers == {}
     pairs = [*made.scores, *made.grades.values(), *made.entered.values(), *chain(*made.load.values())]
     assert all(before == after for before, after in pairs)
+
+
+def test_scores_that_fall_are_counted_too() -> None:
+    """Back from the dearer model: one lead falls, one stays."""
+    on = trial(ACTIVE, active=DEARER)
+    people = [
+        replayed(on, 1, events(1, ("email.clicked", 1))),
+        replayed(on, 2, events(2, ("page.viewed", 1))),
+    ]
+    made = tally(on, people)
+    assert (made.higher, made.lower) == (0, 1)
