@@ -8,7 +8,6 @@ import asyncio
 import base64
 import json
 import os
-import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ from shared import database as postgres
 from shared.lifecycle import HttpServer
 from shared.topics import Topics
 from tests.books import BOOKS
+from tests.ports import free_port
 from tests.waiting import until
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -187,13 +187,6 @@ class Installation:
     async def books(self) -> dict[str, int]:
         """The tallies of all partitions together."""
         return (await self.fetch(BOOKS))[0]
-
-
-def free_port() -> int:
-    """A port nobody listens on at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 SOURCES: Final = """

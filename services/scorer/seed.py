@@ -6,6 +6,7 @@ nothing any more, because a restart must not change the score: `leadscore model 
 """
 
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -20,17 +21,23 @@ from shared.telemetry import log
 async def sow(database: AsyncEngine, file: Path) -> None:
     """Publish the model in this file unless a version is active; tell if the two differ."""
     async with transaction(database) as connection:
-        # Held from here on, so that two scorers that start together do not both find nothing.
-        await models.hold(connection)
-        active = await models.active(connection)
-        if active is None:
-            source = model_source.read(file)
-            author = Author(name="scorer", note="the first model")
-            content = (source.model.name, source.text, source.lists)
-            number = await change_model.draft(connection, content, author)
-            await change_model.publish(connection, number, author, silent=False)
-            return
-    _compare(active, file)
+        active = await models.active(connection) or await _sow_first(connection, file)
+    if active is not None:
+        _compare(active, file)
+
+
+async def _sow_first(connection: Any, file: Path) -> StoredModel | None:
+    """Publish the model of the file; if another scorer was faster, the version it made active."""
+    # Only now, because whoever scores under an active version would have to be waited for.
+    await models.hold(connection)
+    if active := await models.active(connection):
+        return active
+    source = model_source.read(file)
+    author = Author(name="scorer", note="the first model")
+    content = (source.model.name, source.text, source.lists)
+    number = await change_model.draft(connection, content, author)
+    await change_model.publish(connection, number, author, silent=False)
+    return None
 
 
 def _compare(active: StoredModel, file: Path) -> None:

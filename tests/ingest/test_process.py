@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -18,6 +17,7 @@ from aiokafka import AIOKafkaConsumer
 from shared.kafka.connect import Connection
 from shared.topics import Topics
 from tests.ingest.senders import ENVIRONMENT, PRODUCT_KEY, SOURCES
+from tests.ports import free_port
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -29,12 +29,6 @@ def environment(folder: Path, **changed: str) -> dict[str, str]:
     sources.write_text(SOURCES)
     ours = {"LEADSCORE_INGEST_SOURCES_FILE": str(sources), "PYTHONPATH": str(ROOT)}
     return {**os.environ, **ENVIRONMENT, **ours, **changed}
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def refusal(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,7 @@ from services.scorer.store.leads import decode_state
 from services.scorer.sweep import Sweep
 from shared import database as postgres
 from shared.codec import decode
-from shared.errors import Invalid, Misconfigured
+from shared.errors import Invalid, Misconfigured, Transient
 from shared.events import Machine
 from shared.scoring.model_file import load
 from shared.scoring.score import evaluate, score
@@ -171,6 +171,25 @@ async def test_a_publish_waits_for_what_is_being_scored(world: World) -> None:
             == before.active
         )
     assert await publishing == before.active + 1
+
+
+async def test_a_frozen_scorer_holds_up_no_start(world: World, tmp_path: Path) -> None:
+    """A scorer that stands still inside its transaction: another one starts at once."""
+    file = tmp_path / "scoring.yaml"
+    file.write_text(MODEL)
+    async with postgres.transaction(world.engine) as frozen:
+        await models.current(frozen)
+        await asyncio.wait_for(seed.sow(world.engine, file), 2)
+
+
+async def test_a_frozen_scorer_holds_up_a_publish_only_until_postgres_ends_it(world: World) -> None:
+    """A publish waits longer than Postgres lets a transaction stand still."""
+    published = None
+    with suppress(Transient):  # what the frozen one meets when it goes on: its connection is gone
+        async with postgres.transaction(world.engine) as frozen:
+            await models.current(frozen)
+            published = await world.publish(DEARER)
+    assert published == 2
 
 
 async def test_the_version_before_comes_back(world: World, scorer: Scorer) -> None:

@@ -5,9 +5,14 @@ Refuses nothing: a port that somebody took meanwhile is replaced, and the new on
 """
 
 import json
+import random
 import socket
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
+
+# Below the ports that systems take for connections of their own (Linux: 32768 and up).
+_QUIET: Final = range(15_000, 32_000)
 
 
 def remembered(memory: Path, wished: Sequence[int]) -> list[int]:
@@ -58,6 +63,10 @@ def _free(wished: Sequence[int]) -> list[int]:
 
 
 def _bind_any() -> socket.socket:
+    """A socket bound to a port that the system gives to nobody by itself, so it is free next time."""
+    for port in random.sample(_QUIET, 100):
+        if bound := _bind(port):
+            return bound
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
     return bound

@@ -21,6 +21,8 @@ Lists = Mapping[str, frozenset[str]]
 _LOCK_KEY: Final = 4_951_760_157  # any number that no other advisory lock has
 _LOCK_SHARED: Final = f"SELECT pg_advisory_xact_lock_shared({_LOCK_KEY})"
 _LOCK: Final = f"SELECT pg_advisory_xact_lock({_LOCK_KEY})"
+# Longer than a frozen scorer can hold its transaction open (shared/database.py: 5 s idle in it).
+_PATIENCE: Final = "SET LOCAL lock_timeout = '8s'"
 _CURRENT: Final = "SELECT version, state, silent FROM scoring_models WHERE state IN ('active', 'shadow')"
 _INSERT: Final = """
 INSERT INTO scoring_models (sha256, name, content, lists, state) VALUES ($1, $2, $3, $4::jsonb, 'draft')
@@ -110,6 +112,7 @@ async def current(connection: Any) -> Current | None:
 
 async def hold(connection: Any) -> None:
     """Be the only one who changes versions, once every transaction that scores now has ended."""
+    await connection.execute(_PATIENCE)
     await connection.execute(_LOCK)
 
 

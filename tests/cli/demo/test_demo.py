@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ import pytest
 
 from shared.topics import Topics
 from tests.cli.demo.test_target import KNOWN
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 PORTS = (
@@ -25,10 +25,7 @@ PORTS = (
 @pytest.fixture
 def running(database: str, kafka_server: str, topics: Topics, tmp_path: Path) -> Iterator[Mapping[str, str]]:
     """The environment of commands beside a `leadscore up` that is ready."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in PORTS]
-    ports = {name: str(each.getsockname()[1]) for name, each in zip(PORTS, held, strict=True)}
-    for each in held:
-        each.close()
+    ports = {name: str(free_port()) for name in PORTS}
     commands = {**os.environ, "LEADSCORE_DATA": str(tmp_path / "data")}
     servers = {"DATABASE_URL": database, "KAFKA_BOOTSTRAP_SERVERS": kafka_server}
     environment = {**commands, **servers, **ports, "LEADSCORE_TOPIC_PREFIX": topics.prefix}

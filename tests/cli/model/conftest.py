@@ -38,7 +38,7 @@ async def scored(database: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Ada sent a form an hour ago, Bob clicked twice; the model of the file scored them."""
     happened = [
         event("f", name="form.submitted", email="ada@example.com", age=timedelta(hours=1)),
-        event("c1", name="email.clicked", email="bob@example.com", age=timedelta(days=30)),
+        event("c1", name="email.clicked", email="bob@example.com", age=timedelta(days=29)),
         event("c2", name="email.clicked", email="bob@example.com"),
     ]
     engine = postgres.engine(database, application="test", pool_size=1)

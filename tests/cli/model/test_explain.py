@@ -19,10 +19,10 @@ def explained(run: Run, *argv: str) -> dict[str, Any]:
 def test_the_present_score_with_its_arithmetic(scored: str, run: Run) -> None:
     """Lines add up; each says how many events met it, and what limits and decay left of them."""
     found = explained(run, "bob@example.com")
-    assert found["score"] == 22
+    assert found["score"] == 23
     [line] = found["lines"]
-    assert (line["rule"], line["points"], line["count"], line["raw"]) == ("click", 22, 2, 30.0)
-    assert line["decayed"] == pytest.approx(22.5, abs=0.01)
+    assert (line["rule"], line["points"], line["count"], line["raw"]) == ("click", 23, 2, 30.0)
+    assert line["decayed"] == pytest.approx(15 + 15 * 2 ** (-29 / 30), abs=0.01)
     assert [(one["rule"], one["times"], one["stage"]) for one in found["nearest"]][:2] == [
         ("form", 1, "mql"),
         ("click", 1, "mql"),
@@ -34,7 +34,7 @@ def test_a_past_score_knows_what_happened_until_then(scored: str, run: Run) -> N
     then = datetime.now(UTC) - timedelta(days=2)
     found = explained(run, "bob@example.com", "--at", then.isoformat())
     assert (found["events"], found["arrived_late"]) == (1, 1)
-    assert found["score"] == round(15 * 2 ** (-28 / 30))
+    assert found["score"] == round(15 * 2 ** (-27 / 30))
     assert found["stage"] == "visitor"
 
 
