@@ -84,13 +84,14 @@ def measure(
         "encode": (len(states), lambda _: [state.encode() for state in states]),
         "decode": (len(states), lambda _: [decode(data) for data in kept]),
     }
-    per_s = {name: statistics.median(rates) for name, rates in _rates(model, passes, rounds).items()}
+    rates = _rates(model, passes, rounds)
     sizes = sorted(map(len, kept))
     return Engine(
         rules=len(model.engagement) + len(model.fit),
         events=len(events),
         leads=len(lives),
-        per_s=per_s,
+        per_s={name: statistics.median(each) for name, each in rates.items()},
+        best={name: max(each) for name, each in rates.items()},
         state_bytes=(sizes[len(sizes) // 2], sizes[-1]),
         growth=tuple(grow(model, events[:_VARIETY], lengths)),
     )

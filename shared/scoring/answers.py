@@ -5,13 +5,13 @@ rules somebody has met.
 Refuses nothing. Each answer depends on nothing but the values that the rules' own conditions look at.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from shared.events import Event
-from shared.scoring.conditions import fields_of, on_values
-from shared.scoring.fields import event_getter
-from shared.scoring.memo import Latest, Memo
+from shared.scoring.inquiry import Inquiry
+from shared.scoring.memo import MAX_KEPT, Latest, Memo, Verdict
 from shared.scoring.rules import EngagementRule, FitRule, Occurrence
 from shared.scoring.state import Attribute, profile_of
 
@@ -63,52 +63,38 @@ class Payment(NamedTuple):
     opens: tuple[EngagementRule, ...]
 
 
-class Tariff:
-    """What events of one name pay."""
-
-    __slots__ = ("_getters", "_memo")
-
-    def __init__(self, rules: Sequence[EngagementRule], name: str) -> None:
-        payers = [rule for rule in rules if _names(rule.event, name)]
-        openers = [
-            (rule, rule.after.first) for rule in rules if rule.after and _names(rule.after.first, name)
-        ]
-        conditions = [*(rule.event.when for rule in payers), *(first.when for _, first in openers)]
-        fields = frozenset(rule.points.by for rule in payers).union(*map(fields_of, conditions))
-        known = {path: getter for path in sorted(fields) if (getter := event_getter(path))}
-        self._getters = tuple(known.values())
-        self._memo = Memo(_payment(payers, openers, {path: at for at, path in enumerate(known)}))
-
-    def of(self, event: Event) -> Payment:
-        """What this event pays: rules in the model's order."""
-        return self._memo.of([get(event) for get in self._getters])
+Tariff = Memo[Event, Payment]
+"""What events of one name pay"""
 
 
 def tariffs_of(rules: tuple[EngagementRule, ...]) -> dict[str, Tariff]:
     """For each name that a rule knows, and for all others, what its events pay."""
     firsts = [rule.after.first for rule in rules if rule.after]
     names = {""}.union(*(occurrence.names for occurrence in (*firsts, *(rule.event for rule in rules))))
-    return {name: Tariff(rules, name) for name in names}
+    return {name: _tariff(rules, name) for name in names}
 
 
-def _payment(
-    payers: list[EngagementRule], openers: list[tuple[EngagementRule, Occurrence]], positions: dict[str, int]
-) -> Callable[[Sequence[Any]], Payment]:
-    """What an event pays, by the values of its fields: each at its position."""
-    paying = [(rule, on_values(rule.event.when, positions), positions.get(rule.points.by)) for rule in payers]
-    opening = [(rule, on_values(first.when, positions)) for rule, first in openers]
+def _tariff(rules: tuple[EngagementRule, ...], name: str) -> Tariff:
+    """What events of one name pay: rules in the model's order."""
+    inquiry = Inquiry()
+    paying = [
+        (rule, inquiry.about(rule.event.when), inquiry.worth(rule.points))
+        for rule in rules
+        if _names(rule.event, name)
+    ]
+    opening = [
+        (rule, inquiry.about(rule.after.first.when))
+        for rule in rules
+        if rule.after and _names(rule.after.first, name)
+    ]
 
-    def find(values: Sequence[Any]) -> Payment:
+    def find(verdicts: Sequence[Verdict]) -> Payment:
         return Payment(
-            tuple(
-                (rule, rule.points.worth(None if by is None else values[by]))
-                for rule, matches, by in paying
-                if matches(values)
-            ),
-            tuple(rule for rule, matches in opening if matches(values)),
+            tuple([(rule, worth(verdicts)) for rule, meets, worth in paying if meets(verdicts)]),
+            tuple([rule for rule, meets in opening if meets(verdicts)]),
         )
 
-    return find
+    return Memo(inquiry.questions(), find)
 
 
 def _names(occurrence: Occurrence, name: str) -> bool:
@@ -147,7 +133,10 @@ def person_of(
     Nearly nobody is like another, but the same few sets of rules hold: what those pay is remembered.
     """
     by_id = {rule.id: rule for rule in rules}
-    fits = Memo(lambda ids: fits_of(tuple(by_id[each] for each in ids), room_of))
+
+    @lru_cache(MAX_KEPT)
+    def fits(*ids: str) -> Fits:
+        return fits_of(tuple([by_id[each] for each in ids]), room_of)
 
     def held(profile: Mapping[str, Any]) -> list[str]:
         return [rule.id for rule in rules if rule.holds(profile)]
@@ -156,6 +145,6 @@ def person_of(
 
     def find(attributes: Mapping[str, Attribute]) -> Person:
         profile = profile_of(attributes)
-        return Person(profile, fits.of(held(profile) if profile else nobody))
+        return Person(profile, fits(*(held(profile) if profile else nobody)))
 
     return Latest(find)

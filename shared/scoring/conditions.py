@@ -83,17 +83,31 @@ def on_event(condition: Condition) -> Predicate:
 
     Raises ValueError if a field is none that events have.
     """
-    return _compiled(condition, _event_field)
+    return compiled(condition, lambda test: _test(_event_field(test.field), test))
 
 
 def on_profile(condition: Condition) -> Predicate:
     """The condition as a function of a profile, a mapping of attributes."""
-    return _compiled(condition, profile_getter)
+    return compiled(condition, lambda test: _test(profile_getter(test.field), test))
 
 
-def on_values(condition: Condition, positions: Mapping[str, int]) -> Predicate:
-    """The condition as a function of values that were fetched before: field → its position among them."""
-    return _compiled(condition, lambda path: operator.itemgetter(positions[path]))
+def on_value(test: Test) -> Predicate:
+    """The test as a function of the value of its field."""
+    return _test(_itself, test)
+
+
+def compiled(condition: Condition, leaf: Callable[[Test], Predicate]) -> Predicate:
+    """The condition as one function, made of what `leaf` makes of its tests."""
+    match condition:
+        case Test():
+            return leaf(condition)
+        case All(parts=parts):
+            return _all([compiled(part, leaf) for part in parts])
+        case AnyOf(parts=parts):
+            return _any([compiled(part, leaf) for part in parts])
+        case Not(part=part):
+            inner = compiled(part, leaf)
+            return lambda subject: not inner(subject)
 
 
 def fold_case(text: str) -> str:
@@ -138,17 +152,8 @@ def _event_field(path: str) -> Predicate:
     return getter
 
 
-def _compiled(condition: Condition, field: Callable[[str], Callable[[Any], Any]]) -> Predicate:
-    match condition:
-        case Test():
-            return _test(field(condition.field), condition)
-        case All(parts=parts):
-            return _all([_compiled(part, field) for part in parts])
-        case AnyOf(parts=parts):
-            return _any([_compiled(part, field) for part in parts])
-        case Not(part=part):
-            inner = _compiled(part, field)
-            return lambda subject: not inner(subject)
+def _itself(value: Any) -> Any:
+    return value
 
 
 def _all(parts: list[Predicate]) -> Predicate:

@@ -44,12 +44,8 @@ def event_getter(path: str) -> EventGetter | None:
     tree, _, rest = path.partition(".")
     if tree not in _TREES or not all(rest.split(".")):
         return None
-    inner = profile_getter(rest)
-    if tree == "properties":
-        return lambda event: inner(event.properties)
-    if tree == "context":
-        return lambda event: inner(event.context)
-    return lambda event: inner(event.traits)
+    data_of, inner = attrgetter(tree), profile_getter(rest)
+    return lambda event: inner(data_of(event))
 
 
 def profile_getter(path: str) -> ProfileGetter:
@@ -57,6 +53,15 @@ def profile_getter(path: str) -> ProfileGetter:
     head, _, rest = path.partition(".")
     if not rest:
         return lambda data: data.get(path)
+    if "." not in rest:  # nearly all paths: one call less
+
+        def pair(data: Mapping[str, Any]) -> Any:
+            if path in data:
+                return data[path]
+            value = data.get(head)
+            return value.get(rest) if isinstance(value, dict) else None
+
+        return pair
     inner = profile_getter(rest)
 
     def nested(data: Mapping[str, Any]) -> Any:

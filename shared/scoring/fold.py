@@ -12,6 +12,7 @@ limit, a repetition or a sequence) is given back as None. Both routes end in the
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from math import exp2, inf
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -47,7 +48,7 @@ def fold(model: Model, state: LeadState, event: Event) -> LeadState | None:
     """
     if not is_current(model, state):
         return None
-    stamp = at_s, _ = event.occurred_at.timestamp(), event.event_id.bytes
+    stamp = at_s, _ = _stamp(event)
     rules, attributes = state.rules, state.attributes
     pays, opens = _payment(model, event)
     if pays or opens:
@@ -80,7 +81,7 @@ def fold_along(
     swings: dict[str, Swing] = {}
     first_s, last_s = (state.first_s, state.last_s) if state.events else (inf, -inf)
     for event in events:
-        stamp = at_s, _ = event.occurred_at.timestamp(), event.event_id.bytes
+        stamp = at_s, _ = _stamp(event)
         pays, opens = _payment(model, event)
         if not _fold_rules(rules, pays, opens, stamp):
             return None
@@ -133,17 +134,14 @@ def is_current(model: Model, state: LeadState) -> bool:
 
 
 def _ordered(events: Iterable[Event], until: datetime | None) -> list[tuple[Stamp, Event]]:
-    stamped = [
-        ((event.occurred_at.timestamp(), event.event_id.bytes), event)
-        for event in events
-        if until is None or event.occurred_at <= until
-    ]
-    stamped.sort(key=_stamp)
+    stamped = [(_stamp(event), event) for event in events if until is None or event.occurred_at <= until]
+    stamped.sort(key=itemgetter(0))
     return stamped
 
 
-def _stamp(stamped: tuple[Stamp, Event]) -> Stamp:
-    return stamped[0]
+def _stamp(event: Event) -> Stamp:
+    """When it occurred, and its id: `UUID.bytes` would do the same in twice the time."""
+    return event.occurred_at.timestamp(), event.event_id.int.to_bytes(16, "big")
 
 
 def _payment(model: Model, event: Event) -> Payment:

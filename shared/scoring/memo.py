@@ -1,71 +1,81 @@
-"""Answers that were found before, kept by the few values they depend on.
+"""Answers that were found before, kept by the few things they depend on.
 
-In: the function that finds an answer, and the values it looks at. Out: the same answers, sooner.
-Refuses to guess: what is not plainly the same value as before is asked anew.
+In: the fields of a subject with what is asked about each; the function that finds an answer in the verdicts.
+Out: the same answers, sooner.
+Refuses to guess: what is not plainly the same text as before is judged anew.
 
-An event pays the same as any other event whose fields, those that its rules look at, have the same values.
-There are far fewer such values than events, and looking them up costs a tenth of judging every condition
-again. Where nearly every subject is unlike every other (persons are), it is the few possible answers that are
-kept. A memo is part of a model, not of its value: it is neither compared, nor shown, nor stored.
+An event pays the same as any other event about whose fields the rules say the same. The texts of a field come
+again and again, and the verdicts about them are few; looking both up costs a tenth of judging every condition
+again. A memo is part of a model, not of its value: it is neither compared, nor shown, nor stored.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 Subject = TypeVar("Subject")
 Answer = TypeVar("Answer")
+Verdict = float
+"""All that is asked about one value: the outcomes of tests as bits of a whole number, or points"""
 
 MAX_KEPT: Final = 4_000
 MAX_TEXT_CHARS: Final = 200
-_MAX_INT: Final = 2**63
-_NO_KEY: Final = ()
-_PLAIN: Final = frozenset({str, type(None)})
 
 
-class Memo(Generic[Answer]):
-    """A pure function of a few values, remembered.
+class Question(NamedTuple):
+    """One field of a subject: how to get its value, and how to judge that."""
 
-    It is right because `find` sees nothing but the values, and because the key tells apart what conditions
-    tell apart: 1, 1.0 and True, 0.0 and -0.0 are equal for Python only. Lists, mappings, long texts and
-    whatever else may be large or may change never become part of a key: `find` is asked each time.
-    It is small: when `MAX_KEPT` answers are kept, it forgets them and begins anew.
+    value_of: Callable[[Any], Any]
+    judge: Callable[[Any], Verdict]
+
+
+class Verdicts(dict[str | None, Verdict]):
+    """The verdict about each value of a field; those about short texts, and about no value, are kept.
+
+    Numbers are judged each time: 1, 1.0 and True would be one key, and so would 0.0 and -0.0, which
+    conditions tell apart. It is small: when `MAX_KEPT` verdicts are kept, it forgets them and begins anew.
     """
 
-    __slots__ = ("_find", "_kept")
+    __slots__ = ("_judge",)
 
-    def __init__(self, find: Callable[[Sequence[Any]], Answer]) -> None:
+    def __init__(self, judge: Callable[[Any], Verdict]) -> None:
+        self._judge = judge
+
+    def __missing__(self, value: Any) -> Verdict:
+        verdict = self._judge(value)
+        if value is None or (type(value) is str and len(value) <= MAX_TEXT_CHARS):
+            if len(self) >= MAX_KEPT:
+                self.clear()
+            self[value] = verdict
+        return verdict
+
+
+class Memo(Generic[Subject, Answer]):
+    """A pure function of the verdicts about a subject's fields, remembered.
+
+    It is right because `find` sees nothing but the verdicts, one for each question, in their order.
+    It is small, as `Verdicts` are.
+    """
+
+    __slots__ = ("_find", "_kept", "_known", "_questions")
+
+    def __init__(self, questions: Sequence[Question], find: Callable[[tuple[Verdict, ...]], Answer]) -> None:
+        self._questions = tuple(questions)
+        self._known = tuple([(question.value_of, Verdicts(question.judge)) for question in questions])
         self._find = find
-        self._kept: dict[tuple[Any, ...], Answer] = {}
+        self._kept: dict[tuple[Verdict, ...], Answer] = {}
 
-    def of(self, values: Sequence[Any]) -> Answer:
-        """What `find` says about these values."""
-        key = tuple(values)
-        if not _PLAIN.issuperset(map(type, key)):
-            key = tuple([_telling(value) for value in key])
-            if _NO_KEY in key:
-                return self._find(values)
-        answer = self._kept.get(key)
+    def of(self, subject: Subject) -> Answer:
+        """What `find` says about this subject."""
+        try:
+            verdicts = tuple([known[value_of(subject)] for value_of, known in self._known])
+        except TypeError:  # a list or a mapping, which may change and cannot be looked up
+            verdicts = tuple([question.judge(question.value_of(subject)) for question in self._questions])
+        answer = self._kept.get(verdicts)
         if answer is None:
-            answer = self._find(values)
-            self._keep(key, answer)
+            if len(self._kept) >= MAX_KEPT:
+                self._kept.clear()
+            answer = self._kept[verdicts] = self._find(verdicts)
         return answer
-
-    def _keep(self, key: tuple[Any, ...], answer: Answer) -> None:
-        if any(type(part) is str and len(part) > MAX_TEXT_CHARS for part in key):
-            return
-        if len(self._kept) >= MAX_KEPT:
-            self._kept.clear()
-        self._kept[key] = answer
-
-
-def _telling(value: Any) -> Any:
-    """A value as a part of a key: beside its type, where another type has equal values."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return value
-    if kind is bool or (kind is int and -_MAX_INT <= value <= _MAX_INT):
-        return kind, value
-    return (kind, repr(value)) if kind is float else _NO_KEY
 
 
 class Latest(Generic[Subject, Answer]):

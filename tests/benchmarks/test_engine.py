@@ -63,7 +63,7 @@ def test_rates_one_after_the_other_add_up() -> None:
     per_s = dict.fromkeys(
         ("count", "refold", "each", "live", "skim", "standing", "encode", "decode"), 1000.0
     ) | {"read": 200_000.0, "replay": 100_000.0}
-    engine = Engine(rules=40, events=10, leads=1, per_s=per_s, state_bytes=(1, 2), growth=())
+    engine = Engine(rules=40, events=10, leads=1, per_s=per_s, best=per_s, state_bytes=(1, 2), growth=())
     assert [line.measured for line in figures(engine) if line.what.startswith("read from")] == [
         "66,667 events/s"
     ]

@@ -1,0 +1,58 @@
+"""What conditions and points ask about each field of an event, so that every field is looked at once.
+
+In: conditions and points of rules, one after the other. Out: each as a function of verdicts; the questions
+that those verdicts answer (shared/scoring/memo.py).
+Refuses to tell tests apart by their values: 1 and true are equal for Python, and ask for different things.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from shared.events import Event
+from shared.scoring.conditions import Condition, Predicate, Test, compiled, on_value
+from shared.scoring.fields import event_getter
+from shared.scoring.memo import Question, Verdict
+from shared.scoring.rules import Points
+
+
+class Inquiry:
+    """Collects what is asked; verdicts come in the order in which fields were first asked about."""
+
+    def __init__(self) -> None:
+        self._tests: dict[str, list[Test]] = {}
+        self._worths: list[Points] = []
+
+    def about(self, condition: Condition) -> Predicate:
+        """The condition as a function of the verdicts."""
+        return compiled(condition, self._leaf)
+
+    def worth(self, points: Points) -> Callable[[Sequence[Verdict]], float]:
+        """The points as a function of the verdicts."""
+        if not points.by:
+            return lambda _: points.constant
+        self._worths.append(points)
+        position = -len(self._worths)  # points stand behind tests, the last ones first
+        return lambda verdicts: verdicts[position]
+
+    def questions(self) -> list[Question]:
+        """What was asked until now: the tests of each field, then points."""
+        asked = [Question(_getter(field), _outcomes(tests)) for field, tests in self._tests.items()]
+        worths = [Question(_getter(points.by), points.worth) for points in reversed(self._worths)]
+        return asked + worths
+
+    def _leaf(self, test: Test) -> Predicate:
+        tests = self._tests.setdefault(test.field, [])
+        position, bit = list(self._tests).index(test.field), 1 << len(tests)
+        tests.append(test)
+        return lambda verdicts: verdicts[position] & bit != 0
+
+
+def _getter(path: str) -> Callable[[Event], Any]:
+    """What fetches this field of an event; None where events have no such field."""
+    return event_getter(path) or (lambda _: None)
+
+
+def _outcomes(tests: list[Test]) -> Callable[[Any], int]:
+    """What these tests say about a value of their field: bit n for the n-th of them."""
+    bits = [(1 << place, on_value(test)) for place, test in enumerate(tests)]
+    return lambda value: sum([bit for bit, holds in bits if holds(value)])
