@@ -64,7 +64,7 @@ def main() -> int:
 
 
 def application(commands: Mapping[str, tuple[str, str]], argv: Sequence[str]) -> typer.Typer:
-    """The commands as typer knows them; only those that `argv` may mean are imported."""
+    """The commands as typer knows them; only the one that `argv` means is imported."""
     root = typer.Typer(
         name="leadscore",
         help="Lead scoring that explains itself.",
@@ -77,7 +77,7 @@ def application(commands: Mapping[str, tuple[str, str]], argv: Sequence[str]) ->
         parent = root
         if group:
             parent = groups.setdefault(group[0], typer.Typer(no_args_is_help=True))
-        meant = argv[:1] == words.split()[:1]
+        meant = list(argv[: len(group) + 1]) == words.split()
         parent.command(name, help=explained)(_load(where) if meant else _not_meant)
     for name, group_app in groups.items():
         root.add_typer(group_app, name=name, help=_GROUPS[name])

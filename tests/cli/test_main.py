@@ -41,6 +41,20 @@ def test_help_lists_every_command() -> None:
     assert all(words.split()[0] in done.stdout for words in COMMANDS)
 
 
+def test_only_the_command_that_is_meant_is_imported() -> None:
+    """Checking a model does not wait for libraries that talk to Postgres or draw pages."""
+    look = (
+        "import sys; from services.cli.__main__ import COMMANDS, application;"
+        "application(COMMANDS, ['model', 'check']); print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", look], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=60
+    )
+    imported = set(done.stdout.split())
+    assert "services.cli.model.check" in imported
+    assert not imported & {"sqlalchemy", "asyncpg", "jinja2", "services.cli.model.publish"}
+
+
 def test_a_known_mistake_is_one_message_and_exit_code_2() -> None:
     """Misconfigured is for people: no traceback."""
     done = _leadscore("topics", KAFKA_SECURITY_PROTOCOL="SMOKE")

@@ -30,13 +30,14 @@ SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::uuid[
 # merged_into always names the last winner (merges compress the path), so one step finds the family.
 _HISTORY: Final = """
 WITH family AS (
-  SELECT lead_id AS root, lead_id AS member FROM unnest($1::uuid[]) AS roots (lead_id)
+  SELECT place, lead_id AS member FROM unnest($1::uuid[]) WITH ORDINALITY AS roots (lead_id, place)
   UNION ALL
-  SELECT merged_into, lead_id FROM leads WHERE merged_into = ANY($1::uuid[])
+  SELECT place, leads.lead_id FROM unnest($1::uuid[]) WITH ORDINALITY AS roots (lead_id, place)
+  JOIN leads ON leads.merged_into = roots.lead_id
 )
-SELECT family.root, e.body FROM family JOIN events e ON e.lead_id = family.member
+SELECT family.place, e.body FROM family JOIN events e ON e.lead_id = family.member
 WHERE e.quarantine IS NULL
-ORDER BY family.root, e.occurred_at, e.event_id
+ORDER BY family.place, e.occurred_at, e.event_id
 """
 
 
@@ -79,7 +80,8 @@ async def insert(connection: Any, rows: Sequence[Row]) -> None:
 
 async def histories(connection: Any, leads: Sequence[LeadId]) -> Histories:
     """All counted events of each lead, of those merged into it too, in order of time."""
-    found: dict[LeadId, list[Event]] = {lead: [] for lead in leads}
-    for row in await connection.fetch(_HISTORY, leads) if leads else ():
-        found[LeadId(row["root"])].append(decode(row["body"]))
-    return found
+    found: list[list[Event]] = [[] for _ in leads]
+    # By the lead's place among the arguments: its id would be made and hashed anew for each event.
+    for place, body in await connection.fetch(_HISTORY, leads) if leads else ():
+        found[place - 1].append(decode(body))
+    return dict(zip(leads, found, strict=True))

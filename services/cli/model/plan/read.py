@@ -32,6 +32,8 @@ WHERE lead_id > $1 AND lead_id <= $2 AND known AND merged_into IS NULL ORDER BY 
 """
 # What a lead is and what happened to it must be of one moment, or an event is seen that its state lacks.
 _ONE_MOMENT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# There is a worker for each core already: Postgres starting more for each slice only costs time.
+_ONE_CORE: Final = "SET LOCAL max_parallel_workers_per_gather = 0"
 
 Range = tuple[UUID, UUID]
 """Lead ids after the first one, up to the second one."""
@@ -60,6 +62,7 @@ async def known_leads(pool: AsyncEngine, between: Range) -> AsyncIterator[list[t
     for ids in _slices([(LeadId(row["lead_id"]), row["event_count"]) for row in members]):
         async with transaction(pool) as connection:
             await connection.execute(_ONE_MOMENT)
+            await connection.execute(_ONE_CORE)
             present = await leads.read(connection, ids)
             histories = await events.histories(connection, ids)
         yield [(present[lead], histories[lead]) for lead in ids]

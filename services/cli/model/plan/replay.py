@@ -135,12 +135,10 @@ def _live(trial: Trial, model: Model, history: Sequence[Event]) -> Life | None:
 
 
 def _state(model: Model, lead: Lead, history: Sequence[Event], life: Life | None) -> LeadState:
-    """What is kept of the lead under this model: as stored, as just lived, or folded now."""
-    if is_current(model, lead.state):
-        return lead.state
+    """What is kept of the lead under this model: as just lived, as stored, or folded now; all three agree."""
     if life and life.state.events == len(history):
         return life.state
-    return refold(model, history)
+    return lead.state if is_current(model, lead.state) else refold(model, history)
 
 
 def _passed(trial: Trial, lead: Lead, history: Sequence[Event], life: Life | None) -> tuple[Passed, ...]:

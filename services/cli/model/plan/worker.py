@@ -70,6 +70,8 @@ def main() -> None:
     pool = engine(os.environ["DATABASE_URL"], application="leadscore-plan", pool_size=1)
     # Events hold no cycles, and looking for some in thousands of them took a fifth of the time (measured).
     gc.disable()
+    # Models and modules stay: the collector needs not walk through them after each range (an eighth of it).
+    gc.freeze()
     with asyncio.Runner() as runner, suppress(BrokenPipeError):
         while body := _read(source):
             between = msgspec.msgpack.decode(body, type=tuple[UUID, UUID])
