@@ -14,6 +14,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from hypothesis import settings
 from sqlalchemy import make_url
 
 from services.cli.migrate import upgrade
@@ -21,6 +22,10 @@ from services.cli.topics import ensure
 from shared.kafka.connect import Connection
 from shared.topics import Topics
 from tests.servers import shared_server, wait_until_gone
+
+# A property is right or wrong, however busy the machine is that tries it.
+settings.register_profile("leadscore", deadline=None)
+settings.load_profile("leadscore")
 
 _SERVER_FIXTURES = {"kafka_server", "postgres_server"}
 

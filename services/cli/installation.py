@@ -112,6 +112,7 @@ def _tokens() -> dict[str, str]:
         "LEADSCORE_WEBHOOK_SECRET": lambda: "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
         "LEADSCORE_KEY_WEBSITE": lambda: "pub_" + secrets.token_urlsafe(18),
         "LEADSCORE_KEY_PRODUCT": lambda: "sec_" + secrets.token_urlsafe(24),
+        "LEADSCORE_KEY_CRM": lambda: "sec_" + secrets.token_urlsafe(24),
     }
     return {name: make() for name, make in makers.items()}
 

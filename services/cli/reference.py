@@ -49,6 +49,7 @@ _ELSEWHERE: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
     "named by the files in deploy/config": (
         ("LEADSCORE_KEY_WEBSITE", "", "sources.yaml: write key of the website; public."),
         ("LEADSCORE_KEY_PRODUCT", "", "sources.yaml: write key of your servers; a secret."),
+        ("LEADSCORE_KEY_CRM", "", "sources.yaml: write key of your CRM; a secret."),
         ("SENDGRID_PUBLIC_KEY", "", "sources.yaml: verification key of SendGrid's event webhook."),
         ("LEADSCORE_CRM_WEBHOOK_URL", "", "routing.yaml: where to post leads; empty: nowhere."),
         ("LEADSCORE_WEBHOOK_SECRET", "", "routing.yaml: whsec_… that signs those posts."),

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from services.scorer.gather import Placed
 from services.scorer.identify import Identifier, Picture, identifiers
-from services.scorer.in_force import ModelsInForce
+from services.scorer.in_force import InForce, ModelsInForce
 from services.scorer.judge import quarantine_reason
 from services.scorer.offsets import Tally
 from services.scorer.poison import CONSECUTIVE
@@ -107,9 +107,13 @@ class Counter:
             refolded=scored.refolded,
         )
 
-    async def recount(self, connection: Any, due: Sequence[Lead], *, now: datetime) -> Report:
-        """Judge leads again because time has passed, in the caller's transaction."""
-        in_force = await self.models.read(connection)
+    async def recount(
+        self, connection: Any, in_force: InForce, due: Sequence[Lead], *, now: datetime
+    ) -> Report:
+        """Judge leads again because time has passed, in the caller's transaction.
+
+        in_force:  read in this transaction, before any lead was locked
+        """
         changes = [Change(lead=lead, judged=lead.event_count > 0) for lead in due]
         scored = await score(connection, in_force, changes, Batch(now=now))
         return Report(passed=scored.passed, refolded=scored.refolded)

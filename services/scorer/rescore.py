@@ -71,4 +71,4 @@ class Rescore:
         stale = [
             replace(lead, due_at=None) for lead in present.values() if lead.model_version != walk.version
         ]
-        return await self._counter.recount(connection, stale, now=now)
+        return await self._counter.recount(connection, in_force, stale, now=now)

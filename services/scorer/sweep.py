@@ -92,13 +92,15 @@ class Sweep:
         self._due = []
         async with transaction(self._database) as connection:
             metrics.SWEEP_LAG_SECONDS.set(max(0.0, await connection.fetchval(_OLDEST)))
+            # Versions first, leads second, as everybody takes them: a publish waits for the one who scores.
+            in_force = await self._counter.models.read(connection)
             self._due = due = await leads.take_due(connection, most)
             if not due:
                 return 0
             now: datetime = await connection.fetchval("SELECT now()")
             present, _ = await leads.lock(connection, due)
             again = [replace(lead, due_at=None) for lead in present.values()]
-            report = await self._counter.recount(connection, again, now=now)
+            report = await self._counter.recount(connection, in_force, again, now=now)
         metrics.SWEPT.inc(len(due))
         metrics.note(report)
         return len(due)

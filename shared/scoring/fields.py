@@ -8,6 +8,7 @@ An empty text counts as no value: that is what HTML forms send for a field left 
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from operator import attrgetter
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -73,17 +74,10 @@ def profile_getter(path: str) -> ProfileGetter:
     return nested
 
 
-def _page(key: str) -> EventGetter:
+def _of_page(key: str, event: Event) -> Any:
     """A fact about the page: browsers' libraries put it in the context, servers' in the properties."""
-
-    def get(event: Event) -> Any:
-        page = event.context.get("page")
-        return (page.get(key) if isinstance(page, dict) else None) or event.properties.get(key)
-
-    return get
-
-
-_page_url: Final = _page("url")
+    page = event.context.get("page")
+    return (page.get(key) if isinstance(page, dict) else None) or event.properties.get(key)
 
 
 def _page_path(event: Event) -> Any:
@@ -93,7 +87,7 @@ def _page_path(event: Event) -> Any:
         return path
     if path := event.properties.get("path"):
         return path
-    url = _page_url(event)
+    url = _of_page("url", event)
     try:
         return urlsplit(url).path if isinstance(url, str) else None
     except ValueError:
@@ -102,6 +96,6 @@ def _page_path(event: Event) -> Any:
 
 _PAGE: Final[Mapping[str, EventGetter]] = {
     "page.path": _page_path,
-    "page.url": _page_url,
-    "page.title": _page("title"),
+    "page.url": partial(_of_page, "url"),
+    "page.title": partial(_of_page, "title"),
 }

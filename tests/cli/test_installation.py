@@ -65,8 +65,12 @@ def test_a_secret_that_a_new_version_needs_is_added(installation: Installation) 
 def test_the_secrets_fit_the_sources_file(installation: Installation) -> None:
     """With them alone, the sources.yaml that we ship is complete."""
     file = REPOSITORY / "deploy/config/sources.yaml"
-    registry = source_file.read(file.read_text(), file=str(file), environment=installation.secrets({}))
-    assert registry.by_key(installation.secrets({})["LEADSCORE_KEY_PRODUCT"]) is not None
+    secrets = installation.secrets({})
+    registry = source_file.read(file.read_text(), file=str(file), environment=secrets)
+    for name, kind in (("PRODUCT", "product"), ("CRM", "crm")):
+        source = registry.by_key(secrets[f"LEADSCORE_KEY_{name}"])
+        assert source is not None
+        assert source.kind == kind
 
 
 def test_the_mail_keys_are_a_pair(installation: Installation) -> None:

@@ -99,21 +99,21 @@ def check(path: str, body: bytes) -> None:
 @pytest.mark.parametrize(
     "path", ["/v1/track", "/v1/identify", "/v1/page", "/v1/group", "/v1/alias", "/v1/forms/contact"]
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(item=ITEMS)
 def test_any_object_gets_an_answer(path: str, item: dict[str, Any]) -> None:
     """Every shape under every known name, as a single call and as a form."""
     check(path, msgspec.json.encode(item))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(items=st.lists(ITEMS | TREES, max_size=5), context=TREES, sent=LEAVES)
 def test_any_batch_gets_an_answer(items: list[Any], context: Any, sent: Any) -> None:
     """Every shape in every place of a batch; a bad item is only itself bad."""
     check("/v1/batch", msgspec.json.encode({"batch": items, "context": context, "sentAt": sent}))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(body=st.binary(max_size=200), path=st.sampled_from(["/v1/batch", "/v1/t", "/v1/forms/contact"]))
 def test_any_bytes_get_an_answer(body: bytes, path: str) -> None:
     """Noise is refused with a code, never with a crash."""

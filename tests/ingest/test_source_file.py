@@ -32,10 +32,11 @@ def test_the_reference_file_is_right() -> None:
     environment = {
         "LEADSCORE_KEY_WEBSITE": "w" * 20,
         "LEADSCORE_KEY_PRODUCT": "p" * 20,
+        "LEADSCORE_KEY_CRM": "c" * 20,
         "SENDGRID_PUBLIC_KEY": SENDGRID_PUBLIC_KEY,
     }
     registry = source_file.read(text, file="sources.yaml", environment=environment)
-    assert set(registry.sources) == {"website", "product", "forms", "email"}
+    assert set(registry.sources) == {"website", "product", "crm", "forms", "email"}
     assert registry.hook("sendgrid", "email")[1].max_age_s == 25 * 3600
 
 

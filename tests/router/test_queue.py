@@ -188,7 +188,7 @@ class History:
         self.done[one.lead_id].append(one.sequence)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=40))
 def test_whatever_happens_each_lead_is_delivered_once_and_in_order(
     database: str, steps: list[tuple[str, int]]

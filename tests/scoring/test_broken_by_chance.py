@@ -127,14 +127,14 @@ def damaged_values(draw: st.DrawFn) -> str:
     return yaml.safe_dump(data, allow_unicode=True, sort_keys=False)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(damaged_lines())
 def test_a_damaged_text_loads_or_is_told_with_its_line(text: str) -> None:
     """Whatever happens to its lines, never another exception."""
     check(text)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(damaged_values())
 def test_damaged_values_load_or_are_told_with_their_line(text: str) -> None:
     """Whatever type a value has, never another exception."""

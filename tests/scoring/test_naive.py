@@ -41,7 +41,6 @@ from tests.scoring.worlds import START, events, models
 
 thorough = settings(
     max_examples=150,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -17,9 +17,7 @@ from shared.scoring.stages import StageState, Transition, decide
 from shared.scoring.state import EMPTY, LeadState, decode
 from tests.scoring.worlds import START, events, models
 
-thorough = settings(
-    max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
+thorough = settings(max_examples=80, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 LATER = START + timedelta(days=70)
 moments = st.integers(0, 60 * 24 * 60).map(lambda minutes: LATER + timedelta(minutes=minutes))
 stages: st.SearchStrategy[StageName] = st.sampled_from(["lead", "mql", "sql", "recycled"])

@@ -17,9 +17,7 @@ from tests.scoring.worlds import START, events, models
 LATER = START + timedelta(days=70)
 moments = st.integers(0, 60 * 24 * 60).map(lambda minutes: LATER + timedelta(minutes=minutes))
 stages: st.SearchStrategy[StageName] = st.sampled_from(["lead", "mql", "sql", "recycled"])
-thorough = settings(
-    max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
+thorough = settings(max_examples=120, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 @given(models(), events(), stages, moments, st.lists(st.floats(0, 0.999), min_size=8, max_size=8))

@@ -63,7 +63,7 @@ def facts(life: Life) -> tuple[object, ...]:
 
 
 @given(model=models(), events=persons(), wait=st.integers(-40, 400))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_skimming_gives_every_step_that_living_gives(model: Model, events: list[Event], wait: int) -> None:
     """Same transitions at the same microsecond with the same numbers, for any model and history."""
     until = worlds.START + timedelta(days=60 + wait)
@@ -145,7 +145,7 @@ def test_bounds_of_one_rule(
 
 
 @given(model=models(), events=worlds.events(max_size=25), cut=st.integers(0, 25), wait=st.integers(0, 60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_bounds_hold_at_every_moment_of_the_stretch(
     model: Model, events: list[Event], cut: int, wait: int
 ) -> None:
@@ -171,7 +171,7 @@ def test_bounds_hold_at_every_moment_of_the_stretch(
 
 
 @given(model=models(), events=persons(), cut=st.integers(0, 25))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_folding_along_is_folding_one_by_one(model: Model, events: list[Event], cut: int) -> None:
     """The same state, from wherever it begins; and each account stays within what its swing says."""
     before = refold(model, events[:cut])

@@ -9,6 +9,7 @@ import pytest
 from shared.errors import Invalid, Misconfigured
 from tests.cli.model.conftest import Run, rescored
 from tests.scorer.conftest import MODEL
+from tests.waiting import until
 
 DEARER = MODEL.replace("points: 15", "points: 32")
 
@@ -56,9 +57,12 @@ def test_waiting_ends_when_every_lead_is_scored(scored: str, draft: Path, run: R
 
     async def both() -> str:
         publishing = asyncio.create_task(asyncio.to_thread(run, "model", "publish", str(draft), "--silent"))
-        while not publishing.done():
+
+        async def done() -> bool:
             await rescored(scored)
-            await asyncio.sleep(0.02)
+            return publishing.done()
+
+        await until(done)
         return (await publishing).output
 
     assert "2 leads are scored, 1 moves" in asyncio.run(both())

@@ -15,19 +15,14 @@ from typer.testing import CliRunner
 from services.cli.__main__ import COMMANDS, application
 from services.cli.model.backtest import read
 from services.scorer import change_model
-from services.scorer.count import Counter, decode_records
-from services.scorer.in_force import ModelsInForce
-from services.scorer.offsets import Offsets
 from services.scorer.store.models import Author
 from shared import database as postgres
-from shared.codec import encode
 from shared.errors import Invalid, Misconfigured
 from shared.events import Event
-from shared.ids import SystemIds, event_id
-from shared.kafka.stream import Received
+from shared.ids import event_id
+from tests.cli.model.conftest import count
 from tests.scoring import small
 
-KEY = b"an identity key for backtests"
 LEADS = 120
 NOW = datetime.now(UTC)
 
@@ -55,17 +50,6 @@ def model_text(pays: str) -> str:
     return small.BASE + "engagement:\n" + small.rule(pays, f"event: {pays}, points: 10, half_life: 60d")
 
 
-async def count(engine: AsyncEngine, events: list[Event]) -> None:
-    """Let the scorer count these, as one batch."""
-    records = [
-        Received(partition=0, offset=n, timestamp_ms=0, key=b"", value=encode(one))
-        for n, one in enumerate(events)
-    ]
-    counter = Counter(models=ModelsInForce(), identity_key=KEY, topic="t", ids=SystemIds())
-    async with postgres.transaction(engine) as connection:
-        await counter.count(connection, decode_records(records), now=datetime.now(UTC))
-
-
 @pytest_asyncio.fixture
 async def engine(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncEngine]:
     """A database in which the model that pays the signal is active, and nothing happened."""
@@ -74,7 +58,6 @@ async def engine(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         author = Author(name="test")
         number = await change_model.draft(connection, ("signal", model_text("signal"), {}), author)
         await change_model.publish(connection, number, author, silent=False)
-        await Offsets(group="g", topic="t", owner="o").claim(connection, 0, generation=1, first=0)
     monkeypatch.setenv("DATABASE_URL", database)
     yield made
     await made.dispose()

@@ -20,7 +20,7 @@ crowds = st.lists(st.lists(acts, min_size=1, max_size=4), max_size=14)
 
 
 @given(crowd=crowds, cuts=st.lists(st.integers(0, 14), max_size=4), draft=st.sampled_from([DEARER, STRICTER]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_split_among_workers_gives_the_same_tally(
     crowd: list[list[tuple[str, float]]], cuts: list[int], draft: object
 ) -> None:
@@ -36,7 +36,7 @@ def test_any_split_among_workers_gives_the_same_tally(
 
 
 @given(crowd=crowds, cut=st.integers(0, 14))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_full_boards_are_merged_right(crowd: list[list[tuple[str, float]]], cut: int) -> None:
     """Where more leads move than are shown, the same ones are shown whoever counted them."""
     on = trial(DEARER)
