@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from shared.events import Event
-from shared.scoring.conditions import ALWAYS, Condition, Predicate, as_number, fold_case, on_event, on_profile
-from shared.scoring.fields import event_getter
+from shared.scoring.conditions import ALWAYS, Condition, Predicate, as_number, fold_case, on_profile
 
 Label = Mapping[Literal["en", "de"], str]
 """A text in English and German; `{times}` in it becomes "3 times" or its German counterpart."""
@@ -104,10 +102,6 @@ class Occurrence:
 
     names: frozenset[str]
     when: Condition = ALWAYS
-    matches: Predicate = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "matches", on_event(self.when))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,10 +135,6 @@ class Points:
     values: Mapping[str, float] = field(default_factory=dict)
     each: float = 0.0
     between: Clamp = UNBOUNDED
-
-    def of(self, event: Event) -> float:
-        getter = event_getter(self.by) if self.by else None
-        return self.worth(getter(event) if getter else None)
 
     def worth(self, value: Any) -> float:
         """What an event is worth in which the field `by` holds this value."""

@@ -28,6 +28,7 @@ from shared.scoring.conditions import (
     on_profile,
 )
 from shared.scoring.crossing import is_quiet
+from shared.scoring.fields import event_getter
 from shared.scoring.fold import fold, refold
 from shared.scoring.life import Life
 from shared.scoring.model import Model
@@ -175,6 +176,12 @@ def profile(ordered: list[Event]) -> dict[str, Any]:
     return as_profile(said)
 
 
+def pays(rule: EngagementRule, event: Event) -> float:
+    """What this event is worth, by the rule's points alone."""
+    getter = event_getter(rule.points.by) if rule.points.by else None
+    return rule.points.worth(getter(event) if getter else None)
+
+
 def worth(rule: EngagementRule, ordered: list[Event], at: datetime) -> float:
     """What the rule pays; a rule that never saw an event of its own pays nothing, whatever its bounds."""
     concerned = [rule.event, *([rule.after.first] if rule.after else [])]
@@ -183,7 +190,7 @@ def worth(rule: EngagementRule, ordered: list[Event], at: datetime) -> float:
     total = 0.0
     for event, paid in hits(rule, ordered):
         left = exp2((event.occurred_at - at).total_seconds() / rule.half_life_s) if rule.half_life_s else 1.0
-        total += paid * rule.points.of(event) * left
+        total += paid * pays(rule, event) * left
     return rule.between.of(total)
 
 
@@ -249,8 +256,8 @@ def test_the_counts_are_those_of_the_definition(model: Model, stored: list[Event
             assert (account.matched, account.paid) == (len(found), len(paid))
             assert account.newest == tuple(stamp(event) for event in reversed(paid[-3:]))
             assert account.last == (stamp(found[-1][0]) if found else None)
-            assert account.raw == pytest.approx(sum(rule.points.of(event) for event, _ in found))
-            assert account.limited == pytest.approx(sum(rule.points.of(event) for event in paid))
+            assert account.raw == pytest.approx(sum(pays(rule, event) for event, _ in found))
+            assert account.limited == pytest.approx(sum(pays(rule, event) for event in paid))
 
 
 def test_no_value_is_taken_for_another() -> None:
@@ -267,7 +274,7 @@ def test_no_value_is_taken_for_another() -> None:
         for value in (first, *ODD):
             event = small.event(1, "a", timedelta(0), properties={"n": value})
             state = fold(model, EMPTY, event)
-            expected = {rule.id: rule.points.of(event) for rule in rules if on_event(rule.event.when)(event)}
+            expected = {rule.id: pays(rule, event) for rule in rules if on_event(rule.event.when)(event)}
             assert state is not None
             assert {name: account.raw for name, account in state.rules.items()} == expected, value
 
