@@ -37,6 +37,8 @@ SELECT {_COLUMNS} FROM leads WHERE lead_id = ANY($1::uuid[]) ORDER BY lead_id FO
 
 _READ: Final = f"SELECT {_COLUMNS} FROM leads WHERE lead_id = ANY($1::uuid[])"  # noqa: S608 - as above
 
+_LEDGERS: Final = "SELECT lead_id, ledger FROM leads WHERE lead_id = ANY($1::uuid[])"
+
 _WRITE: Final = f"""
 INSERT INTO leads ({_COLUMNS})
 SELECT lead_id, NULL, known, first_seen_at, last_seen_at, event_count, user_ids, emails, anonymous_ids,
@@ -96,6 +98,12 @@ async def lock(connection: Any, ids: Iterable[LeadId]) -> tuple[dict[LeadId, Lea
 async def read(connection: Any, ids: Iterable[LeadId]) -> dict[LeadId, Lead]:
     """These leads as they are, without a lock."""
     return {LeadId(row["lead_id"]): _lead(row) for row in await connection.fetch(_READ, list(ids))}
+
+
+async def ledgers(connection: Any, ids: Iterable[LeadId]) -> dict[LeadId, StageState]:
+    """Where these leads stand, without a lock: a third of the cost of reading them whole."""
+    rows = await connection.fetch(_LEDGERS, list(ids))
+    return {LeadId(row["lead_id"]): decode_ledger(row["ledger"]) for row in rows}
 
 
 async def write(connection: Any, leads: Sequence[Lead]) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scorer.settle import Lead
+from services.cli.model.plan.replay import Known
 from services.scorer.store import events, leads
 from shared.database import transaction
 from shared.events import Event
@@ -30,7 +30,7 @@ _MEMBERS: Final = """
 SELECT lead_id, event_count FROM leads
 WHERE lead_id > $1 AND lead_id <= $2 AND known AND merged_into IS NULL ORDER BY lead_id
 """
-# What a lead is and what happened to it must be of one moment, or an event is seen that its state lacks.
+# What a lead is and what happened to it must be of one moment, or an event is seen before the move it caused.
 _ONE_MOMENT: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # There is a worker for each core already: Postgres starting more for each slice only costs time.
 _ONE_CORE: Final = "SET LOCAL max_parallel_workers_per_gather = 0"
@@ -55,7 +55,9 @@ async def ranges(pool: AsyncEngine) -> AsyncIterator[Range]:
         after = up_to
 
 
-async def known_leads(pool: AsyncEngine, between: Range) -> AsyncIterator[list[tuple[Lead, Sequence[Event]]]]:
+async def known_leads(
+    pool: AsyncEngine, between: Range
+) -> AsyncIterator[list[tuple[Known, Sequence[Event]]]]:
     """The known leads of a range with their histories, in slices of some thousand events."""
     async with transaction(pool) as connection:
         members = await connection.fetch(_MEMBERS, *between)
@@ -63,9 +65,9 @@ async def known_leads(pool: AsyncEngine, between: Range) -> AsyncIterator[list[t
         async with transaction(pool) as connection:
             await connection.execute(_ONE_MOMENT)
             await connection.execute(_ONE_CORE)
-            present = await leads.read(connection, ids)
+            ledgers = await leads.ledgers(connection, ids)
             histories = await events.histories(connection, ids)
-        yield [(present[lead], histories[lead]) for lead in ids]
+        yield [(Known(lead_id=lead, ledger=ledgers[lead]), histories[lead]) for lead in ids]
 
 
 def _slices(members: Sequence[tuple[LeadId, int]]) -> Iterator[list[LeadId]]:

@@ -1,6 +1,6 @@
 """One lead, under the active model and under the draft (pure).
 
-In: what to compare, a lead as it is stored, its events. Out: `Replayed`.
+In: what to compare, where a lead stands, its events. Out: `Replayed`.
 Refuses to read or to write anything, and to look at leads nobody knows: they stay visitors.
 
 Two questions are answered, and they are not the same:
@@ -20,16 +20,15 @@ from uuid import UUID
 from services.router import decide as routing
 from services.router.transition import Person
 from services.router.transition import Transition as Routed
-from services.scorer.settle import Lead
 from shared.events import Event
 from shared.ids import LeadId, TransitionId
-from shared.scoring.fold import is_current, refold
+from shared.scoring.fold import refold
 from shared.scoring.life import Life
 from shared.scoring.model import Model
 from shared.scoring.moves import StageName
 from shared.scoring.score import Standing, standing
 from shared.scoring.skim import skim
-from shared.scoring.stages import Transition, decide
+from shared.scoring.stages import StageState, Transition, decide
 from shared.scoring.state import LeadState
 
 _NOBODY = TransitionId(UUID(int=0))
@@ -57,6 +56,14 @@ class Trial:
         today = self.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         object.__setattr__(self, "begin", today - timedelta(days=self.days))
         object.__setattr__(self, "asks_traits", any(route.when.traits for route in self.routes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A lead that has an e-mail address or a user id: who it is, and where it stands now."""
+
+    lead_id: LeadId
+    ledger: StageState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,21 +106,20 @@ class Replayed:
         return self.after.standing.total - self.before.standing.total
 
 
-def replay(trial: Trial, lead: Lead, history: Sequence[Event]) -> Replayed:
+def replay(trial: Trial, lead: Known, history: Sequence[Event]) -> Replayed:
     """What the draft means for this lead; its history in order of time.
 
     Raises RuntimeError if the stages of one of the models never rest.
     """
     lives = [_live(trial, model, history) for model in (trial.active, trial.draft)]
-    before = _state(trial.active, lead, history, lives[0])
-    after = _state(trial.draft, lead, history, lives[1])
+    before, after = _state(trial.active, history, lives[0]), _state(trial.draft, history, lives[1])
     numbers = standing(trial.draft, after, trial.now)
     moves = decide(
         trial.draft,
         lead.ledger,
         numbers,
         profile=after.profile,
-        known=lead.facts.known,
+        known=True,
         event=None,
         now=trial.now,
     )
@@ -134,14 +140,15 @@ def _live(trial: Trial, model: Model, history: Sequence[Event]) -> Life | None:
     return skim(model, history, trial.now) if trial.days else None
 
 
-def _state(model: Model, lead: Lead, history: Sequence[Event], life: Life | None) -> LeadState:
-    """What is kept of the lead under this model: as just lived, as stored, or folded now; all three agree."""
-    if life and life.state.events == len(history):
-        return life.state
-    return lead.state if is_current(model, lead.state) else refold(model, history)
+def _state(model: Model, history: Sequence[Event], life: Life | None) -> LeadState:
+    """What is kept of the lead under this model: as just lived, or folded now.
+
+    A scorer counts events that lie in the future when they arrive; a life ends before they happen.
+    """
+    return life.state if life and life.state.events == len(history) else refold(model, history)
 
 
-def _passed(trial: Trial, lead: Lead, history: Sequence[Event], life: Life | None) -> tuple[Passed, ...]:
+def _passed(trial: Trial, lead: Known, history: Sequence[Event], life: Life | None) -> tuple[Passed, ...]:
     """The transitions of the days looked at."""
     passed = []
     for step in life.steps if life else ():
@@ -153,7 +160,7 @@ def _passed(trial: Trial, lead: Lead, history: Sequence[Event], life: Life | Non
 
 
 def _queues(
-    trial: Trial, lead: Lead, history: Sequence[Event], moved: tuple[Transition, Standing]
+    trial: Trial, lead: Known, history: Sequence[Event], moved: tuple[Transition, Standing]
 ) -> tuple[str, ...]:
     """The destinations that this transition is routed to."""
     transition, numbers = moved

@@ -6,7 +6,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from services.cli.model.plan.replay import Passed, Replayed, replay
+from services.cli.model.plan.replay import Passed, Replayed
 from shared.scoring.life import live
 from shared.scoring.score import standing
 from tests.cli.model.plan.worlds import (
@@ -15,8 +15,6 @@ from tests.cli.model.plan.worlds import (
     NOW,
     STRICTER,
     events,
-    lead,
-    outdated,
     replayed,
     trial,
 )
@@ -70,17 +68,6 @@ def test_without_days_nobody_lives_and_publishing_is_the_same() -> None:
     one, without = replayed(trial(DEARER), 1, history), replayed(trial(DEARER, days=0), 1, history)
     assert without.lived == ((), ())
     assert (without.before, without.after, without.burst) == (one.before, one.after, one.burst)
-
-
-@pytest.mark.parametrize("days", [0, 7])
-@pytest.mark.parametrize("draft", [ACTIVE, DEARER, STRICTER])
-def test_a_state_that_is_not_current_is_folded_anew(draft: object, days: int) -> None:
-    """An old state makes no difference to any number."""
-    on = trial(draft, days=days)  # type: ignore[arg-type]
-    history = events(1, ("email.clicked", 2), ("page.viewed", 1))
-    fresh, old = replay(on, lead(1, history), history), replay(on, outdated(lead(1, history)), history)
-    assert (fresh.before.standing, fresh.after.standing) == (old.before.standing, old.after.standing)
-    assert stages(fresh) == stages(old)
 
 
 def test_events_that_lie_in_the_future_count_as_the_scorer_counted_them() -> None:

@@ -1,23 +1,18 @@
 """A small model with drafts of it, and people whose history can be told in a line."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.cli.model.plan.replay import Replayed, Trial, replay
+from services.cli.model.plan.replay import Known, Replayed, Trial, replay
 from services.cli.model.plan.tally import Tally, count, empty
 from services.router import route_file
-from services.scorer.identify import Facts
-from services.scorer.settle import Lead
 from shared.events import Event
 from shared.ids import EventId, LeadId
 from shared.scoring.life import live
 from shared.scoring.model import Model
 from shared.scoring.model_file import load
-from shared.scoring.score import standing
-from shared.scoring.state import LeadState
 from tests.scorer.conftest import MODEL
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
@@ -66,25 +61,9 @@ def events(person: int, *told: tuple[str, float], **fields: Any) -> list[Event]:
     ]
 
 
-def lead(person: int, history: Sequence[Event], *, model: Model = ACTIVE) -> Lead:
+def lead(person: int, history: Sequence[Event], *, model: Model = ACTIVE) -> Known:
     """The lead as a scorer left it that counted each event when it occurred."""
-    life = live(model, history, NOW)
-    numbers = standing(model, life.state, NOW)
-    first, last = (history[0], history[-1]) if history else (None, None)
-    return Lead(
-        lead_id=LeadId(UUID(int=person)),
-        facts=Facts(known=True, first_seen_at=first.occurred_at if first else NOW, counts={}),
-        last_seen_at=last.occurred_at if last else NOW,
-        event_count=len(history),
-        state=life.state,
-        ledger=life.ledger,
-        score=numbers.total,
-        grade=numbers.grade,
-        dimensions=numbers.dimensions,
-        scored_at=NOW,
-        due_at=None,
-        model_version=1,
-    )
+    return Known(lead_id=LeadId(UUID(int=person)), ledger=live(model, history, NOW).ledger)
 
 
 def replayed(on: Trial, person: int, history: Sequence[Event]) -> Replayed:
@@ -96,8 +75,3 @@ def tally(on: Trial, people: Sequence[Replayed], *, emails: bool = False) -> Tal
     for one in people:
         count(made, on, one, emails=emails)
     return made
-
-
-def outdated(one: Lead) -> Lead:
-    """The same lead with a state that no model of today folded."""
-    return replace(one, state=LeadState(fold_key="of old", events=1))
