@@ -147,4 +147,14 @@ def person_of(
         profile = profile_of(attributes)
         return Person(profile, fits(*(held(profile) if profile else nobody)))
 
-    return Latest(find)
+    return Latest(find, _say_the_same)
+
+
+def _say_the_same(one: Mapping[str, Attribute], other: Mapping[str, Attribute]) -> bool:
+    """Whether these are the very same values, not only equal ones: 1 and true are equal."""
+    if len(one) != len(other):
+        return False
+    for name, attribute in one.items():
+        if name not in other or other[name].value is not attribute.value:
+            return False
+    return True

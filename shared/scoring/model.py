@@ -6,7 +6,7 @@ Refuses nothing: whoever builds one has checked names and numbers.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shared.scoring.answers import Person, Slope, Tariff, person_of, slopes_of, tariffs_of
 from shared.scoring.conditions import fields_of
@@ -81,6 +81,14 @@ class Model:
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)
+
+    def beside(self, other: "Model") -> "Model":
+        """The same model, finding out together with the other one who a person is, if both ask the same."""
+        if self.fit != other.fit or self.room_of != other.room_of:
+            return self
+        same = replace(self)
+        object.__setattr__(same, "person", other.person)
+        return same
 
 
 def _sides(groups: tuple[Group, ...], dimensions: tuple[Dimension, ...]) -> tuple[int, ...]:

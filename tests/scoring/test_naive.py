@@ -292,6 +292,22 @@ def test_nobody_is_taken_for_another() -> None:
             assert [rule.id for rule in held] == [rule.id for rule in rules if rule.holds({"n": value})]
 
 
+def test_two_models_find_out_together_who_somebody_is() -> None:
+    """If their fit rules are the same: one look for the same values said, another for values merely equal."""
+    base = small.model(fit=small.rule("a", "when: {size: 1}, points: 1", group="who"))
+    draft = replace(base, engagement=()).beside(base)
+    assert draft.person is base.person
+    assert draft.engagement == ()
+    said = {"size": Attribute(1, (0.0, b"a"))}
+    again = {"size": Attribute(said["size"].value, (1.0, b"b"))}
+    assert base.person.of(said) is draft.person.of(again)
+    for other in ({"size": Attribute(True, (0.0, b"a"))}, {"size": said["size"], "city": said["size"]}, {}):
+        assert draft.person.of(other).profile == {name: each.value for name, each in other.items()}
+        assert [rule.id for rule in draft.person.of(other).fits.rules] == (["a"] if len(other) == 2 else [])
+    dearer = replace(base, fit=tuple(replace(rule, points=9.0) for rule in base.fit))
+    assert dearer.beside(base) is dearer
+
+
 @given(models(), events(), stages, moments, st.integers(0, 60))
 @thorough
 def test_known_numbers_change_no_answer(

@@ -53,6 +53,7 @@ class Trial:
     asks_traits: bool = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "draft", self.draft.beside(self.active))
         today = self.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         object.__setattr__(self, "begin", today - timedelta(days=self.days))
         object.__setattr__(self, "asks_traits", any(route.when.traits for route in self.routes))
