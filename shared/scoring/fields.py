@@ -54,15 +54,6 @@ def profile_getter(path: str) -> ProfileGetter:
     head, _, rest = path.partition(".")
     if not rest:
         return lambda data: data.get(path)
-    if "." not in rest:  # nearly all paths: one call less
-
-        def pair(data: Mapping[str, Any]) -> Any:
-            if path in data:
-                return data[path]
-            value = data.get(head)
-            return value.get(rest) if isinstance(value, dict) else None
-
-        return pair
     inner = profile_getter(rest)
 
     def nested(data: Mapping[str, Any]) -> Any:

@@ -35,13 +35,13 @@ class Verdicts(dict[str | None, Verdict]):
     conditions tell apart. It is small: when `MAX_KEPT` verdicts are kept, it forgets them and begins anew.
     """
 
-    __slots__ = ("_judge",)
+    __slots__ = ("judge",)
 
     def __init__(self, judge: Callable[[Any], Verdict]) -> None:
-        self._judge = judge
+        self.judge = judge
 
     def __missing__(self, value: Any) -> Verdict:
-        verdict = self._judge(value)
+        verdict = self.judge(value)
         if value is None or (type(value) is str and len(value) <= MAX_TEXT_CHARS):
             if len(self) >= MAX_KEPT:
                 self.clear()
@@ -56,10 +56,9 @@ class Memo(Generic[Subject, Answer]):
     It is small, as `Verdicts` are.
     """
 
-    __slots__ = ("_find", "_kept", "_known", "_questions")
+    __slots__ = ("_find", "_kept", "_known")
 
     def __init__(self, questions: Sequence[Question], find: Callable[[tuple[Verdict, ...]], Answer]) -> None:
-        self._questions = tuple(questions)
         self._known = tuple([(question.value_of, Verdicts(question.judge)) for question in questions])
         self._find = find
         self._kept: dict[tuple[Verdict, ...], Answer] = {}
@@ -69,7 +68,7 @@ class Memo(Generic[Subject, Answer]):
         try:
             verdicts = tuple([known[value_of(subject)] for value_of, known in self._known])
         except TypeError:  # a list or a mapping, which may change and cannot be looked up
-            verdicts = tuple([question.judge(question.value_of(subject)) for question in self._questions])
+            verdicts = tuple([known.judge(value_of(subject)) for value_of, known in self._known])
         answer = self._kept.get(verdicts)
         if answer is None:
             if len(self._kept) >= MAX_KEPT:

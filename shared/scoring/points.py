@@ -112,7 +112,7 @@ def shown_of(model: Model, sums: Sums) -> dict[str, int]:
     shown = {}
     score = 0.0
     for (name, weight), exact in zip(model.scales, sums.dimensions_granted):  # noqa: B905
-        shown[name] = points = floor(exact + _HALF)  # `whole`, without a call for each dimension
+        shown[name] = points = whole(exact)
         score += weight * points
     total = whole(score)
     shown[SCORE] = LOWEST if total < LOWEST else min(total, HIGHEST)
