@@ -31,6 +31,7 @@ from services.scorer import model_source
 from shared import codec
 from shared.events import Event
 from shared.ids import EventId
+from shared.scoring.course import Chart, Course
 from shared.scoring.fold import fold, refold
 from shared.scoring.life import live
 from shared.scoring.model import Model
@@ -79,7 +80,7 @@ def measure(
         "refold": (len(events), lambda cold: [standing(cold, refold(cold, life), END) for life in lives]),
         "each": (len(events), lambda cold: _score_each(cold, lives)),
         "live": (len(events), lambda cold: [live(cold, life, END) for life in lives]),
-        "skim": (len(events), lambda cold: [skim(cold, life, END) for life in lives]),
+        "skim": (len(events), lambda cold: _skim(cold, lives)),
         "standing": (len(states), lambda cold: [standing(cold, state, END) for state in states]),
         "encode": (len(states), lambda _: [state.encode() for state in states]),
         "decode": (len(states), lambda _: [decode(data) for data in kept]),
@@ -126,6 +127,13 @@ def _replay(model: Model, lives: Sequence[Sequence[Event]]) -> None:
         for event in life:
             state = _folded(model, state, event)
         standing(model, state, END)
+
+
+def _skim(model: Model, lives: Sequence[Sequence[Event]]) -> None:
+    """Each life, looking only where a stage could change."""
+    chart = Chart(model)
+    for life in lives:
+        skim(Course(chart, life).under(model), END)
 
 
 def _score_each(model: Model, lives: Sequence[Sequence[Event]]) -> None:

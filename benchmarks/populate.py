@@ -6,7 +6,7 @@ person's are scattered over the whole table.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
 from multiprocessing import get_context
@@ -25,6 +25,7 @@ from services.scorer.store.models import Author
 from shared.codec import encode
 from shared.events import Event
 from shared.ids import LeadId
+from shared.scoring.course import Chart, Course
 from shared.scoring.model import Model
 from shared.scoring.score import standing
 from shared.scoring.skim import skim
@@ -88,7 +89,9 @@ async def _write(url: str, active: tuple[Model, int], pasts: dict[LeadId, list[E
     try:
         rows = list(_rows(pasts))
         await connection.copy_records_to_table("staged", records=rows, columns=_COLUMNS)
-        await leads.write(connection, [_lead(active, lead, events, now) for lead, events in pasts.items()])
+        chart = Chart(active[0])
+        courses = {lead: Course(chart, events) for lead, events in pasts.items()}
+        await leads.write(connection, [_lead(active, lead, course, now) for lead, course in courses.items()])
         return len(rows)
     finally:
         await connection.close()
@@ -109,10 +112,10 @@ def _rows(pasts: dict[LeadId, list[Event]]) -> Iterator[tuple[Any, ...]]:
             )
 
 
-def _lead(active: tuple[Model, int], lead: LeadId, events: Sequence[Event], now: datetime) -> Lead:
+def _lead(active: tuple[Model, int], lead: LeadId, course: Course, now: datetime) -> Lead:
     """The lead as it stands after this past."""
-    model, version = active
-    life = skim(model, events, now)
+    (model, version), events = active, course.events
+    life = skim(course.under(model), now)
     numbers = standing(model, life.state, now)
     counts: dict[IdentifierKind, int] = {
         "user_id": int(life.known),

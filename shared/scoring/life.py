@@ -17,7 +17,7 @@ from shared.scoring.crossing import is_quiet, next_change
 from shared.scoring.fold import fold
 from shared.scoring.model import Model
 from shared.scoring.score import Standing, standing
-from shared.scoring.stages import StageState, Transition, after, decide, initial
+from shared.scoring.stages import StageState, Transition, after, decide, identified, initial
 from shared.scoring.state import EMPTY, LeadState
 
 _MOST_LOOKS: Final = 1_000
@@ -26,10 +26,16 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A transition, and the numbers of the lead at that moment."""
+    """A transition, and what was kept of the lead under the model at that moment."""
 
     transition: Transition
-    standing: Standing
+    model: Model
+    state: LeadState
+
+    @property
+    def standing(self) -> Standing:
+        """The numbers of the lead at that moment: worked out when somebody asks, which is seldom."""
+        return standing(self.model, self.state, self.transition.at)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,6 +92,16 @@ class Life:
         """Be at a later moment, in the state after the events until then: that nothing moves is proven."""
         self.state, self.at, self._numbers = state, until, None
 
+    def knowing(self, event: Event, state: LeadState) -> "Life":
+        """A visitor's life after an event that tells who it is, as if the event moved the lead no further.
+
+        state:  after this event
+        """
+        known = identified(self.ledger, event)
+        step = Step(transition=known, model=self.model, state=state)
+        ledger = after(self.ledger, [known])
+        return Life(model=self.model, at=known.at, ledger=ledger, state=state, known=True, steps=[step])
+
     def standing(self) -> Standing:
         """The numbers at the moment it has lived until."""
         if self._numbers is None:
@@ -116,7 +132,7 @@ class Life:
         )
         if moves:
             self.ledger = after(self.ledger, moves)
-            self.steps += [Step(transition=move, standing=numbers) for move in moves]
+            self.steps += [Step(transition=move, model=self.model, state=self.state) for move in moves]
 
 
 def live(model: Model, events: Iterable[Event], until: datetime) -> Life:

@@ -114,9 +114,4 @@ def _attributes(model: Model) -> frozenset[str]:
 
 def _fold_key(rules: tuple[EngagementRule, ...]) -> str:
     """A digest of everything that decides what fold() keeps."""
-    return digest(
-        [
-            (rule.id, rule.event, rule.points, rule.half_life_s, rule.limit, rule.repeat, rule.after)
-            for rule in rules
-        ]
-    )
+    return digest([(rule.id, *rule.keeps) for rule in rules])

@@ -89,22 +89,23 @@ def truth(line: Line, grades: Grades, bounds: tuple[Shown, Shown], profile: Mapp
     bounds:  the least and the most of "score" and of every dimension; twice the same for one score
     """
     low, high = bounds
-    sure = True
+    # What refuses comes first: mostly one of the bounds is enough for it, and the other is never looked at.
     for name, least in line.at_least.items():
         if high[name] < least:
             return False
-        sure = sure and low[name] >= least
     for name, most in line.below.items():
         if low[name] >= most:
             return False
-        sure = sure and high[name] < most
-    if line.grades:
-        possible = grades.between(low, high)
-        if possible.isdisjoint(line.grades):
-            return False
-        sure = sure and possible <= line.grades
     if not line.for_all and not line.fits(profile):
         return False
+    possible = grades.between(low, high) if line.grades else set()
+    if line.grades and possible.isdisjoint(line.grades):
+        return False
+    sure = possible <= line.grades
+    for name, least in line.at_least.items():
+        sure = sure and low[name] >= least
+    for name, most in line.below.items():
+        sure = sure and high[name] < most
     return True if sure else None
 
 

@@ -9,7 +9,7 @@ It runs for every event of every lead: `zip` goes without `strict` here, which c
 loop (B905). What is zipped was made together, a few lines above or in the model.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import exp2, floor
 from typing import Final
 
@@ -60,6 +60,23 @@ class Sums(msgspec.Struct, frozen=True):
     groups_granted: list[float]
     dimensions_asked: list[float]
     dimensions_granted: list[float]
+
+
+class Unseen(dict[str, int]):
+    """What is shown, worked out when the first number is asked for.
+
+    Most lines of stages are decided by one of two bounds, or by the profile: the other is never worked out.
+    """
+
+    __slots__ = ("_find",)
+
+    def __init__(self, find: Callable[[], Shown]) -> None:
+        self._find = find
+
+    def __missing__(self, name: str) -> int:
+        shown = self._find()
+        self.update(shown)
+        return shown[name]
 
 
 def decayed(rule: EngagementRule, account: RuleState, at_s: float) -> float:

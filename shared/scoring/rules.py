@@ -182,6 +182,11 @@ class EngagementRule:
     after: After | None = None
     between: Clamp = UNBOUNDED
 
+    @property
+    def keeps(self) -> tuple[object, ...]:
+        """All that decides what is kept of a lead for this rule (`RuleState`)."""
+        return (self.event, self.points, self.half_life_s, self.limit, self.repeat, self.after)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitRule:

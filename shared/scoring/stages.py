@@ -31,6 +31,7 @@ Cause = Literal["identified", "score", "event", "decay", "limit", "manual", "mer
 
 LEAD_MOVED: Final = "lead.moved"
 MAX_REASON_CHARS: Final = 200
+_KNOWN: Final = "lead: known by e-mail or user id"
 
 
 class StageState(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,12 +110,19 @@ def decide(  # noqa: PLR0913 - the facts a stage depends on, each from another p
         return []  # nearly always: nothing to write into a ledger
     ledger = _Ledger(current, event, now)
     if visitor:
-        ledger.add("lead", "identified", "lead: known by e-mail or user id")
+        ledger.add("lead", "identified", _KNOWN)
     if event is not None:
         _move_by_event(model, ledger, event, situation)
     while move := _due(model, ledger.state, ledger.visited, situation, now):
         ledger.add(move.to, _cause(move, event), move.text)
     return ledger.transitions
+
+
+def identified(visitor: StageState, event: Event) -> Transition:
+    """What becomes of a visitor at an event that tells who it is, before anything else is judged."""
+    ledger = _Ledger(visitor, event, event.occurred_at)
+    ledger.add("lead", "identified", _KNOWN)
+    return ledger.transitions[0]
 
 
 def after(current: StageState, transitions: list[Transition]) -> StageState:

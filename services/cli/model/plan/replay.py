@@ -22,7 +22,7 @@ from services.router.transition import Person
 from services.router.transition import Transition as Routed
 from shared.events import Event
 from shared.ids import LeadId, TransitionId
-from shared.scoring.fold import refold
+from shared.scoring.course import Chart, Course, Track
 from shared.scoring.life import Life
 from shared.scoring.model import Model
 from shared.scoring.moves import StageName
@@ -49,11 +49,13 @@ class Trial:
     days: int
     routes: tuple[routing.Route, ...]
     destinations: frozenset[str]
+    chart: Chart = field(init=False)
     begin: datetime = field(init=False)
     asks_traits: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "draft", self.draft.beside(self.active))
+        object.__setattr__(self, "chart", Chart(self.active, self.draft))
         today = self.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         object.__setattr__(self, "begin", today - timedelta(days=self.days))
         object.__setattr__(self, "asks_traits", any(route.when.traits for route in self.routes))
@@ -112,8 +114,11 @@ def replay(trial: Trial, lead: Known, history: Sequence[Event]) -> Replayed:
 
     Raises RuntimeError if the stages of one of the models never rest.
     """
-    lives = [_live(trial, model, history) for model in (trial.active, trial.draft)]
-    before, after = _state(trial.active, history, lives[0]), _state(trial.draft, history, lives[1])
+    course = Course(trial.chart, history)
+    tracks = [course.under(model) for model in (trial.active, trial.draft)]
+    lives = [_live(trial, track) for track in tracks]
+    # A scorer counts events that lie in the future when they arrive; a life ends before they happen.
+    before, after = (track.state(len(history)) for track in tracks)
     numbers = standing(trial.draft, after, trial.now)
     moves = decide(
         trial.draft,
@@ -136,17 +141,9 @@ def replay(trial: Trial, lead: Known, history: Sequence[Event]) -> Replayed:
     )
 
 
-def _live(trial: Trial, model: Model, history: Sequence[Event]) -> Life | None:
+def _live(trial: Trial, track: Track) -> Life | None:
     """The lead's life under a model that was always in force; None where nobody asks for days."""
-    return skim(model, history, trial.now) if trial.days else None
-
-
-def _state(model: Model, history: Sequence[Event], life: Life | None) -> LeadState:
-    """What is kept of the lead under this model: as just lived, or folded now.
-
-    A scorer counts events that lie in the future when they arrive; a life ends before they happen.
-    """
-    return life.state if life and life.state.events == len(history) else refold(model, history)
+    return skim(track, trial.now) if trial.days else None
 
 
 def _passed(trial: Trial, lead: Known, history: Sequence[Event], life: Life | None) -> tuple[Passed, ...]:

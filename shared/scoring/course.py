@@ -1,0 +1,183 @@
+"""A lead's history, folded once: what is kept of the lead after each of its events.
+
+In: the accounts to keep, as a `Chart`; a lead's events in order of time. Out: a `Course`; under each model of
+the chart a `Track`: the state after any number of events, and how an account came to it.
+Refuses (ValueError) events that are not in order.
+
+A life under a model asks for the state at many moments, and two models that differ in a few rules keep the
+same accounts for all others. So every account is kept once, however many models and moments ask for it.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final, Generic, TypeVar
+
+from shared.events import Event
+from shared.scoring.accounts import Rules, account_for
+from shared.scoring.answers import tariffs_of
+from shared.scoring.digest import digest
+from shared.scoring.fold import add_said, payment_of, stamp_of
+from shared.scoring.model import Model
+from shared.scoring.state import EMPTY, Attribute, LeadState, RuleState, Stamp
+
+Value = TypeVar("Value")
+Attributes = dict[str, Attribute]
+
+_BEFORE: Final[Stamp] = (float("-inf"), b"")
+_NOTHING: Final[Attributes] = {}
+
+
+class Chart:
+    """The accounts that some models keep: those of the first one, and what the others keep besides.
+
+    payments:  event name → what an event of this name pays into the accounts
+    asked:     each set of attributes that one of the models looks at
+    """
+
+    def __init__(self, first: Model, *others: Model) -> None:
+        kept = {digest(rule.keeps): rule for rule in first.engagement}
+        for number, model in enumerate(others):
+            for rule in model.engagement:
+                kept.setdefault(digest(rule.keeps), replace(rule, id=f"{rule.id} of {number}"))
+        rules = tuple(kept.values())
+        self.payments = first.payments if rules == first.engagement else tariffs_of(rules)
+        self.asked = {model.attributes for model in (first, *others)}
+        self._accounts = {
+            model.fold_key: tuple((rule.id, kept[digest(rule.keeps)].id) for rule in model.engagement)
+            for model in (first, *others)
+        }
+
+    def accounts(self, model: Model) -> Sequence[tuple[str, str]]:
+        """For each rule of this model its id, and the id of its account."""
+        return self._accounts[model.fold_key]
+
+
+class Trail(Generic[Value]):
+    """Something that is kept of a lead, after each event that changed it.
+
+    positions:  those of the events
+    """
+
+    __slots__ = ("positions", "values")
+
+    def __init__(self) -> None:
+        self.positions: list[int] = []
+        self.values: list[Value] = []
+
+    def add(self, position: int, value: Value) -> None:
+        self.positions.append(position)
+        self.values.append(value)
+
+    def after(self, count: int) -> Value | None:
+        """What is kept after the first `count` events; None if none of them concerned it."""
+        place = bisect_left(self.positions, count)
+        return self.values[place - 1] if place else None
+
+    def between(self, begin: int, end: int) -> Iterator[tuple[int, Value]]:
+        """Each change by the events from one position to another, the last one excluded."""
+        first, last = bisect_left(self.positions, begin), bisect_left(self.positions, end)
+        return zip(self.positions[first:last], self.values[first:last], strict=True)
+
+
+class Course:
+    """One lead's events, and what is kept of the lead after each of them.
+
+    events:  in order of (occurred_at, event_id)
+    at_s:    when each of them occurred, in seconds since 1970
+    news:    positions of the events that tell something new about the person
+    """
+
+    def __init__(self, chart: Chart, events: Sequence[Event]) -> None:
+        self.events = events
+        self.at_s: list[float] = []
+        self.news: set[int] = set()
+        self._chart = chart
+        self._accounts: defaultdict[str, Trail[RuleState]] = defaultdict(Trail)
+        self._said: Mapping[frozenset[str], Trail[Attributes]] = {asked: Trail() for asked in chart.asked}
+        self._fold()
+
+    def under(self, model: Model) -> "Track":
+        """What is kept under this model, one of the chart's."""
+        trails = self._accounts
+        accounts = {rule: trails[id_] for rule, id_ in self._chart.accounts(model) if id_ in trails}
+        return Track(self, model, accounts, self._said[model.attributes])
+
+    def _fold(self) -> None:
+        """Fold all events, and note what each of them changes."""
+        payments, accounts = self._chart.payments, self._accounts
+        rules: Rules = {}
+        before = _BEFORE
+        for position, event in enumerate(self.events):
+            stamp = stamp_of(event)
+            if stamp < before:
+                raise ValueError(f"event {event.event_id} comes too late: a life is lived in order")
+            before = stamp
+            self.at_s.append(stamp[0])
+            payment = payment_of(payments, event)
+            account_for(rules, payment, stamp)
+            for rule, _ in payment.pays:
+                accounts[rule.id].add(position, rules[rule.id])
+            for rule in payment.opens:
+                accounts[rule.id].add(position, rules[rule.id])
+            if event.traits or event.email:
+                self._hear(position, stamp)
+
+    def _hear(self, position: int, stamp: Stamp) -> None:
+        """Note what an event says about the person."""
+        for asked, trail in self._said.items():
+            known = trail.after(position) or _NOTHING
+            said = known.copy()
+            add_said(said, self.events[position], stamp, asked)
+            trail.add(position, said)
+            if _tells_more(known, said):
+                self.news.add(position)
+
+
+class Track:
+    """A course as one model sees it."""
+
+    def __init__(
+        self, course: Course, model: Model, accounts: Mapping[str, Trail[RuleState]], said: Trail[Attributes]
+    ) -> None:
+        self.course = course
+        self.model = model
+        self._accounts = accounts
+        self._said = said
+        self._latest = EMPTY
+
+    def state(self, count: int) -> LeadState:
+        """What is kept after the first `count` events: what folding them gives."""
+        if count != self._latest.events:
+            self._latest = self._state(count)
+        return self._latest
+
+    def changes(self, rule: str, begin: int, end: int) -> Iterator[tuple[float, RuleState]]:
+        """How the events of these positions (the last one excluded) change an account: when, and to what."""
+        moments = self.course.at_s
+        for position, account in self._accounts[rule].between(begin, end):
+            yield moments[position], account
+
+    def _state(self, count: int) -> LeadState:
+        if not count:
+            return EMPTY
+        rules = {}
+        for rule, trail in self._accounts.items():
+            if account := trail.after(count):
+                rules[rule] = account
+        said = self._said.after(count) or _NOTHING
+        moments = self.course.at_s
+        return LeadState(self.model.fold_key, said, rules, count, moments[0], moments[count - 1])
+
+
+def _tells_more(known: Attributes, said: Attributes) -> bool:
+    """Whether these attributes are other ones than those known before, or have other values."""
+    if known.keys() != said.keys():
+        return True
+    for name, attribute in said.items():
+        value, before = attribute.value, known[name].value
+        # repr: 1, 1.0 and True are equal, and different to conditions; also deep inside.
+        if value is not before and repr(value) != repr(before):
+            return True
+    return False
