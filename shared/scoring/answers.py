@@ -6,12 +6,12 @@ Refuses nothing. Each answer depends on nothing but the values that the rules' o
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from shared.events import Event
+from shared.scoring.fields import event_getter, profile_getter
 from shared.scoring.inquiry import Inquiry
-from shared.scoring.memo import MAX_KEPT, Latest, Memo, Verdict
+from shared.scoring.memo import Latest, Memo, Verdict
 from shared.scoring.rules import EngagementRule, FitRule, Occurrence
 from shared.scoring.state import Attribute, profile_of
 
@@ -76,7 +76,7 @@ def tariffs_of(rules: tuple[EngagementRule, ...]) -> dict[str, Tariff]:
 
 def _tariff(rules: tuple[EngagementRule, ...], name: str) -> Tariff:
     """What events of one name pay: rules in the model's order."""
-    inquiry = Inquiry()
+    inquiry = Inquiry(event_getter)
     paying = [
         (rule, inquiry.about(rule.event.when), inquiry.worth(rule.points))
         for rule in rules
@@ -128,33 +128,18 @@ def fits_of(rules: tuple[FitRule, ...], room_of: Mapping[str, int]) -> Fits:
 def person_of(
     rules: tuple[FitRule, ...], room_of: Mapping[str, int]
 ) -> Latest[Mapping[str, Attribute], Person]:
-    """Who somebody is, by the attributes of the lead.
+    """Who somebody is, by the attributes of the lead."""
+    inquiry = Inquiry(profile_getter)
+    asked = [(rule, inquiry.about(rule.when)) for rule in rules]
 
-    Nearly nobody is like another, but the same few sets of rules hold: what those pay is remembered.
-    """
-    by_id = {rule.id: rule for rule in rules}
+    def find(verdicts: Sequence[Verdict]) -> Fits:
+        return fits_of(tuple([rule for rule, holds in asked if holds(verdicts)]), room_of)
 
-    @lru_cache(MAX_KEPT)
-    def fits(*ids: str) -> Fits:
-        return fits_of(tuple([by_id[each] for each in ids]), room_of)
+    # Nearly nobody is like another, but the same few sets of rules hold.
+    fits: Memo[Mapping[str, Any], Fits] = Memo(inquiry.questions(), find)
 
-    def held(profile: Mapping[str, Any]) -> list[str]:
-        return [rule.id for rule in rules if rule.holds(profile)]
-
-    nobody = held({})
-
-    def find(attributes: Mapping[str, Attribute]) -> Person:
+    def person(attributes: Mapping[str, Attribute]) -> Person:
         profile = profile_of(attributes)
-        return Person(profile, fits(*(held(profile) if profile else nobody)))
+        return Person(profile, fits.of(profile))
 
-    return Latest(find, _say_the_same)
-
-
-def _say_the_same(one: Mapping[str, Attribute], other: Mapping[str, Attribute]) -> bool:
-    """Whether these are the very same values, not only equal ones: 1 and true are equal."""
-    if len(one) != len(other):
-        return False
-    for name, attribute in one.items():
-        if name not in other or other[name].value is not attribute.value:
-            return False
-    return True
+    return Latest(person)

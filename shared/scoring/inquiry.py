@@ -1,4 +1,4 @@
-"""What conditions and points ask about each field of an event, so that every field is looked at once.
+"""What conditions and points ask about each field of an event or a profile, so that each is looked at once.
 
 In: conditions and points of rules, one after the other. Out: each as a function of verdicts; the questions
 that those verdicts answer (shared/scoring/memo.py).
@@ -8,17 +8,19 @@ Refuses to tell tests apart by their values: 1 and true are equal for Python, an
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from shared.events import Event
 from shared.scoring.conditions import Condition, Predicate, Test, compiled, on_value
-from shared.scoring.fields import event_getter
 from shared.scoring.memo import Question, Verdict
 from shared.scoring.rules import Points
 
 
 class Inquiry:
-    """Collects what is asked; verdicts come in the order in which fields were first asked about."""
+    """Collects what is asked; verdicts come in the order in which fields were first asked about.
 
-    def __init__(self) -> None:
+    getter:  what fetches a field by its path; None for a field that there is not, which is like no value
+    """
+
+    def __init__(self, getter: Callable[[str], Callable[[Any], Any] | None]) -> None:
+        self._getter = getter
         self._tests: dict[str, list[Test]] = {}
         self._worths: list[Points] = []
 
@@ -36,20 +38,18 @@ class Inquiry:
 
     def questions(self) -> list[Question]:
         """What was asked until now: the tests of each field, then points."""
-        asked = [Question(_getter(field), _outcomes(tests)) for field, tests in self._tests.items()]
-        worths = [Question(_getter(points.by), points.worth) for points in reversed(self._worths)]
+        asked = [Question(self._value_of(field), _outcomes(tests)) for field, tests in self._tests.items()]
+        worths = [Question(self._value_of(points.by), points.worth) for points in reversed(self._worths)]
         return asked + worths
+
+    def _value_of(self, field: str) -> Callable[[Any], Any]:
+        return self._getter(field) or (lambda _: None)
 
     def _leaf(self, test: Test) -> Predicate:
         tests = self._tests.setdefault(test.field, [])
         position, bit = list(self._tests).index(test.field), 1 << len(tests)
         tests.append(test)
         return lambda verdicts: verdicts[position] & bit != 0
-
-
-def _getter(path: str) -> Callable[[Event], Any]:
-    """What fetches this field of an event; None where events have no such field."""
-    return event_getter(path) or (lambda _: None)
 
 
 def _outcomes(tests: list[Test]) -> Callable[[Any], int]:

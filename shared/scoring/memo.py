@@ -83,23 +83,18 @@ class Latest(Generic[Subject, Answer]):
     It is right because it answers anew for every other subject, and holds on to the one it answered for, so
     that no other can come to lie at its address. Whoever asks several things about one lead before turning to
     the next asks about the same subject each time.
-
-    is_same:  whether two subjects have the same answer for certain; asked where they are two objects
     """
 
-    __slots__ = ("_answered", "_find", "_is_same")
+    __slots__ = ("_answered", "_find")
 
-    def __init__(
-        self, find: Callable[[Subject], Answer], is_same: Callable[[Subject, Subject], bool]
-    ) -> None:
+    def __init__(self, find: Callable[[Subject], Answer]) -> None:
         self._find = find
-        self._is_same = is_same
         self._answered: tuple[Subject, Answer] | None = None
 
     def of(self, subject: Subject) -> Answer:
         """What `find` says about the subject."""
         answered = self._answered
-        if answered is not None and (answered[0] is subject or self._is_same(answered[0], subject)):
+        if answered is not None and answered[0] is subject:
             return answered[1]
         answer = self._find(subject)
         self._answered = (subject, answer)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shared.scoring.conditions import All, AnyOf, Condition, Not, Test, on_event
+from shared.scoring.fields import event_getter
 from shared.scoring.inquiry import Inquiry
 from shared.scoring.rules import Points
 from tests.scoring import small
@@ -30,7 +31,7 @@ VALUES: list[Any] = [1, 1.0, True, "1", "true", None, "", "a", [1, 2], [], {"x":
 @pytest.mark.parametrize("word", ["a", "c", None, ["c", "b"]], ids=repr)
 def test_verdicts_say_what_the_event_says(n: Any, word: Any) -> None:
     """Every condition holds for the verdicts if it holds for the event; 1 and true are told apart."""
-    inquiry = Inquiry()
+    inquiry = Inquiry(event_getter)
     by_verdicts = [inquiry.about(condition) for condition in CONDITIONS]
     event = small.event(1, "x", timedelta(0), properties={"n": n, "word": word})
     verdicts = [question.judge(question.value_of(event)) for question in inquiry.questions()]
@@ -40,7 +41,7 @@ def test_verdicts_say_what_the_event_says(n: Any, word: Any) -> None:
 
 def test_each_field_is_one_question_and_so_are_points() -> None:
     """Fields in the order in which they were first asked about, then what points need."""
-    inquiry = Inquiry()
+    inquiry = Inquiry(event_getter)
     for condition in CONDITIONS:
         inquiry.about(condition)
     table = inquiry.worth(Points(constant=0.0, by="properties.word", values={"a": 3.0}))
@@ -54,7 +55,7 @@ def test_each_field_is_one_question_and_so_are_points() -> None:
 
 def test_a_field_that_events_do_not_have_holds_nothing() -> None:
     """A model that was built without a file: such a test is as for a missing value."""
-    inquiry = Inquiry()
+    inquiry = Inquiry(event_getter)
     worth = inquiry.worth(Points(constant=2.0, by="nothing.like.it", values={"a": 3.0}))
     [question] = inquiry.questions()
     assert worth([question.judge(question.value_of(small.event(1, "x", timedelta(0))))]) == 2.0

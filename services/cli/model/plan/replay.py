@@ -124,7 +124,7 @@ def replay(trial: Trial, lead: Known, history: Sequence[Event]) -> Replayed:
         trial.draft,
         lead.ledger,
         numbers,
-        profile=after.profile,
+        profile=trial.draft.person.of(after.attributes).profile,
         known=True,
         event=None,
         now=trial.now,
