@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from shared.codec import cloudevent_headers, decode, encode, partition_key
+from shared.codec import cloudevent_headers, decode, decode_all, encode, partition_key
 from shared.errors import Invalid
 from shared.events import Event, Machine
 from shared.ids import EventId, event_id
@@ -55,6 +55,18 @@ def test_bytes_that_are_no_event_are_refused(body: bytes) -> None:
     """Whatever is not an event is `Invalid`, never a crash."""
     with pytest.raises(Invalid, match=r"not an event|no zone"):
         decode(body)
+
+
+def test_many_events_are_read_as_one_by_one() -> None:
+    """Joined by commas, none of them too; a mistake says which one it is."""
+    sent = [event(user_id=str(number), traits={"n": number}) for number in range(3)]
+    bodies = [encode(one) for one in sent]
+    assert decode_all(b",".join(bodies)) == sent
+    assert decode_all(b"") == []
+    with pytest.raises(Invalid, match=r"not events: .*\$\[2\]"):
+        decode_all(b",".join([*bodies[:2], b"{}"]))
+    with pytest.raises(Invalid, match="no zone"):
+        decode_all(b",".join([bodies[0], bodies[1].replace(b"Z", b"")]))
 
 
 def test_one_person_has_one_partition_key() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.codec import decode
+from shared.codec import decode_all
 from shared.events import Event
 from shared.ids import EventId, LeadId
 
@@ -35,9 +35,10 @@ WITH family AS (
   SELECT place, leads.lead_id FROM unnest($1::uuid[]) WITH ORDINALITY AS roots (lead_id, place)
   JOIN leads ON leads.merged_into = roots.lead_id
 )
-SELECT family.place, e.body FROM family JOIN events e ON e.lead_id = family.member
+SELECT family.place, string_agg(e.body, ','::bytea ORDER BY e.occurred_at, e.event_id)
+FROM family JOIN events e ON e.lead_id = family.member
 WHERE e.quarantine IS NULL
-ORDER BY family.place, e.occurred_at, e.event_id
+GROUP BY family.place
 """
 
 
@@ -80,8 +81,7 @@ async def insert(connection: Any, rows: Sequence[Row]) -> None:
 
 async def histories(connection: Any, leads: Sequence[LeadId]) -> Histories:
     """All counted events of each lead, of those merged into it too, in order of time."""
-    found: list[list[Event]] = [[] for _ in leads]
-    # By the lead's place among the arguments: its id would be made and hashed anew for each event.
-    for place, body in await connection.fetch(_HISTORY, leads) if leads else ():
-        found[place - 1].append(decode(body))
-    return dict(zip(leads, found, strict=True))
+    # One value for each lead, not for each event, and by its place: its id need not be made again.
+    rows = await connection.fetch(_HISTORY, leads) if leads else ()
+    found = {place: decode_all(bodies) for place, bodies in rows}
+    return {lead: found.get(place, []) for place, lead in enumerate(leads, start=1)}

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from services.cli.model.plan import page, read, text
-from services.cli.model.plan.crew import Crew
+from services.cli.model.plan.crew import crew
 from services.cli.model.plan.findings import Compared, Plan, document, findings
 from services.cli.model.plan.tally import Tally, empty
 from services.cli.model.plan.worker import Order, Written
@@ -89,15 +89,13 @@ async def make(settings: PlanSettings, wish: Wish, watch: Watch) -> Plan:
     """
     routing = _text(settings.routing_file)
     outline = route_file.outline(routing, os.environ, file=str(settings.routing_file))
-    url = settings.database_url.get_secret_value()
-    async with database() as pool:
+    async with crew(wish.workers) as workers, database() as pool:
         async with transaction(pool) as connection:
             active, draft = await find(connection, ACTIVE), await find(connection, wish.draft)
             counted = await read.count(connection)
-        order = _order(wish, (active, draft), routing, counted["now"])
+        order = _order(settings, wish, (active, draft), routing, counted["now"])
         with watch(counted["known"]) as done:
-            crew = Crew(order, environment={"DATABASE_URL": url}, done=done)
-            tally = await crew.replay(read.ranges(pool), wish.workers)
+            tally = await workers.replay(order, read.ranges(pool), done)
     return findings(
         tally or empty(outline.destinations, wish.days), _compared(order, outline, counted["anonymous"])
     )
@@ -126,9 +124,19 @@ def _text(file: Path) -> str:
         raise Misconfigured("The routing file cannot be read:", [problem]) from error
 
 
-def _order(wish: Wish, models: tuple[Named, Named], routing: str, now: datetime) -> Order:
+def _order(
+    settings: PlanSettings, wish: Wish, models: tuple[Named, Named], routing: str, now: datetime
+) -> Order:
     active, draft = map(_written, models)
-    return Order(active=active, draft=draft, routing=routing, now=now, days=wish.days, emails=wish.emails)
+    return Order(
+        database_url=settings.database_url.get_secret_value(),
+        active=active,
+        draft=draft,
+        routing=routing,
+        now=now,
+        days=wish.days,
+        emails=wish.emails,
+    )
 
 
 def _written(named: Named) -> Written:

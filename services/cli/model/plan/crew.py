@@ -1,15 +1,16 @@
 """Workers: processes that replay ranges of leads at the same time.
 
-In: an order, ranges, how many. Out: the sum of their tallies; a call for each part that is done.
+In: how many; an order, ranges. Out: the sum of their tallies; a call for each part that is done.
 Refuses to leave one behind: they are killed however this ends, and end by themselves if we are killed.
+
+They are started before it is known what to do: a Python with all it needs takes a second to come up.
 """
 
 import asyncio
-import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
 
@@ -25,56 +26,66 @@ class WorkerDiedError(LeadscoreError):
     """A worker ended before it was done."""
 
 
+@asynccontextmanager
+async def crew(workers: int) -> AsyncIterator["Crew"]:
+    """So many processes, which come up while the caller finds out what they shall do."""
+    async with AsyncExitStack() as stack:
+        yield Crew([await stack.enter_async_context(_worker()) for _ in range(workers)])
+
+
 class Crew:
-    """Workers on one job.
+    """Processes on one job."""
 
-    environment:  of the workers; DATABASE_URL is in it
-    done:         called with each finished part
-    """
-
-    def __init__(
-        self, order: Order, *, environment: Mapping[str, str], done: Callable[[Tally], None]
-    ) -> None:
-        self._order = order
-        self._environment = {**os.environ, **environment}
-        self._done = done
+    def __init__(self, processes: Sequence[Process]) -> None:
+        self._processes = processes
         self._sum: Tally | None = None
 
-    async def replay(self, ranges: AsyncIterator[Range], workers: int) -> Tally | None:
+    async def replay(
+        self, order: Order, ranges: AsyncIterator[Range], done: Callable[[Tally], None]
+    ) -> Tally | None:
         """The sum over all ranges, None if there are none.
+
+            done:  called with each finished part
 
         Raises WorkerDiedError, and LeadscoreError with what a worker said.
         """
         turn = asyncio.Lock()
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(workers):
-                    group.create_task(self._drive(ranges, turn))
+                for process in self._processes:
+                    group.create_task(self._drive(process, order, _in_turn(ranges, turn), done))
         except ExceptionGroup as errors:
             # The first one stopped the others.
             raise errors.exceptions[0] from errors
         return self._sum
 
-    async def _drive(self, ranges: AsyncIterator[Range], turn: asyncio.Lock) -> None:
+    async def _drive(
+        self, process: Process, order: Order, ranges: AsyncIterator[Range], done: Callable[[Tally], None]
+    ) -> None:
         """One worker: give it ranges until there are none."""
-        async with _worker(self._environment) as process:
-            await _send(process, frame(self._order))
-            while True:
-                async with turn:
-                    between = await anext(ranges, None)
-                if between is None:
-                    return
-                await _send(process, frame(between))
-                tally = await _tally(process)
-                self._sum = tally if self._sum is None else merge(self._sum, tally)
-                self._done(tally)
+        await _send(process, frame(order))
+        async for between in ranges:
+            await _send(process, frame(between))
+            tally = await _tally(process)
+            self._sum = tally if self._sum is None else merge(self._sum, tally)
+            done(tally)
+
+
+async def _in_turn(ranges: AsyncIterator[Range], turn: asyncio.Lock) -> AsyncIterator[Range]:
+    """Ranges that several take from one source, one at a time."""
+    while True:
+        async with turn:
+            between = await anext(ranges, None)
+        if between is None:
+            return
+        yield between
 
 
 @asynccontextmanager
-async def _worker(environment: Mapping[str, str]) -> AsyncIterator[Process]:
+async def _worker() -> AsyncIterator[Process]:
     """A worker in a session of its own: Ctrl-C is for us, and we end it."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", MODULE, stdin=PIPE, stdout=PIPE, env=environment, start_new_session=True
+        sys.executable, "-m", MODULE, stdin=PIPE, stdout=PIPE, start_new_session=True
     )
     try:
         yield process

@@ -1,6 +1,6 @@
 """One of the processes that replay: an order first, then ranges of leads; for each a tally.
 
-In: frames on stdin, DATABASE_URL in the environment. Out: a frame on stdout for each range.
+In: frames on stdin. Out: a frame on stdout for each range.
 Refuses to outlive the process that started it: it ends when stdin does.
 
     python -m services.cli.model.plan.worker
@@ -8,7 +8,6 @@ Refuses to outlive the process that started it: it ends when stdin does.
 
 import asyncio
 import gc
-import os
 import sys
 from contextlib import suppress
 from datetime import datetime
@@ -39,8 +38,9 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What to compare; see `Trial`."""
+    """What to compare, and in which database; see `Trial`."""
 
+    database_url: str
     active: Written
     draft: Written
     routing: str
@@ -67,7 +67,7 @@ def main() -> None:
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     order = msgspec.msgpack.decode(_read(source), type=Order)
     trial = _trial(order)
-    pool = engine(os.environ["DATABASE_URL"], application="leadscore-plan", pool_size=1)
+    pool = engine(order.database_url, application="leadscore-plan", pool_size=1)
     # Events hold no cycles, and looking for some in thousands of them took a fifth of the time (measured).
     gc.disable()
     # Models and modules stay: the collector needs not walk through them after each range (an eighth of it).
