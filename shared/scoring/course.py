@@ -1,7 +1,7 @@
 """A lead's history, folded once: what is kept of the lead after each of its events.
 
 In: the accounts to keep, as a `Chart`; a lead's events in order of time. Out: a `Course`; under each model of
-the chart a `Track`: the state after any number of events, and how an account came to it.
+the chart a `Track`: the state after any number of events, and what an account is worth between two of them.
 Refuses (ValueError) events that are not in order.
 
 A life under a model asks for the state at many moments, and two models that differ in a few rules keep the
@@ -20,10 +20,15 @@ from shared.scoring.answers import tariffs_of
 from shared.scoring.digest import digest
 from shared.scoring.fold import add_said, payment_of, stamp_of
 from shared.scoring.model import Model
+from shared.scoring.points import decayed
+from shared.scoring.rules import EngagementRule
 from shared.scoring.state import EMPTY, Attribute, LeadState, RuleState, Stamp
 
 Value = TypeVar("Value")
 Attributes = dict[str, Attribute]
+
+Stretch = tuple[int, int, float, float]
+"""Positions of the first event and of the one after the last; the moments (seconds since 1970) around them"""
 
 _BEFORE: Final[Stamp] = (float("-inf"), b"")
 _NOTHING: Final[Attributes] = {}
@@ -96,6 +101,7 @@ class Course:
         self._chart = chart
         self._accounts: defaultdict[str, Trail[RuleState]] = defaultdict(Trail)
         self._said: Mapping[frozenset[str], Trail[Attributes]] = {asked: Trail() for asked in chart.asked}
+        self._ranges: dict[tuple[int, Stretch], tuple[float, float]] = {}
         self._fold()
 
     def under(self, model: Model) -> "Track":
@@ -103,6 +109,27 @@ class Course:
         trails = self._accounts
         accounts = {rule: trails[id_] for rule, id_ in self._chart.accounts(model) if id_ in trails}
         return Track(self, model, accounts, self._said[model.attributes])
+
+    def range(self, trail: Trail[RuleState], rule: EngagementRule, stretch: Stretch) -> tuple[float, float]:
+        """The least and the most that an account is worth; models that share it ask for the same."""
+        key = (id(trail), stretch)
+        if key not in self._ranges:
+            self._ranges[key] = self._range(trail, rule, stretch)
+        return self._ranges[key]
+
+    def _range(self, trail: Trail[RuleState], rule: EngagementRule, stretch: Stretch) -> tuple[float, float]:
+        # Between two events a value only shrinks towards nothing: extremes lie right before and after them.
+        begin, end, since_s, until_s = stretch
+        account = trail.after(begin)
+        values = [] if account else [0.0]
+        for position, changed in trail.between(begin, end):
+            at_s = self.at_s[position]
+            if account:
+                values += (decayed(rule, account, since_s), decayed(rule, account, at_s))
+            account, since_s = changed, at_s
+        if account:
+            values += (decayed(rule, account, since_s), decayed(rule, account, until_s))
+        return min(values), max(values)
 
     def _fold(self) -> None:
         """Fold all events, and note what each of them changes."""
@@ -153,11 +180,9 @@ class Track:
             self._latest = self._state(count)
         return self._latest
 
-    def changes(self, rule: str, begin: int, end: int) -> Iterator[tuple[float, RuleState]]:
-        """How the events of these positions (the last one excluded) change an account: when, and to what."""
-        moments = self.course.at_s
-        for position, account in self._accounts[rule].between(begin, end):
-            yield moments[position], account
+    def range(self, rule: EngagementRule, stretch: Stretch) -> tuple[float, float]:
+        """The least and the most that a rule's account is worth at any moment of this stretch."""
+        return self.course.range(self._accounts[rule.id], rule, stretch)
 
     def _state(self, count: int) -> LeadState:
         if not count:

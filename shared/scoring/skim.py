@@ -11,7 +11,6 @@ bench-plan`).
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -19,10 +18,9 @@ from shared.events import Event
 from shared.scoring.course import Track
 from shared.scoring.life import Life
 from shared.scoring.moves import Shown, StageName
-from shared.scoring.points import Unseen, decayed, shown_of, sums_of, terms_with
-from shared.scoring.rules import EngagementRule
+from shared.scoring.points import Unseen, shown_of, sums_of, terms_with
 from shared.scoring.stages import LEAD_MOVED, Situation, holds
-from shared.scoring.state import LeadState, RuleState
+from shared.scoring.state import LeadState
 
 # Sums of floats in another order differ in their last bits; a bound must not.
 _SLACK: Final = 1e-5
@@ -128,16 +126,22 @@ class _Skimmer:
         return state if all(holds(model, move, situation) is False for move in ways) else None
 
 
-def _bounds(life: Life, track: Track, stretch: tuple[int, int], last: datetime) -> tuple[Shown, Shown]:
+def _bounds(life: Life, track: Track, positions: tuple[int, int], last: datetime) -> tuple[Shown, Shown]:
     """The least and the most that is shown at any moment from where the life stands until the last one.
 
-    stretch:  positions of the events until then, the last one excluded; none tells who the person is
+    positions:  those of the events until then, the last one excluded; none tells who the person is
     """
     model, before = life.model, life.state.rules
-    span_s = (life.at.timestamp(), last.timestamp())
-    terms = terms_with(model, track.state(stretch[1]).rules, model.person.of(life.state.attributes).fits)
-    rules = [slope.rule for slope, _ in terms.met]
-    ranges = [_range(rule, before.get(rule.id), track.changes(rule.id, *stretch), span_s) for rule in rules]
+    begin, end = positions
+    stretch = (begin, end, life.at.timestamp(), last.timestamp())
+    terms = terms_with(model, track.state(end).rules, model.person.of(life.state.attributes).fits)
+    ranges = []
+    for slope, _ in terms.met:
+        lowest, highest = track.range(slope.rule, stretch)
+        lowest, highest = slope.rule.between.of(lowest), slope.rule.between.of(highest)
+        # A rule that was never met is worth nothing, whatever its bounds.
+        met = slope.rule.id in before
+        ranges.append((lowest, highest) if met else (min(lowest, 0.0), max(highest, 0.0)))
 
     def shown(values: list[float]) -> Shown:
         return shown_of(model, sums_of(model, terms, values))
@@ -146,28 +150,3 @@ def _bounds(life: Life, track: Track, stretch: tuple[int, int], last: datetime) 
         Unseen(lambda: shown([lowest - _SLACK for lowest, _ in ranges])),
         Unseen(lambda: shown([highest + _SLACK for _, highest in ranges])),
     )
-
-
-def _range(
-    rule: EngagementRule,
-    before: RuleState | None,
-    changes: Iterable[tuple[float, RuleState]],
-    span_s: tuple[float, float],
-) -> tuple[float, float]:
-    """The least and the most that a rule is worth at any moment of the span.
-
-    before:   its account at the beginning, None if it was never met; `changes` what became of it, and when
-    """
-    # Between two events a value only shrinks towards nothing: the extremes lie right before and after them.
-    begin_s, end_s = span_s
-    values = [] if before else [0.0]
-    account, since_s = before, begin_s
-    for at_s, changed in changes:
-        if account:
-            values += (decayed(rule, account, since_s), decayed(rule, account, at_s))
-        account, since_s = changed, at_s
-    if account:
-        values += (decayed(rule, account, since_s), decayed(rule, account, end_s))
-    lowest, highest = rule.between.of(min(values)), rule.between.of(max(values))
-    # A rule that was never met is worth nothing, whatever its bounds.
-    return (lowest, highest) if before else (min(lowest, 0.0), max(highest, 0.0))

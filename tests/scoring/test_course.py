@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from shared.events import Event
 from shared.scoring.course import Chart, Course
 from shared.scoring.fold import MAX_ATTRIBUTES, refold
 from shared.scoring.model import Model
+from shared.scoring.points import decayed
 from tests.scoring import small, worlds
 
 DAY = timedelta(days=1)
@@ -52,19 +54,29 @@ def test_each_model_sees_what_folding_gives(
         assert course.under(model).state(len(events)) == refold(model, events)
 
 
-@given(model=worlds.models(), events=worlds.events(max_size=20), cut=st.integers(0, 20))
+@given(
+    model=worlds.models(), events=worlds.events(max_size=20), cut=st.integers(0, 20), days=st.integers(0, 90)
+)
 @settings(max_examples=100)
-def test_changes_lead_from_one_state_to_the_other(model: Model, events: list[Event], cut: int) -> None:
-    """The last change before a moment is what the state then holds; none is left out, none comes twice."""
+def test_a_range_is_what_the_account_was_worth(
+    model: Model, events: list[Event], cut: int, days: int
+) -> None:
+    """Neither more nor less: the extremes right before and right after each event, and at both ends."""
     events = ordered(events)
     track = Course(Chart(model), events).under(model)
     cut = min(cut, len(events))
-    before, after = track.state(cut).rules, refold(model, events).rules
-    for rule, account in after.items():
-        changes = list(track.changes(rule, cut, len(events)))
-        assert [at_s for at_s, _ in changes] == sorted(at_s for at_s, _ in changes)
-        assert all(at_s in {event.occurred_at.timestamp() for event in events[cut:]} for at_s, _ in changes)
-        assert (changes[-1][1] if changes else before[rule]) == account
+    since = events[cut - 1].occurred_at if cut else worlds.START
+    until = max([since, *(event.occurred_at for event in events)]) + days * DAY
+    for rule in model.engagement:
+        if rule.id not in track.state(len(events)).rules:
+            continue
+        values = []
+        moments = [since, *(event.occurred_at for event in events[cut:]), until]
+        for count, span in enumerate(pairwise(moments), start=cut):
+            account = refold(model, events[:count]).rules.get(rule.id)
+            values += [decayed(rule, account, at.timestamp()) if account else 0.0 for at in span]
+        stretch = (cut, len(events), since.timestamp(), until.timestamp())
+        assert track.range(rule, stretch) == pytest.approx((min(values), max(values)), abs=1e-9)
 
 
 def test_an_account_that_two_models_share_is_kept_once() -> None:
