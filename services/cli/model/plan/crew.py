@@ -1,16 +1,12 @@
-"""Workers: processes that replay ranges of leads at the same time.
+"""Workers that replay ranges of leads at the same time.
 
-In: how many; an order, ranges. Out: the sum of their tallies; a call for each part that is done.
-Refuses to leave one behind: they are killed however this ends, and end by themselves if we are killed.
-
-They are started before it is known what to do: a Python with all it needs takes a second to come up.
+In: their processes; an order, ranges. Out: the sum of their tallies; a call for each part that is done.
+Refuses to go on without one of them: what it was given would be missing.
 """
 
 import asyncio
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
 
@@ -19,18 +15,9 @@ from services.cli.model.plan.tally import Tally, merge
 from services.cli.model.plan.worker import LENGTH_BYTES, Answer, Order, frame
 from shared.errors import LeadscoreError
 
-MODULE = "services.cli.model.plan.worker"
-
 
 class WorkerDiedError(LeadscoreError):
     """A worker ended before it was done."""
-
-
-@asynccontextmanager
-async def crew(workers: int) -> AsyncIterator["Crew"]:
-    """So many processes, which come up while the caller finds out what they shall do."""
-    async with AsyncExitStack() as stack:
-        yield Crew([await stack.enter_async_context(_worker()) for _ in range(workers)])
 
 
 class Crew:
@@ -79,21 +66,6 @@ async def _in_turn(ranges: AsyncIterator[Range], turn: asyncio.Lock) -> AsyncIte
         if between is None:
             return
         yield between
-
-
-@asynccontextmanager
-async def _worker() -> AsyncIterator[Process]:
-    """A worker in a session of its own: Ctrl-C is for us, and we end it."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", MODULE, stdin=PIPE, stdout=PIPE, start_new_session=True
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        # To the end of its pipes, so that nothing is left open when the loop ends.
-        await process.communicate()
 
 
 async def _send(process: Process, message: bytes) -> None:

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from services.cli.model.plan import crew
+from services.cli.model.plan import crew, processes
 from services.scorer import seed
 from shared import database as postgres
 from shared.errors import Invalid, Misconfigured
@@ -163,7 +163,7 @@ def test_a_worker_that_dies_ends_the_plan(
     people: str, draft: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The message tells the exit code; nothing is left waiting."""
-    monkeypatch.setattr(crew, "MODULE", "this_module_does_not_exist")
+    monkeypatch.setattr(processes, "MODULE", "this_module_does_not_exist")
     ended = run("model", "plan", str(draft))
     assert isinstance(ended.exception, crew.WorkerDiedError)
     assert "ended with code 1" in str(ended.exception)
