@@ -24,6 +24,7 @@ import psutil
 
 from benchmarks.stage import ROOT
 from services.cli.model.plan import read
+from shared.codec import decode_all
 from shared.database import engine
 
 _WORKERS: Final = 2
@@ -131,10 +132,10 @@ async def _read_all(url: str, ranges: list[tuple[UUID, UUID]]) -> int:
     try:
         return sum(
             [
-                len(history)
+                len(decode_all(bodies))
                 for between in ranges
                 async for piece in read.known_leads(pool, between)
-                for _, history in piece
+                for _, bodies in piece
             ]
         )
     finally:

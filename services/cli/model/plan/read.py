@@ -1,7 +1,7 @@
 """Leads and their histories, in pieces that fit into memory.
 
 In: a connection pool. Out: how many leads there are; ranges of lead ids; for a range its known leads, each
-with its history. Refuses to write, and to hold more than a few thousand events at a time.
+with its history as it is stored. Refuses to write, and to hold more than a few thousand events at a time.
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.cli.model.plan.replay import Known
 from services.scorer.store import events, leads
 from shared.database import transaction
-from shared.events import Event
 from shared.ids import LeadId
 
 RANGE_LEADS: Final = 1_000
@@ -55,10 +54,8 @@ async def ranges(pool: AsyncEngine) -> AsyncIterator[Range]:
         after = up_to
 
 
-async def known_leads(
-    pool: AsyncEngine, between: Range
-) -> AsyncIterator[list[tuple[Known, Sequence[Event]]]]:
-    """The known leads of a range with their histories, in slices of some thousand events."""
+async def known_leads(pool: AsyncEngine, between: Range) -> AsyncIterator[list[tuple[Known, bytes]]]:
+    """The known leads of a range, each with its history for `decode_all`, some thousand events at a time."""
     async with transaction(pool) as connection:
         members = await connection.fetch(_MEMBERS, *between)
     for ids in _slices([(LeadId(row["lead_id"]), row["event_count"]) for row in members]):
@@ -66,7 +63,7 @@ async def known_leads(
             await connection.execute(_ONE_MOMENT)
             await connection.execute(_ONE_CORE)
             ledgers = await leads.ledgers(connection, ids)
-            histories = await events.histories(connection, ids)
+            histories = await events.stored_histories(connection, ids)
         yield [(Known(lead_id=lead, ledger=ledgers[lead]), histories[lead]) for lead in ids]
 
 

@@ -21,6 +21,7 @@ from services.cli.model.plan.read import known_leads
 from services.cli.model.plan.replay import Trial, replay
 from services.cli.model.plan.tally import Tally, count, empty
 from services.router import route_file
+from shared.codec import decode_all
 from shared.database import engine
 from shared.errors import LeadscoreError
 from shared.scoring.model import Model
@@ -92,8 +93,8 @@ async def _answer(pool: AsyncEngine, trial: Trial, between: tuple[UUID, UUID], *
     tally = empty(trial.destinations, trial.days)
     try:
         async for slice_ in known_leads(pool, between):
-            for lead, history in slice_:
-                count(tally, trial, replay(trial, lead, history), emails=emails)
+            for lead, bodies in slice_:
+                count(tally, trial, replay(trial, lead, decode_all(bodies)), emails=emails)
     except LeadscoreError as error:
         return Answer(error=str(error))
     return Answer(tally=tally)
