@@ -188,7 +188,7 @@ def _any(parts: list[Predicate]) -> Predicate:
 def _test(get: Callable[[Any], Any], test: Test) -> Predicate:
     if test.operator == "exists":
         wanted = bool(test.operand)
-        return lambda subject: _present(get(subject)) is wanted
+        return lambda subject: is_present(get(subject)) is wanted
     if test.operator in {"not_eq", "not_in"}:
         forbidden = _one(test.operator[4:], test.operand)
         return lambda subject: _none(forbidden, get(subject))
@@ -207,12 +207,13 @@ def _holds(get: Callable[[Any], Any], accepts: Predicate) -> Predicate:
     return holds
 
 
-def _present(value: Any) -> bool:
+def is_present(value: Any) -> bool:
+    """Whether a field holds anything: an empty text, list or mapping is nothing."""
     return value != "" if type(value) is str else value is not None and value not in ("", [], {})
 
 
 def _none(forbidden: Predicate, value: Any) -> bool:
-    if not _present(value):
+    if not is_present(value):
         return False
     return not (any(map(forbidden, value)) if type(value) is list else forbidden(value))
 

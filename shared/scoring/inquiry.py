@@ -8,7 +8,7 @@ Refuses to tell tests apart by their values: 1 and true are equal for Python, an
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from shared.scoring.conditions import Condition, Predicate, Test, compiled, on_value
+from shared.scoring.conditions import Condition, Predicate, Test, compiled, is_present, on_value
 from shared.scoring.memo import Question, Verdict
 from shared.scoring.rules import Points
 
@@ -38,12 +38,18 @@ class Inquiry:
 
     def questions(self) -> list[Question]:
         """What was asked until now: the tests of each field, then points."""
-        asked = [Question(self._value_of(field), _outcomes(tests)) for field, tests in self._tests.items()]
-        worths = [Question(self._value_of(points.by), points.worth) for points in reversed(self._worths)]
+        asked = [
+            Question(self._value_of(field, tests), _outcomes(tests)) for field, tests in self._tests.items()
+        ]
+        worths = [Question(self._value_of(points.by, []), points.worth) for points in reversed(self._worths)]
         return asked + worths
 
-    def _value_of(self, field: str) -> Callable[[Any], Any]:
-        return self._getter(field) or (lambda _: None)
+    def _value_of(self, field: str, tests: list[Test]) -> Callable[[Any], Any]:
+        get = self._getter(field) or (lambda _: None)
+        if tests and all(test.operator == "exists" for test in tests):
+            # Whatever is there is as good as a text, and a mapping could not be looked up.
+            return lambda subject: "there" if is_present(get(subject)) else None
+        return get
 
     def _leaf(self, test: Test) -> Predicate:
         tests = self._tests.setdefault(test.field, [])

@@ -40,6 +40,10 @@ class Verdicts(dict[str | None, Verdict]):
     def __init__(self, judge: Callable[[Any], Verdict]) -> None:
         self.judge = judge
 
+    def of(self, value: Any) -> Verdict:
+        """The verdict about whatever there can be, in a list or a mapping too."""
+        return self.judge(value) if isinstance(value, list | dict) else self[value]
+
     def __missing__(self, value: Any) -> Verdict:
         verdict = self.judge(value)
         if value is None or (type(value) is str and len(value) <= MAX_TEXT_CHARS):
@@ -68,7 +72,7 @@ class Memo(Generic[Subject, Answer]):
         try:
             verdicts = tuple([known[value_of(subject)] for value_of, known in self._known])
         except TypeError:  # a list or a mapping, which may change and cannot be looked up
-            verdicts = tuple([known.judge(value_of(subject)) for value_of, known in self._known])
+            verdicts = tuple([known.of(value_of(subject)) for value_of, known in self._known])
         answer = self._kept.get(verdicts)
         if answer is None:
             if len(self._kept) >= MAX_KEPT:

@@ -59,3 +59,19 @@ def test_a_field_that_events_do_not_have_holds_nothing() -> None:
     worth = inquiry.worth(Points(constant=2.0, by="nothing.like.it", values={"a": 3.0}))
     [question] = inquiry.questions()
     assert worth([question.judge(question.value_of(small.event(1, "x", timedelta(0))))]) == 2.0
+
+
+@pytest.mark.parametrize("value", [*VALUES, {}, {"name": "A"}], ids=repr)
+def test_whether_there_is_anything_is_asked_of_texts(value: Any) -> None:
+    """A field that is only asked for presence gives a text or nothing: a mapping could not be looked up."""
+    there, missing = (
+        Test(field="traits.company", operator="exists", operand=wanted) for wanted in (True, False)
+    )
+    inquiry = Inquiry(event_getter)
+    is_there, is_missing = inquiry.about(there), inquiry.about(missing)
+    event = small.event(1, "x", timedelta(0), traits={"company": value})
+    [question] = inquiry.questions()
+    found = question.value_of(event)
+    assert found in {"there", None}
+    verdicts = [question.judge(found)]
+    assert (is_there(verdicts), is_missing(verdicts)) == (on_event(there)(event), on_event(missing)(event))

@@ -79,6 +79,15 @@ def test_what_may_be_large_or_change_is_judged_each_time(value: Any) -> None:
     )
 
 
+def test_a_mapping_does_not_make_the_other_fields_be_judged_again() -> None:
+    """Only what cannot be looked up is judged each time."""
+    asked = Asked()
+    remembering = asked.memo()
+    for _ in range(3):
+        remembering.of({"a": "x", "b": {}})
+    assert (asked.judged.count("x"), asked.judged.count({})) == (1, 3)
+
+
 def test_a_mistake_in_a_judge_is_not_hidden() -> None:
     """What cannot be looked up is judged anew; an error of the judge itself comes out."""
     failing = Memo[Mapping[str, Any], str]([Question(value_of("a"), lambda value: value + 1)], repr)
