@@ -11,8 +11,6 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
-import httpx
-
 from services.router.addresses import Network
 from services.router.mistakes import Mistakes, Where
 from services.router.render import Language
@@ -53,6 +51,8 @@ class Webhooks:
 
     def _check_url(self, where: Where, url: str, shape: WebhookShape) -> None:
         """Its parts, read by the parser that will send to it; where it leads is judged when we connect."""
+        import httpx  # a seventh of the start-up time of whoever reads routes without addresses (`plan`)
+
         try:
             parts = httpx.URL(url)
         except httpx.InvalidURL:
