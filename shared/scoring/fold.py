@@ -25,6 +25,7 @@ from shared.scoring.state import EMPTY, Attribute, LeadState, Stamp
 MAX_ATTRIBUTES: Final = 100
 MAX_TEXT_CHARS: Final = 500
 MAX_VALUE_BYTES: Final = 2_000
+_PLAIN: Final = frozenset({str, bool, float})
 
 
 def fold(model: Model, state: LeadState, event: Event) -> LeadState | None:
@@ -115,7 +116,7 @@ def _ordered(events: Iterable[Event], until: datetime | None) -> list[tuple[Stam
 
 def _keepable(value: Any) -> bool:
     """Whether a value is small and plain enough to be kept with the lead."""
-    if value is None or isinstance(value, str | bool):
+    if value is None or type(value) in _PLAIN:
         return True
     try:
         return len(msgspec.msgpack.encode(value)) <= MAX_VALUE_BYTES

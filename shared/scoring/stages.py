@@ -120,9 +120,15 @@ def decide(  # noqa: PLR0913 - the facts a stage depends on, each from another p
 
 def identified(visitor: StageState, event: Event) -> Transition:
     """What becomes of a visitor at an event that tells who it is, before anything else is judged."""
-    ledger = _Ledger(visitor, event, event.occurred_at)
-    ledger.add("lead", "identified", _KNOWN)
-    return ledger.transitions[0]
+    return Transition(
+        sequence=visitor.sequence + 1,
+        previous_stage=visitor.stage,
+        stage="lead",
+        at=event.occurred_at,
+        cause="identified",
+        cause_event=event.event_id,
+        rule=_KNOWN,
+    )
 
 
 def after(current: StageState, transitions: list[Transition]) -> StageState:
