@@ -85,7 +85,7 @@ async def measure(folder: Path, crowd: Crowd, postgres: PostgresServer, console:
 
 
 def _draft(folder: Path) -> Path:
-    """The reference model with another half-life (so that everything is folded anew) and another line.
+    """The reference model with another half-life in one rule and another line in one stage.
 
     Raises ValueError if the reference model has no such places any more.
     """
