@@ -20,9 +20,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.errors import Transient
+from shared.telemetry import log
 
 # Without the first, a process frozen inside a transaction blocks the next owner of its partition
-# until TCP gives up (measured: 2.00 s with a limit of 2 s, for ever without).
+# until TCP gives up (measured: 2.00 s with a limit of 2 s, for ever without). What it does not see: _FROZEN.
 _SESSION: Final = {
     "idle_in_transaction_session_timeout": "5s",
     "statement_timeout": "10s",
@@ -35,6 +36,23 @@ _SESSION: Final = {
 
 # What the same statement may survive at another time: connection, resources, operator, locks.
 _TRANSIENT_CLASSES: Final = ("08", "40", "53", "55", "57", "58", "25P03")
+
+# How the driver says that the line is of no use any more. InternalClientError is what it raises between the
+# server's last words ("terminating connection") and the end of the line.
+_LOST: Final = (OSError, PoolTimeout, asyncpg.InterfaceError, asyncpg.InternalClientError, ssl.SSLError)
+
+# A process frozen between preparing a statement and executing it, or while a long answer is sent to it: to
+# Postgres that session is "active", so neither its idle limit nor its statement limit ends it, and its locks
+# stay for as long as the process does (measured; 5 s is the idle limit). Only who has written or holds an
+# advisory lock can be in anybody's way: a plan that takes its time to read is left alone.
+_FROZEN: Final = """
+SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity AS session
+WHERE usename = current_user AND datname = current_database() AND application_name LIKE 'leadscore-%'
+  AND state = 'active' AND wait_event IN ('ClientRead', 'ClientWrite')
+  AND state_change < clock_timestamp() - interval '5 seconds'
+  AND EXISTS (SELECT FROM pg_locks
+    WHERE pg_locks.pid = session.pid AND granted AND locktype IN ('transactionid', 'advisory'))
+"""
 
 
 def driver_url(url: str) -> URL:
@@ -68,9 +86,15 @@ async def transaction(database: AsyncEngine) -> AsyncIterator[Any]:
 
     Raises Transient for whatever another attempt may survive (connection lost, deadlock, timeout,
     disk full); errors in data or code come through as they are.
+    Who waited in vain for a lock ends sessions whose process is frozen, so that the next attempt gets it.
     """
-    async with _connection(database) as driver, driver.transaction():
-        yield driver
+    try:
+        async with _connection(database) as driver, driver.transaction():
+            yield driver
+    except Transient as error:
+        if isinstance(error.__cause__, asyncpg.LockNotAvailableError):
+            await _end_frozen(database)
+        raise
 
 
 @asynccontextmanager
@@ -87,10 +111,17 @@ async def _connection(database: AsyncEngine) -> AsyncIterator[Any]:
                 if driver.is_closed() or driver.is_in_transaction():
                     await pooled.invalidate()
                 raise
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError, PoolTimeout, OSError) as error:
+    except (asyncpg.PostgresError, DBAPIError, *_LOST) as error:
         if transient := _as_transient(error):
             raise transient from error
         raise
+
+
+async def _end_frozen(database: AsyncEngine) -> None:
+    """End what no limit of Postgres ends: see _FROZEN."""
+    async with _connection(database) as driver:
+        if ended := await driver.fetchval(_FROZEN):
+            log("database.frozen_ended", level="warning", sessions=ended)
 
 
 def _as_transient(error: BaseException) -> Transient | None:
@@ -103,6 +134,6 @@ def _as_transient(error: BaseException) -> Transient | None:
             return None
         return Transient(f"Postgres cannot do it now: {type(cause).__name__}.")
     # A value the driver cannot encode was caused by a ValueError or TypeError, and is none of these.
-    if isinstance(cause, OSError | PoolTimeout | asyncpg.InterfaceError | ssl.SSLError):
+    if isinstance(cause, _LOST):
         return Transient(f"Postgres is away: {type(cause).__name__}.")
     return None

@@ -1,16 +1,22 @@
 """Which troubles with Postgres may pass, and which are in the data."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 import pytest
 import pytest_asyncio
+from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.database import driver_url, engine, transaction
 from shared.errors import Transient
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio
+
+_ADVISORY = "SELECT pg_advisory_xact_lock(1)"
 
 
 @pytest_asyncio.fixture
@@ -48,6 +54,108 @@ async def test_what_may_pass_is_transient(pool: AsyncEngine, statement: str) -> 
             await connection.execute(statement)
     async with transaction(pool) as connection:
         assert await connection.fetchval("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("moment", ["between statements", "before executing", "with an advisory lock only"])
+async def test_a_frozen_process_keeps_no_lock(database: str, moment: str) -> None:
+    """Whatever a process of ours was doing when it froze, others get its locks within seconds."""
+    frozen = engine(database, application="leadscore-frozen", pool_size=1)
+    waiting = engine(database, application="leadscore-waiting", pool_size=1)
+    async with transaction(waiting) as connection:
+        await connection.execute("CREATE TABLE wanted (n int); INSERT INTO wanted VALUES (1)")
+    takes = _ADVISORY if "advisory" in moment else "UPDATE wanted SET n = 2"
+    got = False
+    with suppress(Transient):  # its session is ended under it
+        async with transaction(frozen) as connection:
+            await connection.execute(takes)
+            if moment != "between statements":
+                await connection.prepare("SELECT n FROM wanted WHERE n = $1")
+            await until(lambda: _done(waiting, takes))
+            got = True
+    assert got
+    await frozen.dispose()
+    await waiting.dispose()
+
+
+async def test_a_session_that_is_not_ours_is_left_alone(database: str) -> None:
+    """Somebody's own session, under the same role, may take its time."""
+    theirs = engine(database, application="psql", pool_size=1)
+    ours = engine(database, application="leadscore-waiting", pool_size=1)
+    async with transaction(ours) as connection:
+        await connection.execute("CREATE TABLE wanted (n int); INSERT INTO wanted VALUES (1)")
+    async with transaction(theirs) as connection:
+        await connection.execute("UPDATE wanted SET n = 2")
+        statement = await connection.prepare("SELECT n FROM wanted WHERE n = $1")
+        assert not await _done(ours, "UPDATE wanted SET n = 3")
+        assert not await _done(ours, "UPDATE wanted SET n = 3")
+        assert await statement.fetchval(2) == 2
+    await theirs.dispose()
+    await ours.dispose()
+
+
+async def _done(pool: AsyncEngine, statement: str) -> bool:
+    """Whether the statement got through."""
+    try:
+        async with transaction(pool) as connection:
+            await connection.execute(statement)
+    except Transient:
+        return False
+    return True
+
+
+async def test_last_words_before_a_commit_are_transient(database: str) -> None:
+    """The server has ended the session and said so, the line is still open: as good as cut."""
+    async with line_that_stays_open(database) as url:
+        pool = engine(url, application="test", pool_size=1)
+        with pytest.raises(Transient):
+            async with transaction(pool) as connection:
+                await _end_session(database, connection.get_server_pid())
+        async with transaction(pool) as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+        await pool.dispose()
+
+
+@asynccontextmanager
+async def line_that_stays_open(database: str) -> AsyncIterator[str]:
+    """The database behind a line that passes on all the server says, but not that it has hung up."""
+    there = make_url(database)
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_connection(there.host, there.port)
+        asking = asyncio.create_task(_pass_on(reader, server_writer))
+        if (await _pass_on(server_reader, writer)).startswith(b"E"):  # an error: it was not asked to go
+            await asking
+        server_writer.close()
+        writer.close()
+        await asking
+
+    async with await asyncio.start_server(carry, "127.0.0.1", 0) as line:
+        port = line.sockets[0].getsockname()[1]
+        yield there.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """Pass on what is said until the end; returns what was said last."""
+    last = b""
+    with suppress(OSError):
+        while said := await reader.read(65_536):
+            last = said
+            writer.write(said)
+            await writer.drain()
+    return last
+
+
+async def _end_session(database: str, pid: int) -> None:
+    """End the server's side of a session, and give its last words the time to arrive."""
+    other = await asyncpg.connect(database)
+
+    async def gone() -> bool:
+        return not await other.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", pid)
+
+    await other.execute("SELECT pg_terminate_backend($1)", pid)
+    await until(gone)
+    await other.close()
+    await asyncio.sleep(0.05)
 
 
 async def test_a_server_that_is_not_there_is_transient() -> None:
