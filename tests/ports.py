@@ -15,13 +15,15 @@ from typing import Final
 _FIRST: Final = 15_000
 _PER_WORKER: Final = 2_000
 _WORKERS: Final = 8
+# Two runs started one after the other, with neighbouring process ids, begin so far from each other.
+_APART: Final = 61
 
 
 def _of_this_worker() -> Iterator[int]:
     """Every port of this worker, in turn; where a process starts differs from its last run."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
     start = _FIRST + worker * _PER_WORKER
-    offset = os.getpid() % _PER_WORKER
+    offset = os.getpid() * _APART % _PER_WORKER
     return cycle([start + (offset + n) % _PER_WORKER for n in range(_PER_WORKER)])
 
 
