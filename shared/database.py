@@ -20,7 +20,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from shared.errors import Transient
-from shared.telemetry import log
 
 # Without the first, a process frozen inside a transaction blocks the next owner of its partition
 # until TCP gives up (measured: 2.00 s with a limit of 2 s, for ever without). What it does not see: _FROZEN.
@@ -119,6 +118,8 @@ async def _connection(database: AsyncEngine) -> AsyncIterator[Any]:
 
 async def _end_frozen(database: AsyncEngine) -> None:
     """End what no limit of Postgres ends: see _FROZEN."""
+    from shared.telemetry import log  # half a second of imports, which a command has no use for
+
     async with _connection(database) as driver:
         if ended := await driver.fetchval(_FROZEN):
             log("database.frozen_ended", level="warning", sessions=ended)

@@ -11,6 +11,7 @@ same accounts for all others. So every account is kept once, however many models
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Final, Generic, TypeVar
 
@@ -20,6 +21,7 @@ from shared.scoring.answers import tariffs_of
 from shared.scoring.digest import digest
 from shared.scoring.fold import add_said, payment_of, stamp_of
 from shared.scoring.model import Model
+from shared.scoring.moves import Shown
 from shared.scoring.points import decayed
 from shared.scoring.rules import EngagementRule
 from shared.scoring.state import EMPTY, Attribute, LeadState, RuleState, Stamp
@@ -104,6 +106,10 @@ class Course:
         self._ranges: dict[tuple[int, Stretch], tuple[float, float]] = {}
         self._fold()
 
+    def lacks(self, accounts: frozenset[str]) -> bool:
+        """Whether no event opened one of these accounts."""
+        return accounts.isdisjoint(self._accounts)
+
     def under(self, model: Model) -> "Track":
         """What is kept under this model, one of the chart's."""
         trails = self._accounts
@@ -163,7 +169,10 @@ class Course:
 
 
 class Track:
-    """A course as one model sees it."""
+    """A course as one model sees it.
+
+    bounds:  the least and the most that is shown in a stretch, of those that were asked for (skim.py)
+    """
 
     def __init__(
         self, course: Course, model: Model, accounts: Mapping[str, Trail[RuleState]], said: Trail[Attributes]
@@ -172,21 +181,26 @@ class Track:
         self.model = model
         self._accounts = accounts
         self._said = said
-        self._latest = EMPTY
+        self._states = {0: EMPTY}
+        self.bounds: dict[Stretch, tuple[Shown, Shown]] = {}
+
+    def staged_as(self, model: Model) -> "Track":
+        """The same track for a model that differs in its stages only: what one finds out, both know."""
+        same = copy(self)
+        same.model = model
+        return same
 
     def state(self, count: int) -> LeadState:
         """What is kept after the first `count` events: what folding them gives."""
-        if count != self._latest.events:
-            self._latest = self._state(count)
-        return self._latest
+        if count not in self._states:
+            self._states[count] = self._state(count)
+        return self._states[count]
 
     def range(self, rule: EngagementRule, stretch: Stretch) -> tuple[float, float]:
         """The least and the most that a rule's account is worth at any moment of this stretch."""
         return self.course.range(self._accounts[rule.id], rule, stretch)
 
     def _state(self, count: int) -> LeadState:
-        if not count:
-            return EMPTY
         rules = {}
         for rule, trail in self._accounts.items():
             if account := trail.after(count):

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Final
 
 from shared.events import Event
-from shared.scoring.course import Track
+from shared.scoring.course import Stretch, Track
 from shared.scoring.life import Life
 from shared.scoring.moves import Shown, StageName
 from shared.scoring.points import Unseen, shown_of, sums_of, terms_with
@@ -131,9 +131,15 @@ def _bounds(life: Life, track: Track, positions: tuple[int, int], last: datetime
 
     positions:  those of the events until then, the last one excluded; none tells who the person is
     """
+    stretch = (*positions, life.at.timestamp(), last.timestamp())
+    if stretch not in track.bounds:
+        track.bounds[stretch] = _find_bounds(life, track, stretch)
+    return track.bounds[stretch]
+
+
+def _find_bounds(life: Life, track: Track, stretch: Stretch) -> tuple[Shown, Shown]:
     model, before = life.model, life.state.rules
-    begin, end = positions
-    stretch = (begin, end, life.at.timestamp(), last.timestamp())
+    _, end, _, _ = stretch
     terms = terms_with(model, track.state(end).rules, model.person.of(life.state.attributes).fits)
     ranges = []
     for slope, _ in terms.met:

@@ -30,6 +30,7 @@ from shared.scoring.score import Standing, standing
 from shared.scoring.skim import skim
 from shared.scoring.stages import StageState, Transition, decide
 from shared.scoring.state import LeadState
+from shared.scoring.twin import Twin, twin_of
 
 _NOBODY = TransitionId(UUID(int=0))
 
@@ -50,12 +51,14 @@ class Trial:
     routes: tuple[routing.Route, ...]
     destinations: frozenset[str]
     chart: Chart = field(init=False)
+    twin: Twin | None = field(init=False)
     begin: datetime = field(init=False)
     asks_traits: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "draft", self.draft.beside(self.active))
         object.__setattr__(self, "chart", Chart(self.active, self.draft))
+        object.__setattr__(self, "twin", twin_of(self.chart, self.active, self.draft))
         today = self.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         object.__setattr__(self, "begin", today - timedelta(days=self.days))
         object.__setattr__(self, "asks_traits", any(route.when.traits for route in self.routes))
@@ -71,8 +74,12 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a lead stands under one model, and the state its numbers come from."""
+    """Where a lead stands under one model, and the state its numbers come from.
 
+    model:  that model, or its twin, which scores this lead the same
+    """
+
+    model: Model
     stage: StageName
     standing: Standing
     state: LeadState
@@ -114,31 +121,40 @@ def replay(trial: Trial, lead: Known, history: Sequence[Event]) -> Replayed:
 
     Raises RuntimeError if the stages of one of the models never rest.
     """
-    course = Course(trial.chart, history)
-    tracks = [course.under(model) for model in (trial.active, trial.draft)]
+    tracks = _tracks(trial, history)
     lives = [_live(trial, track) for track in tracks]
     # A scorer counts events that lie in the future when they arrive; a life ends before they happen.
     before, after = (track.state(len(history)) for track in tracks)
-    numbers = standing(trial.draft, after, trial.now)
+    active, draft = (track.model for track in tracks)
+    numbers = standing(draft, after, trial.now)
+    present = standing(active, before, trial.now) if draft is trial.draft else numbers
     moves = decide(
-        trial.draft,
+        draft,
         lead.ledger,
         numbers,
-        profile=trial.draft.person.of(after.attributes).profile,
+        profile=draft.person.of(after.attributes).profile,
         known=True,
         event=None,
         now=trial.now,
     )
+    stage = moves[-1].stage if moves else lead.ledger.stage
     return Replayed(
         lead=lead.lead_id,
         history=history,
-        before=Place(
-            stage=lead.ledger.stage, standing=standing(trial.active, before, trial.now), state=before
-        ),
-        after=Place(stage=moves[-1].stage if moves else lead.ledger.stage, standing=numbers, state=after),
+        before=Place(model=active, stage=lead.ledger.stage, standing=present, state=before),
+        after=Place(model=draft, stage=stage, standing=numbers, state=after),
         burst=tuple(queue for move in moves for queue in _queues(trial, lead, history, (move, numbers))),
         lived=(_passed(trial, lead, history, lives[0]), _passed(trial, lead, history, lives[1])),
     )
+
+
+def _tracks(trial: Trial, history: Sequence[Event]) -> tuple[Track, Track]:
+    """The history under the active model, and under the draft: one and the same if their numbers are."""
+    course, twin = Course(trial.chart, history), trial.twin
+    active = course.under(trial.active)
+    if twin and course.lacks(twin.apart):
+        return active, active.staged_as(twin.model)
+    return active, course.under(trial.draft)
 
 
 def _live(trial: Trial, track: Track) -> Life | None:

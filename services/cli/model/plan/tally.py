@@ -8,15 +8,14 @@ Tallies add up in any order and any grouping: however the leads are split among 
 
 from bisect import insort
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Final, TypeVar
 
 import msgspec
 
-from services.cli.model.plan.replay import Replayed, Trial
+from services.cli.model.plan.replay import Place, Replayed, Trial
 from shared.scoring.contributions import Contribution
-from shared.scoring.model import Model
 from shared.scoring.score import evaluate
-from shared.scoring.state import LeadState
 
 Value = TypeVar("Value")
 
@@ -129,13 +128,13 @@ def _show(tally: Tally, trial: Trial, one: Replayed, *, emails: bool) -> None:
         boards.append((ways.setdefault(one.after.stage, []), MOST_PER_FLOW))
     wanted = [(board, most) for board, most in boards if len(board) < most or rank < board[-1].rank]
     if wanted:
-        shown = mover(trial, one, emails=emails)
+        shown = mover(one, trial.now, emails=emails)
         for board, most in wanted:
             insort(board, shown, key=_rank)
             del board[most:]
 
 
-def mover(trial: Trial, one: Replayed, *, emails: bool) -> Mover:
+def mover(one: Replayed, now: datetime, *, emails: bool) -> Mover:
     """The lead as it is shown."""
     addresses = [event.email for event in one.history if event.email]
     return Mover(
@@ -144,14 +143,13 @@ def mover(trial: Trial, one: Replayed, *, emails: bool) -> Mover:
         stages=(one.before.stage, one.after.stage),
         scores=(one.before.standing.total, one.after.standing.total),
         grades=(one.before.standing.grade, one.after.standing.grade),
-        lines=_lines(trial, (one.before.state, one.after.state)),
+        lines=_lines(one, now),
     )
 
 
-def _lines(trial: Trial, states: tuple[LeadState, LeadState]) -> tuple[Line, ...]:
+def _lines(one: Replayed, now: datetime) -> tuple[Line, ...]:
     """The lines of the receipt that differ most."""
-    before = _receipt(trial.active, states[0], trial)
-    after = _receipt(trial.draft, states[1], trial)
+    before, after = _receipt(one.before, now), _receipt(one.after, now)
     lines = [
         Line(
             rule=rule,
@@ -166,8 +164,8 @@ def _lines(trial: Trial, states: tuple[LeadState, LeadState]) -> tuple[Line, ...
     return tuple(changed[:_MOST_LINES])
 
 
-def _receipt(model: Model, state: LeadState, trial: Trial) -> dict[str, Contribution]:
-    return {line.rule: line for line in evaluate(model, state, trial.now).contributions}
+def _receipt(place: Place, now: datetime) -> dict[str, Contribution]:
+    return {line.rule: line for line in evaluate(place.model, place.state, now).contributions}
 
 
 def _label(line: Contribution) -> str:
