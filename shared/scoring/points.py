@@ -28,7 +28,7 @@ HIGHEST: Final = 100
 _HALF: Final = 0.5 + 0.5e-6
 
 
-class Terms(msgspec.Struct, frozen=True):
+class Terms(msgspec.Struct, frozen=True, gc=False):
     """The rules that have something to say about one lead, in the model's order.
 
     met:   engagement rules that were ever met, with what is kept of each
@@ -53,7 +53,7 @@ class Terms(msgspec.Struct, frozen=True):
         return values
 
 
-class Sums(msgspec.Struct, frozen=True):
+class Sums(msgspec.Struct, frozen=True, gc=False):
     """Exact points on the way up, in the model's order: `asked` before a clamp, `granted` after it."""
 
     groups_asked: list[float]

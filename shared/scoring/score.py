@@ -28,7 +28,7 @@ from shared.scoring.points import shown_of, sums_of, terms_of
 from shared.scoring.state import LeadState
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The numbers of one lead at one moment, without the reasons.
 
     total:       0..100

@@ -57,7 +57,7 @@ class RuleState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     seen: Stamp | None = None
 
 
-class LeadState(msgspec.Struct, frozen=True, array_like=True):
+class LeadState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Everything the score of one lead depends on.
 
     fold_key:    the model's `fold_key` at the time of folding; empty while nothing was folded
