@@ -8,7 +8,6 @@ pool, so that there is one pool, one set of limits and one place where connectio
 json and jsonb comes along: parameters are JSON text, columns come back as Python values.
 """
 
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -37,8 +36,8 @@ _SESSION: Final = {
 _TRANSIENT_CLASSES: Final = ("08", "40", "53", "55", "57", "58", "25P03")
 
 # How the driver says that the line is of no use any more. InternalClientError is what it raises between the
-# server's last words ("terminating connection") and the end of the line.
-_LOST: Final = (OSError, PoolTimeout, asyncpg.InterfaceError, asyncpg.InternalClientError, ssl.SSLError)
+# server's last words ("terminating connection") and the end of the line. Trouble with TLS is an OSError.
+_LOST: Final = (OSError, PoolTimeout, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 # A process frozen between preparing a statement and executing it, or while a long answer is sent to it: to
 # Postgres that session is "active", so neither its idle limit nor its statement limit ends it, and its locks

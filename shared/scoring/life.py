@@ -97,7 +97,7 @@ class Life:
 
         state:  after this event
         """
-        known = identified(self.ledger, event)
+        known = identified(self.ledger, event, event.occurred_at)
         step = Step(transition=known, model=self.model, state=state)
         ledger = after(self.ledger, [known])
         return Life(model=self.model, at=known.at, ledger=ledger, state=state, known=True, steps=[step])

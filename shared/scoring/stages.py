@@ -110,7 +110,7 @@ def decide(  # noqa: PLR0913 - the facts a stage depends on, each from another p
         return []  # nearly always: nothing to write into a ledger
     ledger = _Ledger(current, event, now)
     if visitor:
-        ledger.add("lead", "identified", _KNOWN)
+        ledger.write(identified(current, event, now))
     if event is not None:
         _move_by_event(model, ledger, event, situation)
     while move := _due(model, ledger.state, ledger.visited, situation, now):
@@ -118,15 +118,18 @@ def decide(  # noqa: PLR0913 - the facts a stage depends on, each from another p
     return ledger.transitions
 
 
-def identified(visitor: StageState, event: Event) -> Transition:
-    """What becomes of a visitor at an event that tells who it is, before anything else is judged."""
+def identified(visitor: StageState, event: Event | None, at: datetime) -> Transition:
+    """What becomes of a visitor of whom it is known who it is, before anything else is judged.
+
+    event:  the one that told, if it was one
+    """
     return Transition(
         sequence=visitor.sequence + 1,
         previous_stage=visitor.stage,
         stage="lead",
-        at=event.occurred_at,
+        at=at,
         cause="identified",
-        cause_event=event.event_id,
+        cause_event=event.event_id if event else None,
         rule=_KNOWN,
     )
 
@@ -201,20 +204,24 @@ class _Ledger:
 
     def add(self, stage: StageName, cause: Cause, rule: str, held_until: datetime | None = None) -> None:
         by_event = self.event is not None and cause in {"event", "manual"}
-        transition = Transition(
-            sequence=self.state.sequence + 1,
-            previous_stage=self.state.stage,
-            stage=stage,
-            at=self.now,
-            cause=cause,
-            cause_event=self.event.event_id if self.event else None,
-            rule=rule,
-            reason=_reason(self.event) if self.event and by_event else "",
-            held_until=held_until,
+        self.write(
+            Transition(
+                sequence=self.state.sequence + 1,
+                previous_stage=self.state.stage,
+                stage=stage,
+                at=self.now,
+                cause=cause,
+                cause_event=self.event.event_id if self.event else None,
+                rule=rule,
+                reason=_reason(self.event) if self.event and by_event else "",
+                held_until=held_until,
+            )
         )
+
+    def write(self, transition: Transition) -> None:
         self.transitions.append(transition)
         self.state = after(self.state, [transition])
-        self.visited.add(stage)
+        self.visited.add(transition.stage)
 
 
 def _move_by_event(model: Model, ledger: _Ledger, event: Event, situation: Situation) -> None:

@@ -105,25 +105,30 @@ async def _done(pool: AsyncEngine, statement: str) -> bool:
 
 async def test_last_words_before_a_commit_are_transient(database: str) -> None:
     """The server has ended the session and said so, the line is still open: as good as cut."""
-    async with line_that_stays_open(database) as url:
+    async with line_that_stays_open(database) as (url, passed_on):
         pool = engine(url, application="test", pool_size=1)
         with pytest.raises(Transient):
             async with transaction(pool) as connection:
-                await _end_session(database, connection.get_server_pid())
+                await _end_session(database, connection.get_server_pid(), passed_on)
         async with transaction(pool) as connection:
             assert await connection.fetchval("SELECT 1") == 1
         await pool.dispose()
 
 
 @asynccontextmanager
-async def line_that_stays_open(database: str) -> AsyncIterator[str]:
-    """The database behind a line that passes on all the server says, but not that it has hung up."""
+async def line_that_stays_open(database: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """The database behind a line that passes on all the server says, but not that it has hung up.
+
+    Yields its URL, and an event: an error was the last that a server said, and it is passed on.
+    """
     there = make_url(database)
+    passed_on = asyncio.Event()
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_connection(there.host, there.port)
         asking = asyncio.create_task(_pass_on(reader, server_writer))
         if (await _pass_on(server_reader, writer)).startswith(b"E"):  # an error: it was not asked to go
+            passed_on.set()
             await asking
         server_writer.close()
         writer.close()
@@ -131,7 +136,7 @@ async def line_that_stays_open(database: str) -> AsyncIterator[str]:
 
     async with await asyncio.start_server(carry, "127.0.0.1", 0) as line:
         port = line.sockets[0].getsockname()[1]
-        yield there.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
+        yield there.set(host="127.0.0.1", port=port).render_as_string(hide_password=False), passed_on
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
@@ -145,17 +150,14 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     return last
 
 
-async def _end_session(database: str, pid: int) -> None:
-    """End the server's side of a session, and give its last words the time to arrive."""
+async def _end_session(database: str, pid: int, passed_on: asyncio.Event) -> None:
+    """End the server's side of a session, and return when its last words have arrived."""
     other = await asyncpg.connect(database)
-
-    async def gone() -> bool:
-        return not await other.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", pid)
-
     await other.execute("SELECT pg_terminate_backend($1)", pid)
-    await until(gone)
+    await asyncio.wait_for(passed_on.wait(), 20)
+    # They lie at the client's end now: while another connection asks and is answered, they are read.
+    await other.fetchval("SELECT 1")
     await other.close()
-    await asyncio.sleep(0.05)
 
 
 async def test_a_server_that_is_not_there_is_transient() -> None:

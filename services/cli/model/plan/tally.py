@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from services.cli.model.plan.replay import Place, Replayed, Trial
+from services.cli.model.plan.replay import Place, Replayed
 from shared.scoring.contributions import Contribution
 from shared.scoring.score import evaluate
 
@@ -94,9 +94,10 @@ def empty(queues: Iterable[str], days: int) -> Tally:
     return Tally(load=load, burst=dict.fromkeys(names, 0))
 
 
-def count(tally: Tally, trial: Trial, one: Replayed, *, emails: bool) -> None:
+def count(tally: Tally, one: Replayed, now: datetime, *, emails: bool) -> None:
     """Add one lead.
 
+    now:     the moment of its receipts
     emails:  show the address of a lead that is shown
     """
     tally.leads += 1
@@ -114,10 +115,10 @@ def count(tally: Tally, trial: Trial, one: Replayed, *, emails: bool) -> None:
                 tally.load[queue][passed.day][side] += 1
     for queue in one.burst:
         tally.burst[queue] += 1
-    _show(tally, trial, one, emails=emails)
+    _show(tally, one, now, emails=emails)
 
 
-def _show(tally: Tally, trial: Trial, one: Replayed, *, emails: bool) -> None:
+def _show(tally: Tally, one: Replayed, now: datetime, *, emails: bool) -> None:
     """Keep the lead if it is among those that are shown; receipts are made for no other."""
     rank = (-abs(one.difference), str(one.lead))
     boards = []
@@ -128,7 +129,7 @@ def _show(tally: Tally, trial: Trial, one: Replayed, *, emails: bool) -> None:
         boards.append((ways.setdefault(one.after.stage, []), MOST_PER_FLOW))
     wanted = [(board, most) for board, most in boards if len(board) < most or rank < board[-1].rank]
     if wanted:
-        shown = mover(one, trial.now, emails=emails)
+        shown = mover(one, now, emails=emails)
         for board, most in wanted:
             insort(board, shown, key=_rank)
             del board[most:]

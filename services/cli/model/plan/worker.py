@@ -94,7 +94,7 @@ async def _answer(pool: AsyncEngine, trial: Trial, between: tuple[UUID, UUID], *
     try:
         async for slice_ in known_leads(pool, between):
             for lead, bodies in slice_:
-                count(tally, trial, replay(trial, lead, decode_all(bodies)), emails=emails)
+                count(tally, replay(trial, lead, decode_all(bodies)), trial.now, emails=emails)
     except LeadscoreError as error:
         return Answer(error=str(error))
     return Answer(tally=tally)

@@ -73,5 +73,5 @@ def replayed(on: Trial, person: int, history: Sequence[Event]) -> Replayed:
 def tally(on: Trial, people: Sequence[Replayed], *, emails: bool = False) -> Tally:
     made = empty(on.destinations, on.days)
     for one in people:
-        count(made, on, one, emails=emails)
+        count(made, one, on.now, emails=emails)
     return made
