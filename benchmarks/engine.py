@@ -31,13 +31,13 @@ from services.scorer import model_source
 from shared import codec
 from shared.events import Event
 from shared.ids import EventId
-from shared.scoring.course import Chart, Course
-from shared.scoring.fold import fold, refold
-from shared.scoring.life import live
-from shared.scoring.model import Model
-from shared.scoring.score import standing
-from shared.scoring.skim import skim
-from shared.scoring.state import EMPTY, LeadState, decode
+from shared.scoring.definition.model import Model
+from shared.scoring.engine.fold import fold, refold
+from shared.scoring.engine.score import standing
+from shared.scoring.engine.state import EMPTY, LeadState, decode
+from shared.scoring.replay.fast_replay import fast_replay
+from shared.scoring.replay.life import live
+from shared.scoring.replay.timeline import Chart, Timeline
 
 MODEL: Final = Path(__file__).parent / "models" / "forty-rules.yaml"
 _SEED: Final = 4
@@ -80,7 +80,7 @@ def measure(
         "refold": (len(events), lambda cold: [standing(cold, refold(cold, life), END) for life in lives]),
         "each": (len(events), lambda cold: _score_each(cold, lives)),
         "live": (len(events), lambda cold: [live(cold, life, END) for life in lives]),
-        "skim": (len(events), lambda cold: _skim(cold, lives)),
+        "fast_replay": (len(events), lambda cold: _skim(cold, lives)),
         "standing": (len(states), lambda cold: [standing(cold, state, END) for state in states]),
         "encode": (len(states), lambda _: [state.encode() for state in states]),
         "decode": (len(states), lambda _: [decode(data) for data in kept]),
@@ -133,7 +133,7 @@ def _skim(model: Model, lives: Sequence[Sequence[Event]]) -> None:
     """Each life, looking only where a stage could change."""
     chart = Chart(model)
     for life in lives:
-        skim(Course(chart, life).under(model), END)
+        fast_replay(Timeline(chart, life).under(model), END)
 
 
 def _score_each(model: Model, lives: Sequence[Sequence[Event]]) -> None:

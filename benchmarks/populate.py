@@ -25,10 +25,10 @@ from services.scorer.store.models import Author
 from shared.codec import encode
 from shared.events import Event
 from shared.ids import LeadId
-from shared.scoring.course import Chart, Course
-from shared.scoring.model import Model
-from shared.scoring.score import standing
-from shared.scoring.skim import skim
+from shared.scoring.definition.model import Model
+from shared.scoring.engine.score import standing
+from shared.scoring.replay.fast_replay import fast_replay
+from shared.scoring.replay.timeline import Chart, Timeline
 
 _PIECE: Final = 1_000
 _COLUMNS: Final = (
@@ -90,8 +90,10 @@ async def _write(url: str, active: tuple[Model, int], pasts: dict[LeadId, list[E
         rows = list(_rows(pasts))
         await connection.copy_records_to_table("staged", records=rows, columns=_COLUMNS)
         chart = Chart(active[0])
-        courses = {lead: Course(chart, events) for lead, events in pasts.items()}
-        await leads.write(connection, [_lead(active, lead, course, now) for lead, course in courses.items()])
+        courses = {lead: Timeline(chart, events) for lead, events in pasts.items()}
+        await leads.write(
+            connection, [_lead(active, lead, timeline, now) for lead, timeline in courses.items()]
+        )
         return len(rows)
     finally:
         await connection.close()
@@ -112,10 +114,10 @@ def _rows(pasts: dict[LeadId, list[Event]]) -> Iterator[tuple[Any, ...]]:
             )
 
 
-def _lead(active: tuple[Model, int], lead: LeadId, course: Course, now: datetime) -> Lead:
+def _lead(active: tuple[Model, int], lead: LeadId, timeline: Timeline, now: datetime) -> Lead:
     """The lead as it stands after this past."""
-    (model, version), events = active, course.events
-    life = skim(course.under(model), now)
+    (model, version), events = active, timeline.events
+    life = fast_replay(timeline.under(model), now)
     numbers = standing(model, life.state, now)
     counts: dict[IdentifierKind, int] = {
         "user_id": int(life.known),

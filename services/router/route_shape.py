@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from services.router.render import Language
-from shared.scoring.moves import StageName
+from shared.scoring.definition.stages import StageName
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Grade = Annotated[str, StringConstraints(pattern=r"^([A-D][1-4]?|[1-4])$")]

@@ -1,7 +1,7 @@
 """The lists that come with Leadscore, from the maintained packages that hold them.
 
 In: a name out of `BUILTIN_LISTS`. Out: the domains, in lower case.
-Refuses (KeyError) other names: shared/scoring/list_file.py has told the author before.
+Refuses (KeyError) other names: shared/scoring/file/lists.py has told the author before.
 
 What they hold is stored with each version of a model, so a newer package makes a new version and never
 changes an old one.

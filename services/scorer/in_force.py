@@ -15,8 +15,8 @@ from services.scorer import metrics
 from services.scorer.settle import ActiveModel
 from services.scorer.store import models
 from shared.errors import Misconfigured
-from shared.scoring.model import Model
-from shared.scoring.model_file import load
+from shared.scoring.definition.model import Model
+from shared.scoring.file.read import load_model
 from shared.telemetry import log
 
 
@@ -58,7 +58,9 @@ class ModelsInForce:
             return self._built[number]
         stored = await models.version(connection, number)
         assert stored is not None, "versions are never deleted"
-        return await asyncio.to_thread(load, stored.content, file=f"version {number}", lists=stored.lists)
+        return await asyncio.to_thread(
+            load_model, stored.content, file=f"version {number}", lists=stored.lists
+        )
 
     def _tell(self, active: ActiveModel) -> None:
         """Say once that another model scores."""

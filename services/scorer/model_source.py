@@ -17,10 +17,9 @@ from services.scorer import builtin_lists
 from services.scorer.store.models import Lists
 from shared.config_file import MAX_BYTES, Document, parse
 from shared.errors import Misconfigured
-from shared.scoring import model_file
-from shared.scoring.list_file import ListParts, list_values
-from shared.scoring.model import Model
-from shared.scoring.model_file import Trouble
+from shared.scoring.definition.model import Model
+from shared.scoring.file.lists import ListParts, list_values
+from shared.scoring.file.read import Trouble, list_sources, read_model
 
 _UNREADABLE: Final = "The scoring model cannot be read (LEADSCORE_SCORER_MODEL_FILE names the scorer's):"
 _ENCODINGS: Final = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
@@ -53,7 +52,7 @@ class Ingredients:
 def read(file: Path) -> Source:
     """The model in this file."""
     found = gather(file)
-    reading = model_file.read(found.document, lists=found.lists, trouble=found.trouble)
+    reading = read_model(found.document, lists=found.lists, trouble=found.trouble)
     return Source(model=reading.model, text=found.text, lists=found.lists)
 
 
@@ -68,7 +67,7 @@ def gather(file: Path) -> Ingredients:
         raise Misconfigured(_UNREADABLE, [f"{file}:{error.line}: {error}"]) from error
     document = parse(text, file=str(file))
     lists, trouble = {}, {}
-    for name, parts in model_file.list_sources(document).items():
+    for name, parts in list_sources(document).items():
         try:
             lists[name] = _values(parts, file.parent)
         except _UnreadableError as error:

@@ -18,11 +18,12 @@ import msgspec
 from services.scorer.identify import Facts
 from shared.events import Event
 from shared.ids import LeadId
-from shared.scoring.crossing import is_quiet, next_change
-from shared.scoring.fold import fold, is_current, refold
-from shared.scoring.model import Model
-from shared.scoring.score import Score, evaluate, standing
-from shared.scoring.stages import (
+from shared.scoring.definition.model import Model
+from shared.scoring.engine.fold import fold, is_current, refold
+from shared.scoring.engine.next_change import is_quiet, next_change
+from shared.scoring.engine.score import Score, evaluate, standing
+from shared.scoring.engine.state import LeadState, empty
+from shared.scoring.engine.transitions import (
     LEAD_MOVED,
     StageState,
     Transition,
@@ -32,7 +33,6 @@ from shared.scoring.stages import (
     merge,
     merge_transition,
 )
-from shared.scoring.state import LeadState, empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 from services.scorer.settle import ActiveModel, Change, Lead, fold_in
-from shared.scoring.fold import is_current
-from shared.scoring.stages import StageState, merge
-from shared.scoring.state import EMPTY, LeadState
+from shared.scoring.engine.fold import is_current
+from shared.scoring.engine.state import EMPTY, LeadState
+from shared.scoring.engine.transitions import StageState, merge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from benchmarks.engine_figures import Engine, figures
 from benchmarks.history import histories
 from services.scorer import model_source
 from shared.events import PAGE_VIEWED
-from shared.scoring.fields import event_getter
+from shared.scoring.definition.fields import event_getter
 
 LIVES = histories(120, seed=1)
 EVENTS = [event for life in LIVES for event in life]
@@ -61,7 +61,7 @@ def test_every_figure_stands_beside_another() -> None:
 def test_rates_one_after_the_other_add_up() -> None:
     """Reading 200 and replaying 100 thousand events a second is doing both with 67 thousand."""
     per_s = dict.fromkeys(
-        ("count", "refold", "each", "live", "skim", "standing", "encode", "decode"), 1000.0
+        ("count", "refold", "each", "live", "fast_replay", "standing", "encode", "decode"), 1000.0
     ) | {"read": 200_000.0, "replay": 100_000.0}
     engine = Engine(rules=40, events=10, leads=1, per_s=per_s, best=per_s, state_bytes=(1, 2), growth=())
     assert [line.measured for line in figures(engine) if line.what.startswith("read from")] == [

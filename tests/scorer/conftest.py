@@ -24,8 +24,8 @@ from shared.codec import encode, partition_key
 from shared.events import Event
 from shared.ids import SystemIds, event_id
 from shared.kafka.publish import Record
-from shared.scoring.model import Model
-from shared.scoring.model_file import load
+from shared.scoring.definition.model import Model
+from shared.scoring.file.read import load_model
 from shared.testing import MemoryBroker, MemoryStream
 from tests.books import BOOKS
 from tests.waiting import until
@@ -154,7 +154,7 @@ class World:
 
     async def publish(self, text: str, *, silent: bool = False) -> int:
         """Make this the active model; returns its version."""
-        name = load(text, file="test.yaml").name
+        name = load_model(text, file="test.yaml").name
         async with postgres.transaction(self.engine) as connection:
             number = await change_model.draft(connection, (name, text, {}), AUTHOR)
             await change_model.publish(connection, number, AUTHOR, silent=silent)
@@ -199,7 +199,7 @@ async def world(database: str, model: str) -> AsyncIterator[World]:
     broker = MemoryBroker()
     await broker.start()
     engine = postgres.engine(database, application="test", pool_size=6)
-    made = World(broker=broker, engine=engine, model=load(model, file="test.yaml"))
+    made = World(broker=broker, engine=engine, model=load_model(model, file="test.yaml"))
     await made.publish(model)
     yield made
     for scorer in made.scorers:

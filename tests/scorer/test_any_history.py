@@ -30,9 +30,9 @@ from services.scorer.settle import (
 from services.scorer.shadow import Shadow, shade
 from shared.events import Event
 from shared.ids import EventId, LeadId
-from shared.scoring.model import Model
-from shared.scoring.score import evaluate, score
-from shared.scoring.state import decode
+from shared.scoring.definition.model import Model
+from shared.scoring.engine.score import evaluate, score
+from shared.scoring.engine.state import decode
 from tests.scoring.test_properties import seen
 from tests.scoring.worlds import START, events, models
 

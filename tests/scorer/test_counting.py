@@ -9,7 +9,7 @@ import pytest
 from shared.codec import decode
 from shared.database import engine as make_engine
 from shared.events import Event, Machine
-from shared.scoring.score import score
+from shared.scoring.engine.score import score
 from tests.books import balanced
 from tests.scorer.conftest import TOPIC, World, event
 from tests.waiting import until

@@ -19,8 +19,8 @@ from shared import database as postgres
 from shared.codec import decode
 from shared.errors import Invalid, Misconfigured, Transient
 from shared.events import Machine
-from shared.scoring.model_file import load
-from shared.scoring.score import evaluate, score
+from shared.scoring.engine.score import evaluate, score
+from shared.scoring.file.read import load_model
 from tests.scorer.conftest import AUTHOR, MODEL, Scorer, World, event
 from tests.waiting import until
 
@@ -148,7 +148,7 @@ async def test_no_score_mixes_two_versions(world: World, scorer: Scorer) -> None
     walking.cancel()
     with suppress(asyncio.CancelledError):
         await walking
-    final = load(texts[-1], file="t")
+    final = load_model(texts[-1], file="t")
     version = (await world.fetch("SELECT version FROM scoring_models WHERE state = 'active'"))[0]["version"]
     for row in await world.fetch("SELECT lead_id, score, scored_at, state, model_version FROM leads"):
         bodies = await world.fetch("SELECT body FROM events WHERE lead_id = $1", row["lead_id"])
@@ -277,7 +277,7 @@ async def test_a_shadow_follows_late_events_and_merges(world: World, scorer: Sco
     row = (await world.fetch("SELECT score, scored_at FROM shadow_leads WHERE lead_id = $1", lead))[0]
     bodies = await world.fetch("SELECT body FROM events")
     history = [decode(one["body"]) for one in bodies]
-    assert row["score"] == score(load(other, file="t"), history, row["scored_at"]).total
+    assert row["score"] == score(load_model(other, file="t"), history, row["scored_at"]).total
 
 
 async def test_time_moves_a_shadow_too(world: World, scorer: Scorer) -> None:

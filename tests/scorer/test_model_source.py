@@ -7,7 +7,7 @@ import pytest
 
 from services.scorer import builtin_lists, model_source
 from shared.errors import Misconfigured
-from shared.scoring.list_file import BUILTIN_LISTS
+from shared.scoring.file.lists import BUILTIN_LISTS
 from tests.scoring.small import BASE, rule
 
 CONFIG = Path(__file__).resolve().parents[2] / "deploy" / "config"

@@ -8,9 +8,9 @@ import msgspec
 from services.scorer.identify import Facts
 from services.scorer.settle import Change, Lead, absorb
 from shared.ids import LeadId
-from shared.scoring.moves import StageName
-from shared.scoring.stages import StageState
-from shared.scoring.state import EMPTY
+from shared.scoring.definition.stages import StageName
+from shared.scoring.engine.state import EMPTY
+from shared.scoring.engine.transitions import StageState
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 

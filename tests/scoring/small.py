@@ -6,8 +6,8 @@ from uuid import UUID
 
 from shared.events import Event
 from shared.ids import EventId
-from shared.scoring import model_file
-from shared.scoring.model import Model
+from shared.scoring.definition.model import Model
+from shared.scoring.file.read import load_model
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -28,7 +28,7 @@ grade:
 def model(**sections: str) -> Model:
     """The base with these sections in YAML: `engagement`, `fit`, `stages`, and any that replaces its own."""
     text = BASE + "".join(f"{name}:\n{body}\n" for name, body in sections.items())
-    return model_file.load(text, file="small.yaml")
+    return load_model(text, file="small.yaml")
 
 
 def rule(name: str, extra: str, group: str = "did") -> str:

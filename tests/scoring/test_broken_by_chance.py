@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from services.scorer import model_source
 from shared.config_file import parse
 from shared.errors import Misconfigured
-from shared.scoring import model_file
-from shared.scoring.lint import lint
+from shared.scoring.file.read import read_model
+from shared.scoring.lint.lint import lint
 from tests.scoring import broken
 from tests.scoring.test_reference_model import CONFIG
 
@@ -65,7 +65,7 @@ VALUES = st.recursive(
 def told(text: str) -> Sequence[str]:
     """What the author reads: warnings about a model that loads, or mistakes, at least one."""
     try:
-        return lint(model_file.read(parse(text, file="m.yaml"), lists={**LISTS, **broken.LISTS}))
+        return lint(read_model(parse(text, file="m.yaml"), lists={**LISTS, **broken.LISTS}))
     except Misconfigured as error:
         return error.problems or ["no problem is named"]
 

@@ -9,9 +9,9 @@ from uuid import UUID
 from services.cli.demo import calls, forms, people, rows
 from shared.events import Event, Kind
 from shared.ids import EventId
-from shared.scoring.fold import refold
-from shared.scoring.score import evaluate
-from shared.scoring.stages import decide, initial
+from shared.scoring.engine.fold import refold
+from shared.scoring.engine.score import evaluate
+from shared.scoring.engine.transitions import decide, initial
 from tests.scoring.test_reference_model import load
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

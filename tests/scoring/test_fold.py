@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.scoring.fold import MAX_ATTRIBUTES, MAX_TEXT_CHARS, fold, is_current, refold
-from shared.scoring.state import EMPTY, LeadState
+from shared.scoring.engine.fold import MAX_ATTRIBUTES, MAX_TEXT_CHARS, fold, is_current, refold
+from shared.scoring.engine.state import EMPTY, LeadState
 from tests.scoring.small import NOW, event, model, rule
 
 DAY = timedelta(days=1)

@@ -9,14 +9,14 @@ import pytest
 import yaml
 
 from shared import config_file
-from shared.scoring import model_file, situation_file
-from shared.scoring.conditions import Operator
-from shared.scoring.fields import EVENT_FIELDS
-from shared.scoring.lint import lint
-from shared.scoring.model import Model
-from shared.scoring.model_file import Reading
-from shared.scoring.situation_shape import EventShape, ExpectShape, SituationShape
-from shared.scoring.situations import Situation, judge
+from shared.scoring.definition.conditions import Operator
+from shared.scoring.definition.fields import EVENT_FIELDS
+from shared.scoring.definition.model import Model
+from shared.scoring.file.read import Reading, read_model
+from shared.scoring.lint.lint import lint
+from shared.scoring.situations.check import Situation, judge
+from shared.scoring.situations.read import load_situations
+from shared.scoring.situations.shape import EventShape, ExpectShape, SituationShape
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "scoring-model.md"
 TEXT = GUIDE.read_text()
@@ -33,11 +33,9 @@ def steps() -> Iterator[tuple[Reading, list[Situation]]]:
         if not situations:
             data = merged(data, read)
         whole = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
-        reading = model_file.read(config_file.parse(whole, file=GUIDE.name))
+        reading = read_model(config_file.parse(whole, file=GUIDE.name))
         text = lines_above + block
-        lived = (
-            situation_file.load(text, file=GUIDE.name, model=reading.model).situations if situations else ()
-        )
+        lived = load_situations(text, file=GUIDE.name, model=reading.model).situations if situations else ()
         yield reading, list(lived)
 
 

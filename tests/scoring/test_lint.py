@@ -6,8 +6,8 @@ import pytest
 
 from services.scorer import model_source
 from shared.config_file import parse
-from shared.scoring import model_file
-from shared.scoring.lint import lint
+from shared.scoring.file.read import read_model
+from shared.scoring.lint.lint import lint
 from tests.scoring.small import BASE, rule, stage
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "config"
@@ -28,7 +28,7 @@ def text_of(**sections: str) -> str:
 
 
 def warnings(text: str) -> list[str]:
-    return lint(model_file.read(parse(text, file="m.yaml")))
+    return lint(read_model(parse(text, file="m.yaml")))
 
 
 def act(extra: str, name: str = "b") -> dict[str, str]:
@@ -48,7 +48,7 @@ def stages(*several: str) -> dict[str, str]:
 def test_the_models_that_ship_have_no_warnings(name: str) -> None:
     """A starting point must not begin with doubts."""
     found = model_source.gather(CONFIG / name)
-    assert lint(model_file.read(found.document, lists=found.lists)) == []
+    assert lint(read_model(found.document, lists=found.lists)) == []
 
 
 def test_a_plain_model_has_no_warnings() -> None:
@@ -359,7 +359,7 @@ def test_rules_of_two_dimensions_may_pay_one_event() -> None:
 def test_an_empty_list_is_told_with_the_rule_that_it_makes_pointless() -> None:
     """A list file with nothing but comments in it."""
     text = text_of(lists="  rivals: rivals.txt\n", **fit("{email_domain: {in: rivals}}"))
-    reading = model_file.read(parse(text, file="m.yaml"), lists={"rivals": frozenset()})
+    reading = read_model(parse(text, file="m.yaml"), lists={"rivals": frozenset()})
     assert lint(reading) == [
         'm.yaml:12: list "rivals": it has no values. Add some, or remove it and the conditions that use it',
         f'm.yaml:17: rule "g": it can never hold: email_domain is to be in a list that is empty. {ANY}',

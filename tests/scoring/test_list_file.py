@@ -4,8 +4,8 @@ import pytest
 
 from shared.config_file import parse
 from shared.errors import Misconfigured
-from shared.scoring import model_file
-from shared.scoring.list_file import BUILTIN_LISTS, list_values, parts_of
+from shared.scoring.file.lists import BUILTIN_LISTS, list_values, parts_of
+from shared.scoring.file.read import list_sources, load_model, read_model
 from tests.scoring.small import BASE, rule
 
 IN_MINE = rule("f", "when: {email_domain: {in: mine}}, points: 30", group="who")
@@ -17,7 +17,7 @@ def text_with(given: str) -> str:
 
 def problem_of(given: str, **fetched: dict[str, str]) -> str:
     with pytest.raises(Misconfigured) as caught:
-        model_file.load(text_with(given), file="m.yaml", **fetched)  # type: ignore[arg-type]
+        load_model(text_with(given), file="m.yaml", **fetched)  # type: ignore[arg-type]
     (problem,) = caught.value.problems
     return problem
 
@@ -38,8 +38,8 @@ def test_a_list_is_a_source_or_values_with_sources_among_them(
 ) -> None:
     """Alone a text is a source; among values it needs builtin: or file: in front."""
     fetched = {"mine": frozenset({"fetched"})} if builtins or files else {}
-    model_reading = model_file.read(parse(text_with(given), file="m.yaml"), lists=fetched)
-    wanted = model_file.list_sources(parse(text_with(given), file="m.yaml"))
+    model_reading = read_model(parse(text_with(given), file="m.yaml"), lists=fetched)
+    wanted = list_sources(parse(text_with(given), file="m.yaml"))
     assert model_reading.lists["mine"] == {*values, *(["fetched"] if fetched else [])}
     assert ("mine" in wanted) == bool(builtins or files)
     if wanted:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.scoring.memo import MAX_KEPT, MAX_TEXT_CHARS, Latest, Memo, Question, Verdict
+from shared.scoring.engine.memo import MAX_KEPT, MAX_TEXT_CHARS, Field, FieldResult, Latest, Memo
 
 # Values that Python holds for equal, or nearly, but that conditions tell apart.
 LOOKALIKES: list[Any] = [True, 1, 1.0, "1", "1.0", "true", False, 0, 0.0, -0.0, "0", "", None, "None"]
@@ -18,22 +18,22 @@ class Asked:
     """A memo of two fields, and whatever it had to ask for: the judges, and the finder."""
 
     judged: list[Any] = field(default_factory=list)
-    found: list[tuple[Verdict, ...]] = field(default_factory=list)
+    found: list[tuple[FieldResult, ...]] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
 
     def memo(self) -> Memo[Mapping[str, Any], str]:
-        return Memo([Question(value_of(name), self.judge) for name in ("a", "b")], self.find)
+        return Memo([Field(value_of(name), self.judge) for name in ("a", "b")], self.find)
 
-    def judge(self, value: Any) -> Verdict:
+    def judge(self, value: Any) -> FieldResult:
         """Another verdict for everything that looks otherwise."""
         self.judged.append(value)
         return self.numbers.setdefault(repr(value), len(self.numbers))
 
-    def find(self, verdicts: tuple[Verdict, ...]) -> str:
+    def find(self, verdicts: tuple[FieldResult, ...]) -> str:
         self.found.append(verdicts)
         return self.named(verdicts)
 
-    def named(self, verdicts: tuple[Verdict, ...]) -> str:
+    def named(self, verdicts: tuple[FieldResult, ...]) -> str:
         names = list(self.numbers)
         return " ".join(names[int(verdict)] for verdict in verdicts)
 
@@ -52,7 +52,7 @@ def test_the_same_texts_are_asked_once() -> None:
 
 def test_what_is_judged_alike_is_found_once() -> None:
     """Two texts with the same verdict have the same answer."""
-    remembering = Memo[Mapping[str, Any], str]([Question(value_of("a"), len)], repr)
+    remembering = Memo[Mapping[str, Any], str]([Field(value_of("a"), len)], repr)
     assert remembering.of({"a": "xy"}) == remembering.of({"a": "ab"}) == "(2,)"
     assert list(remembering._kept) == [(2,)]
 
@@ -90,7 +90,7 @@ def test_a_mapping_does_not_make_the_other_fields_be_judged_again() -> None:
 
 def test_a_mistake_in_a_judge_is_not_hidden() -> None:
     """What cannot be looked up is judged anew; an error of the judge itself comes out."""
-    failing = Memo[Mapping[str, Any], str]([Question(value_of("a"), lambda value: value + 1)], repr)
+    failing = Memo[Mapping[str, Any], str]([Field(value_of("a"), lambda value: value + 1)], repr)
     with pytest.raises(TypeError, match="concatenate"):
         failing.of({"a": "x"})
 

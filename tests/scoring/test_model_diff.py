@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.scoring import model_file
-from shared.scoring.condition_words import condition_words
-from shared.scoring.conditions import All, AnyOf, Not, Test
-from shared.scoring.model_diff import Difference, model_diff
+from shared.scoring.definition.conditions import All, AnyOf, Not, Test
+from shared.scoring.file.read import load_model
+from shared.scoring.words.conditions import condition_words
+from shared.scoring.words.model_diff import Difference, model_diff
 from tests.scorer.conftest import MODEL
 from tests.scoring import small
 
@@ -19,7 +19,7 @@ CONFIG = Path(__file__).resolve().parents[2] / "deploy" / "config"
 
 def differences(before: str, after: str) -> list[str]:
     """Each difference in one line."""
-    first, second = (model_file.load(text, file="m.yaml") for text in (before, after))
+    first, second = (load_model(text, file="m.yaml") for text in (before, after))
     return [line for one in model_diff((first, NO_LISTS), (second, NO_LISTS)) for line in told(one)]
 
 
@@ -111,7 +111,7 @@ def test_lists_are_compared_by_their_values() -> None:
     )
     old = {"rivals": frozenset({"a.example", "b.example"})}
     new = {"rivals": frozenset({"b.example", *(f"c{n}.de" for n in range(9))})}
-    models = [(model_file.load(text, file="m.yaml", lists=lists), lists) for lists in (old, new)]
+    models = [(load_model(text, file="m.yaml", lists=lists), lists) for lists in (old, new)]
     [found] = model_diff(models[0], models[1])
     assert told(found) == [
         "changed list rivals: 9 added:  → c0.de, c1.de, c2.de, c3.de, c4.de, … (9 values)",

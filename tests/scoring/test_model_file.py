@@ -6,7 +6,7 @@ import pytest
 
 from shared.config_file import parse
 from shared.errors import Misconfigured
-from shared.scoring import model_file
+from shared.scoring.file.read import list_sources, load_model
 from tests.scoring import broken, broken_yaml
 from tests.scoring.broken import GOOD, LISTS
 from tests.scoring.broken_yaml import WHOLE
@@ -18,13 +18,13 @@ TEXTS |= {name: text for name, (text, _) in WHOLE.items()}
 
 def problems_of(text: str) -> tuple[str, ...]:
     with pytest.raises(Misconfigured) as caught:
-        model_file.load(text, file="scoring.yaml", lists=LISTS)
+        load_model(text, file="scoring.yaml", lists=LISTS)
     return caught.value.problems
 
 
 def test_a_good_file_is_a_model() -> None:
     """The file that the mistakes below are made in has none."""
-    model = model_file.load(GOOD, file="scoring.yaml", lists=LISTS)
+    model = load_model(GOOD, file="scoring.yaml", lists=LISTS)
     assert [rule.id for rule in model.engagement] == ["pricing", "demo-request"]
     assert [stage.name for stage in model.stages] == ["lead", "mql", "sql"]
 
@@ -101,12 +101,12 @@ def test_mistakes_of_type_and_of_name_come_together(changes: dict[str, str], lin
 
 def test_files_saved_on_other_systems_are_read() -> None:
     """Line ends of Windows and the old Mac, and the mark that Windows puts in front."""
-    expected = model_file.load(GOOD, file="scoring.yaml", lists=LISTS)
+    expected = load_model(GOOD, file="scoring.yaml", lists=LISTS)
     for text in (GOOD.replace("\n", "\r\n"), GOOD.replace("\n", "\r"), "\ufeff" + GOOD):
-        assert model_file.load(text, file="scoring.yaml", lists=LISTS) == expected
+        assert load_model(text, file="scoring.yaml", lists=LISTS) == expected
 
 
 def test_lists_to_fetch_are_named_for_the_caller() -> None:
     """Only the caller touches files: it asks which, reads them, and hands over the values."""
-    (wanted,) = model_file.list_sources(parse(GOOD, file="scoring.yaml")).items()
+    (wanted,) = list_sources(parse(GOOD, file="scoring.yaml")).items()
     assert (wanted[0], wanted[1].files) == ("rivals", ("rivals.txt",))

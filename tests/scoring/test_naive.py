@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.events import Event
-from shared.scoring.conditions import (
+from shared.scoring.definition.conditions import (
     ALWAYS,
     All,
     AnyOf,
@@ -27,16 +27,16 @@ from shared.scoring.conditions import (
     on_event,
     on_profile,
 )
-from shared.scoring.crossing import is_quiet
-from shared.scoring.fields import event_getter
-from shared.scoring.fold import fold, refold
-from shared.scoring.life import Life
-from shared.scoring.model import Model
-from shared.scoring.moves import StageName
-from shared.scoring.rules import Clamp, EngagementRule, Occurrence, Points
-from shared.scoring.score import Standing, evaluate, standing
-from shared.scoring.stages import StageState
-from shared.scoring.state import EMPTY, Attribute, LeadState
+from shared.scoring.definition.fields import event_getter
+from shared.scoring.definition.model import Model
+from shared.scoring.definition.rules import Clamp, EngagementRule, Occurrence, Points
+from shared.scoring.definition.stages import StageName
+from shared.scoring.engine.fold import fold, refold
+from shared.scoring.engine.next_change import is_quiet
+from shared.scoring.engine.score import Standing, evaluate, standing
+from shared.scoring.engine.state import EMPTY, Attribute, LeadState
+from shared.scoring.engine.transitions import StageState
+from shared.scoring.replay.life import Life
 from tests.scoring import small
 from tests.scoring.worlds import START, events, models
 

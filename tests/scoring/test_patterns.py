@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from shared.scoring.patterns import MAX_INPUT_CHARS, BadPatternError, compile_pattern
+from shared.scoring.definition.patterns import MAX_INPUT_CHARS, BadPatternError, compile_pattern
 
 ALLOWED = [
     "^/(de/|en/)?(pricing|preise)",

@@ -7,14 +7,14 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from shared.events import Event
-from shared.scoring.crossing import next_change
-from shared.scoring.fold import fold, refold
-from shared.scoring.model import Model
-from shared.scoring.moves import StageName
-from shared.scoring.points import terms_of
-from shared.scoring.score import Score, evaluate, score
-from shared.scoring.stages import StageState, Transition, decide
-from shared.scoring.state import EMPTY, LeadState, decode
+from shared.scoring.definition.model import Model
+from shared.scoring.definition.stages import StageName
+from shared.scoring.engine.fold import fold, refold
+from shared.scoring.engine.next_change import next_change
+from shared.scoring.engine.points import terms_of
+from shared.scoring.engine.score import Score, evaluate, score
+from shared.scoring.engine.state import EMPTY, LeadState, decode
+from shared.scoring.engine.transitions import StageState, Transition, decide
 from tests.scoring.worlds import START, events, models
 
 thorough = settings(max_examples=80, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

@@ -6,12 +6,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.events import Event
-from shared.scoring.crossing import is_quiet
-from shared.scoring.fold import refold
-from shared.scoring.model import Model
-from shared.scoring.moves import StageName
-from shared.scoring.score import evaluate, standing
-from shared.scoring.stages import StageState, decide
+from shared.scoring.definition.model import Model
+from shared.scoring.definition.stages import StageName
+from shared.scoring.engine.fold import refold
+from shared.scoring.engine.next_change import is_quiet
+from shared.scoring.engine.score import evaluate, standing
+from shared.scoring.engine.transitions import StageState, decide
 from tests.scoring.worlds import START, events, models
 
 LATER = START + timedelta(days=70)

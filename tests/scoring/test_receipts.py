@@ -5,10 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from shared.scoring.contributions import apportion
-from shared.scoring.fold import refold
-from shared.scoring.receipts import Language, ago, sentence, signed
-from shared.scoring.score import evaluate
+from shared.scoring.engine.contributions import apportion
+from shared.scoring.engine.fold import refold
+from shared.scoring.engine.score import evaluate
+from shared.scoring.words.receipts import Language, ago, sentence, signed
 from tests.scoring.small import NOW, event, model, rule
 
 

@@ -10,12 +10,12 @@ import pytest
 from services.scorer import model_source
 from shared.events import Event, Kind
 from shared.ids import EventId
-from shared.scoring.fold import fold
-from shared.scoring.list_file import list_values
-from shared.scoring.model import Model
-from shared.scoring.score import evaluate
-from shared.scoring.stages import after, decide, initial
-from shared.scoring.state import EMPTY
+from shared.scoring.definition.model import Model
+from shared.scoring.engine.fold import fold
+from shared.scoring.engine.score import evaluate
+from shared.scoring.engine.state import EMPTY
+from shared.scoring.engine.transitions import after, decide, initial
+from shared.scoring.file.lists import list_values
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "config"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from shared.config_file import parse
-from shared.scoring.schema import schema_text
+from shared.scoring.file.schema import schema_text
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
 def test_the_committed_schema_is_the_generated_one() -> None:
-    """Where this fails, write it again: python -m shared.scoring.schema > deploy/schemas/scoring.v1.json."""
+    """Where this fails: python -m shared.scoring.file.schema > deploy/schemas/scoring.v1.json."""
     assert (DEPLOY / "schemas" / "scoring.v1.json").read_text() == schema_text()
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from shared.errors import Misconfigured
-from shared.scoring import situation_file
-from shared.scoring.situation_schema import schema_text
-from shared.scoring.situations import Situation
+from shared.scoring.situations.check import Situation
+from shared.scoring.situations.read import load_situations
+from shared.scoring.situations.schema import schema_text
 from tests.scoring.small import BASE, model, rule
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -22,7 +22,7 @@ def situation(rest: str, name: str = "one") -> str:
 
 
 def load(text: str, **changes: Any) -> tuple[Situation, ...]:
-    return situation_file.load(text, file="s.yaml", **{"model": MODEL, **changes}).situations
+    return load_situations(text, file="s.yaml", **{"model": MODEL, **changes}).situations
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_every_mistake_is_told_at_once() -> None:
 def test_a_model_written_out_wins_and_its_mistakes_have_lines_of_this_file() -> None:
     """`model: |` begins a model; what is wrong in it is told where it stands."""
     inner = "".join(f"  {line}\n" for line in BASE.splitlines())
-    good = situation_file.load(f"model: |\n{inner}{situation('    expect: {score: 0}')}", file="s.yaml")
+    good = load_situations(f"model: |\n{inner}{situation('    expect: {score: 0}')}", file="s.yaml")
     assert good.model.name == "Small"
     assert load(f"model: |\n{inner}{situation('    expect: {score: 0}')}") == good.situations
     broken = inner.replace("C: 10", "C: 30")
@@ -190,7 +190,7 @@ def test_a_stay_begins_when_the_file_says_else_with_the_first_event() -> None:
 
 
 def test_the_committed_schema_is_the_generated_one() -> None:
-    """Where this fails: python -m shared.scoring.situation_schema > deploy/schemas/situations.v1.json."""
+    """Where this fails: python -m shared.scoring.situations.schema > deploy/schemas/situations.v1.json."""
     assert (DEPLOY / "schemas" / "situations.v1.json").read_text() == schema_text()
 
 

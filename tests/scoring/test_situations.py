@@ -10,9 +10,8 @@ import pytest
 
 from services.scorer import model_source
 from shared import config_file
-from shared.scoring import situation_file
-from shared.scoring.situation_file import Situations
-from shared.scoring.situations import judge
+from shared.scoring.situations.check import judge
+from shared.scoring.situations.read import Situations, load_situations
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "config"
 SHIPPED = sorted(CONFIG.glob("*.situations.yaml"))
@@ -35,7 +34,7 @@ def read() -> Read:
     def load(path: Path) -> Situations:
         beside = path.with_name(path.name.replace(".situations.yaml", ".yaml"))
         model = model_source.read(beside).model if beside != path else None
-        return situation_file.load(path.read_text(), file=path.name, model=model)
+        return load_situations(path.read_text(), file=path.name, model=model)
 
     return load if os.environ.get("MUTANT_UNDER_TEST") == "stats" else cache(load)
 

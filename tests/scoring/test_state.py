@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from shared.errors import Invalid
-from shared.scoring.fold import refold
-from shared.scoring.score import evaluate
-from shared.scoring.state import EMPTY, LAYOUT, decode, empty
+from shared.scoring.engine.fold import refold
+from shared.scoring.engine.score import evaluate
+from shared.scoring.engine.state import EMPTY, LAYOUT, decode, empty
 from tests.scoring.small import NOW, event, model, rule
 
 

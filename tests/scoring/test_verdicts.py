@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.scoring import situation_file
-from shared.scoring.expectations import Difference
-from shared.scoring.situations import judge
+from shared.scoring.situations.check import judge
+from shared.scoring.situations.expectations import Difference
+from shared.scoring.situations.read import load_situations
 from tests.scoring.small import model, rule, stage
 
 MODEL = model(
@@ -27,7 +27,7 @@ situations:
 
 
 def differences(expect: str) -> list[Difference]:
-    found = situation_file.load(f"{HISTORY}      {expect}\n", file="s.yaml", model=MODEL)
+    found = load_situations(f"{HISTORY}      {expect}\n", file="s.yaml", model=MODEL)
     return list(judge(found.model, found.situations[0]).differences)
 
 
@@ -100,7 +100,7 @@ def test_what_is_so_holds(expect: str) -> None:
         ("next_change: {in: 5d, to: lead}", "next_change", ("{to: lead, in: 5d}",), ("never",)),
     ],
 )
-def test_what_is_not_so_is_told_on_both_sides(
+def test_what_is_not_so_is_told_on_both_dimension_of_group(
     expect: str, what: str, wanted: tuple[str, ...], seen: tuple[str, ...]
 ) -> None:
     """Line against line, what was seen written as the author would have written it."""
@@ -117,7 +117,7 @@ def test_a_model_whose_stages_never_rest_is_told_and_not_a_crash() -> None:
         + stage("recycled", "enter: {event: lead.rejected, from: mql}"),
     )
     text = "situations: [{name: one, events: [{event: demo, age: 9d, user_id: u}], expect: {score: 30}}]"
-    found = situation_file.load(text, file="s.yaml", model=restless)
+    found = load_situations(text, file="s.yaml", model=restless)
     (difference,) = judge(restless, found.situations[0]).differences
     assert difference.expected == ("come to rest",)
     assert "never rest" in difference.seen[0]

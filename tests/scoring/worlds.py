@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 
 from shared.events import Event
 from shared.ids import EventId
-from shared.scoring.conditions import ALWAYS, Condition, Test
-from shared.scoring.model import Model
-from shared.scoring.moves import Grades, Line, Move, Stage, StageName
-from shared.scoring.rules import (
+from shared.scoring.definition.conditions import ALWAYS, Condition, Test
+from shared.scoring.definition.model import Model
+from shared.scoring.definition.rules import (
     UNBOUNDED,
     After,
     Clamp,
@@ -25,6 +24,7 @@ from shared.scoring.rules import (
     Repeat,
     Window,
 )
+from shared.scoring.definition.stages import Grades, Line, Move, Stage, StageName
 
 START = datetime(2026, 8, 30, 22, tzinfo=UTC)
 LABEL: Label = {"en": "Something {times}", "de": "Etwas {times}"}

@@ -16,9 +16,9 @@ from services.scorer.store.transitions import receipts
 from shared.errors import Invalid
 from shared.events import Event
 from shared.ids import LeadId
-from shared.scoring.fold import is_current, refold
-from shared.scoring.model_file import load
-from shared.scoring.score import Score, evaluate
+from shared.scoring.engine.fold import is_current, refold
+from shared.scoring.engine.score import Score, evaluate
+from shared.scoring.file.read import load_model
 
 _FIND: Final = "SELECT lead_id FROM identities WHERE kind = 'email' AND value = $1"
 _WINNER: Final = "SELECT coalesce(merged_into, lead_id) FROM leads WHERE lead_id = $1"
@@ -88,7 +88,7 @@ async def view(connection: Any, who: str, key: bytes) -> LeadView:
     stored = await models.active(connection)
     if stored is None:
         raise Invalid("no_model", "no model has scored yet. Start the scorer once")
-    model = load(stored.content, file=f"version {stored.version}", lists=stored.lists)
+    model = load_model(stored.content, file=f"version {stored.version}", lists=stored.lists)
     now: datetime = await connection.fetchval("SELECT now()")
     history = (await events.histories(connection, [lead]))[lead]
     present = (await leads.read(connection, [lead]))[lead]

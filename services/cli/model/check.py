@@ -18,10 +18,10 @@ import typer
 
 from services.scorer import model_source
 from shared.errors import Misconfigured
-from shared.scoring import model_file
-from shared.scoring.lint import lint
-from shared.scoring.model import Model
-from shared.scoring.reach import most
+from shared.scoring.analysis.reach import most
+from shared.scoring.definition.model import Model
+from shared.scoring.file.read import read_model
+from shared.scoring.lint.lint import lint
 
 DEFAULT: Final = Path("deploy/config/scoring.yaml")
 
@@ -73,7 +73,7 @@ def checked_file(file: Path) -> Checked:
     """Everything there is to say about this file."""
     try:
         found = model_source.gather(file)
-        reading = model_file.read(found.document, lists=found.lists, trouble=found.trouble)
+        reading = read_model(found.document, lists=found.lists, trouble=found.trouble)
     except Misconfigured as error:
         mistakes = tuple(_finding(str(file), problem, "mistake") for problem in error.problems)
         return Checked(file=str(file), model=None, findings=mistakes)

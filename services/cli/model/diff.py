@@ -20,8 +20,8 @@ from services.cli.session import database
 from shared import config_file
 from shared.database import transaction
 from shared.errors import LeadscoreError
-from shared.scoring import model_file
-from shared.scoring.model_diff import Detail, Difference, Lists, model_diff
+from shared.scoring.file.read import read_model
+from shared.scoring.words.model_diff import Detail, Difference, Lists, model_diff
 
 _REFERENCE: Final = "deploy/config/scoring.yaml"
 _SIGNS: Final = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
@@ -57,7 +57,7 @@ async def _named(names: Sequence[str]) -> list[Named]:
 
 def _lists(named: Named) -> Lists:
     """The values of every list of a model, wherever they come from."""
-    return model_file.read(config_file.parse(named.text, file=named.title), lists=named.lists).lists
+    return read_model(config_file.parse(named.text, file=named.title), lists=named.lists).lists
 
 
 def _show(found: Sequence[Difference], titles: tuple[str, str]) -> None:

@@ -25,7 +25,7 @@ from services.scorer.store import events, models
 from shared.database import transaction
 from shared.errors import Misconfigured
 from shared.ids import LeadId
-from shared.scoring.stages import StageState, initial
+from shared.scoring.engine.transitions import StageState, initial
 
 _STOOD: Final = """
 SELECT stage, at, sequence FROM transitions WHERE lead_id = $1 AND at <= $2 ORDER BY sequence DESC LIMIT 1

@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from services.scorer.store.transitions import receipts
 from shared.events import Event
-from shared.scoring.contributions import Contribution
-from shared.scoring.crossing import next_change
-from shared.scoring.fold import refold
-from shared.scoring.model import Model
-from shared.scoring.score import evaluate
-from shared.scoring.stages import StageState
-from shared.scoring.whatif import Nearest, nearest
+from shared.scoring.analysis.nearest import Nearest, nearest
+from shared.scoring.definition.model import Model
+from shared.scoring.engine.contributions import Contribution
+from shared.scoring.engine.fold import refold
+from shared.scoring.engine.next_change import next_change
+from shared.scoring.engine.score import evaluate
+from shared.scoring.engine.transitions import StageState
 
 _MOST_NEAREST: Final = 8
 

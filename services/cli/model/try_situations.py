@@ -17,10 +17,10 @@ import typer
 
 from services.cli.model.which import from_file
 from shared.errors import Misconfigured
-from shared.scoring import situation_file
-from shared.scoring.expectations import Difference
-from shared.scoring.model import Model
-from shared.scoring.situations import Verdict, judge
+from shared.scoring.definition.model import Model
+from shared.scoring.situations.check import Verdict, judge
+from shared.scoring.situations.expectations import Difference
+from shared.scoring.situations.read import load_situations
 
 _MODEL: Final = Path("deploy/config/scoring.yaml")
 
@@ -68,7 +68,7 @@ def try_files(model: Model, files: Iterable[Path]) -> list[Tried]:
     problems: list[str] = []
     for file in files:
         try:
-            found = situation_file.load(_text(file), file=str(file), model=model)
+            found = load_situations(_text(file), file=str(file), model=model)
         except Misconfigured as error:
             problems += error.problems
         else:

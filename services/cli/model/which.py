@@ -13,8 +13,8 @@ from services.scorer import model_source
 from services.scorer.store import models
 from services.scorer.store.models import StoredModel
 from shared.errors import Invalid
-from shared.scoring.model import Model
-from shared.scoring.model_file import load
+from shared.scoring.definition.model import Model
+from shared.scoring.file.read import load_model
 
 ACTIVE: Final = "active"
 
@@ -57,7 +57,7 @@ async def find(connection: Any, name: str) -> Named:
 
 def _named(stored: StoredModel) -> Named:
     title = f"version {stored.version}"
-    model = load(stored.content, file=title, lists=stored.lists)
+    model = load_model(stored.content, file=title, lists=stored.lists)
     return Named(title=title, model=model, text=stored.content, lists=stored.lists, version=stored.version)
 
 

@@ -16,8 +16,8 @@ from services.scorer.identify import Facts, Merge
 from services.scorer.settle import Lead
 from shared.errors import Invalid
 from shared.ids import LeadId
-from shared.scoring.stages import StageState
-from shared.scoring.state import LeadState, decode
+from shared.scoring.engine.state import LeadState, decode
+from shared.scoring.engine.transitions import StageState
 
 _ledger_encoder: Final = msgspec.json.Encoder()
 _ledger_decoder: Final = msgspec.json.Decoder(StageState)
@@ -30,7 +30,7 @@ _COLUMNS: Final = (
     "state, ledger, stage, stage_since, score, grade, dimensions, scored_at, due_at, model_version"
 )
 
-# NO KEY UPDATE, in the order of ids: two batches that share leads wait for each other, never in a circle.
+# NO KEY UPDATE, in the order of ids: two batches that share leads wait for each other, never in a cycle.
 _LOCK: Final = f"""
 SELECT {_COLUMNS} FROM leads WHERE lead_id = ANY($1::uuid[]) ORDER BY lead_id FOR NO KEY UPDATE
 """  # noqa: S608 - only constants are inserted

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from services.scorer.portrait import Portrait
 from shared.ids import LeadId, transition_id
-from shared.scoring.contributions import Contribution
-from shared.scoring.receipts import sentence
-from shared.scoring.score import Score
-from shared.scoring.stages import Transition
+from shared.scoring.engine.contributions import Contribution
+from shared.scoring.engine.score import Score
+from shared.scoring.engine.transitions import Transition
+from shared.scoring.words.receipts import sentence
 
 _INSERT: Final = """
 INSERT INTO transitions (

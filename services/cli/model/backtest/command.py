@@ -34,9 +34,9 @@ from services.cli.session import database
 from shared.database import transaction
 from shared.errors import Invalid, Misconfigured
 from shared.events import Kind
-from shared.scoring.build import duration_words
-from shared.scoring.conditions import as_date
-from shared.scoring.model_shape import Duration
+from shared.scoring.definition.conditions import as_date
+from shared.scoring.file.build import duration_words
+from shared.scoring.file.shape import Duration
 
 _LOST: Final = frozenset({"lead.rejected", "deal.lost"})
 _MOST_SNAPSHOTS: Final = 20_000_000

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from services.cli.model.backtest.odoo import CrmLead
 from shared.events import Event
-from shared.scoring.conditions import as_number, fold_case
-from shared.scoring.moves import STAGE_NAMES
+from shared.scoring.definition.conditions import as_number, fold_case
+from shared.scoring.definition.stages import STAGE_NAMES
 
 FIRST_STAGE: Final = "lead"
 WON_STAGE: Final = "customer"

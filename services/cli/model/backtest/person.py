@@ -2,7 +2,7 @@
 
 In: events, in the order in which they became known. Out: scores, the rules behind them, a `CrmView`.
 Refuses to judge stages: a score does not depend on them, so folding is enough. (A `Life`,
-shared/scoring/life.py, looks at stages after each event, and takes no event that comes late.)
+shared/scoring/replay/life.py, looks at stages after each event, and takes no event that comes late.)
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,12 @@ from typing import Final
 
 from services.cli.model.backtest.crm_view import FIRST_STAGE, CrmView, came_from, stage_after, view
 from shared.events import EMAIL_DELIVERED, Event
-from shared.scoring.fold import fold, refold
-from shared.scoring.model import Model
-from shared.scoring.points import decayed
-from shared.scoring.rules import EngagementRule
-from shared.scoring.score import standing
-from shared.scoring.state import EMPTY, Attribute, LeadState, RuleState, Stamp
+from shared.scoring.definition.model import Model
+from shared.scoring.definition.rules import EngagementRule
+from shared.scoring.engine.fold import fold, refold
+from shared.scoring.engine.points import decayed
+from shared.scoring.engine.score import standing
+from shared.scoring.engine.state import EMPTY, Attribute, LeadState, RuleState, Stamp
 
 _LEAST_POINTS: Final = 0.5
 

@@ -18,7 +18,7 @@ from typing import Final, Literal, NamedTuple
 from services.cli.model.backtest.crm_view import CrmView
 from services.cli.model.backtest.person import Person
 from shared.events import Event
-from shared.scoring.model import Model
+from shared.scoring.definition.model import Model
 
 # 1970 began on a Thursday.
 _MONDAY_S: Final = 4 * 86_400

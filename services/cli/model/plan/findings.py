@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from services.cli.model.plan.tally import BINS, Mover, Pair, Tally
-from shared.scoring.moves import STAGE_NAMES
+from shared.scoring.definition.stages import STAGE_NAMES
 
 STAGE_WORDS: Final[Mapping[str, str]] = {
     "visitor": "visitor",

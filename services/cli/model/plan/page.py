@@ -25,7 +25,7 @@ from services.cli.model.plan.findings import (
     signed,
 )
 from services.cli.model.plan.plots import HEIGHT, WIDTH, chart
-from shared.scoring.moves import STAGE_NAMES
+from shared.scoring.definition.stages import STAGE_NAMES
 
 _FOLDER: Final = Path(__file__).parent
 _MOST_HEAT: Final = 4

@@ -8,7 +8,7 @@ Two questions are answered, and they are not the same:
    history, at `now`; and the stage is judged once, without an event: those are the transitions that
    publishing makes at once.
 2. Day by day. The lead lives its life twice, as if each model had always been in force, and its transitions
-   of the last days are what the queues would have got (shared/scoring/life.py).
+   of the last days are what the queues would have got (shared/scoring/replay/life.py).
 """
 
 from collections.abc import Sequence
@@ -22,15 +22,15 @@ from services.router.transition import Person
 from services.router.transition import Transition as Routed
 from shared.events import Event
 from shared.ids import LeadId, TransitionId
-from shared.scoring.course import Chart, Course, Track
-from shared.scoring.life import Life
-from shared.scoring.model import Model
-from shared.scoring.moves import StageName
-from shared.scoring.score import Standing, standing
-from shared.scoring.skim import skim
-from shared.scoring.stages import StageState, Transition, decide
-from shared.scoring.state import LeadState
-from shared.scoring.twin import Twin, twin_of
+from shared.scoring.definition.model import Model
+from shared.scoring.definition.stages import StageName
+from shared.scoring.engine.score import Standing, standing
+from shared.scoring.engine.state import LeadState
+from shared.scoring.engine.transitions import StageState, Transition, decide
+from shared.scoring.replay.fast_replay import fast_replay
+from shared.scoring.replay.life import Life
+from shared.scoring.replay.shared_numbers import SharedNumbers, shared_numbers
+from shared.scoring.replay.timeline import Chart, Timeline, Track
 
 _NOBODY = TransitionId(UUID(int=0))
 
@@ -51,14 +51,14 @@ class Trial:
     routes: tuple[routing.Route, ...]
     destinations: frozenset[str]
     chart: Chart = field(init=False)
-    twin: Twin | None = field(init=False)
+    shared: SharedNumbers | None = field(init=False)
     begin: datetime = field(init=False)
     asks_traits: bool = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "draft", self.draft.beside(self.active))
         object.__setattr__(self, "chart", Chart(self.active, self.draft))
-        object.__setattr__(self, "twin", twin_of(self.chart, self.active, self.draft))
+        object.__setattr__(self, "shared", shared_numbers(self.chart, self.active, self.draft))
         today = self.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         object.__setattr__(self, "begin", today - timedelta(days=self.days))
         object.__setattr__(self, "asks_traits", any(route.when.traits for route in self.routes))
@@ -76,7 +76,7 @@ class Known:
 class Place:
     """Where a lead stands under one model, and the state its numbers come from.
 
-    model:  that model, or its twin, which scores this lead the same
+    model:  that model, or its shared, which scores this lead the same
     """
 
     model: Model
@@ -150,16 +150,16 @@ def replay(trial: Trial, lead: Known, history: Sequence[Event]) -> Replayed:
 
 def _tracks(trial: Trial, history: Sequence[Event]) -> tuple[Track, Track]:
     """The history under the active model, and under the draft: one and the same if their numbers are."""
-    course, twin = Course(trial.chart, history), trial.twin
-    active = course.under(trial.active)
-    if twin and course.lacks(twin.apart):
-        return active, active.staged_as(twin.model)
-    return active, course.under(trial.draft)
+    timeline, shared = Timeline(trial.chart, history), trial.shared
+    active = timeline.under(trial.active)
+    if shared and timeline.lacks(shared.apart):
+        return active, active.staged_as(shared.model)
+    return active, timeline.under(trial.draft)
 
 
 def _live(trial: Trial, track: Track) -> Life | None:
     """The lead's life under a model that was always in force; None where nobody asks for days."""
-    return skim(track, trial.now) if trial.days else None
+    return fast_replay(track, trial.now) if trial.days else None
 
 
 def _passed(trial: Trial, lead: Known, history: Sequence[Event], life: Life | None) -> tuple[Passed, ...]:

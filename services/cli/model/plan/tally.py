@@ -14,8 +14,8 @@ from typing import Final, TypeVar
 import msgspec
 
 from services.cli.model.plan.replay import Place, Replayed
-from shared.scoring.contributions import Contribution
-from shared.scoring.score import evaluate
+from shared.scoring.engine.contributions import Contribution
+from shared.scoring.engine.score import evaluate
 
 Value = TypeVar("Value")
 

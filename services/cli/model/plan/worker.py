@@ -24,8 +24,8 @@ from services.router import route_file
 from shared.codec import decode_all
 from shared.database import engine
 from shared.errors import LeadscoreError
-from shared.scoring.model import Model
-from shared.scoring.model_file import load
+from shared.scoring.definition.model import Model
+from shared.scoring.file.read import load_model
 
 LENGTH_BYTES: Final = 4
 
@@ -114,7 +114,7 @@ def _trial(order: Order) -> Trial:
 
 def _model(written: Written) -> Model:
     lists = {name: frozenset(values) for name, values in written.lists.items()}
-    return load(written.text, file=written.title, lists=lists)
+    return load_model(written.text, file=written.title, lists=lists)
 
 
 if __name__ == "__main__":

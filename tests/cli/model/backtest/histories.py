@@ -9,7 +9,7 @@ from uuid import UUID
 from services.cli.model.backtest.snapshots import Question
 from shared.events import Event
 from shared.ids import EventId
-from shared.scoring.model import Model
+from shared.scoring.definition.model import Model
 from tests.scoring import small
 
 # A Monday, 00:00 UTC: a cut-off.

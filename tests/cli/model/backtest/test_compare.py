@@ -16,7 +16,7 @@ from services.cli.model.backtest.quality import Interval
 from services.cli.model.backtest.report import Report
 from services.cli.model.backtest.snapshots import Decision, Lived, Question, Snapshot, lived
 from shared.events import Event
-from shared.scoring.model import Model
+from shared.scoring.definition.model import Model
 from tests.cli.model.backtest.histories import MONDAY, NOISE, SIGNAL, WEEK, event, question, won
 from tests.scoring import small
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from services.cli.model.backtest.snapshots import Lived, lived
 from shared.events import EMAIL_DELIVERED, Event
-from shared.scoring.model import Model
-from shared.scoring.score import score
+from shared.scoring.definition.model import Model
+from shared.scoring.engine.score import score
 from tests.cli.model.backtest.histories import MONDAY, NOISE, SIGNAL, WEEK, event, question, won
 from tests.scoring import small, worlds
 

@@ -17,7 +17,7 @@ from services.cli.model.plan.page import cards, heat, render, style_hash
 from services.cli.model.plan.plots import HEIGHT, WIDTH, ceiling, chart
 from services.cli.model.plan.tally import Line
 from services.cli.model.plan.text import show
-from shared.scoring.model import Model
+from shared.scoring.definition.model import Model
 from tests.cli.model.plan.test_findings import plan
 from tests.cli.model.plan.worlds import ACTIVE, DEARER, STRICTER, trial
 

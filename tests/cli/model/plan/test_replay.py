@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from services.cli.model.plan.replay import Passed, Replayed
-from shared.scoring.life import live
-from shared.scoring.score import standing
+from shared.scoring.engine.score import standing
+from shared.scoring.replay.life import live
 from tests.cli.model.plan.worlds import (
     ACTIVE,
     DEARER,

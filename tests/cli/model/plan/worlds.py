@@ -10,15 +10,17 @@ from services.cli.model.plan.tally import Tally, count, empty
 from services.router import route_file
 from shared.events import Event
 from shared.ids import EventId, LeadId
-from shared.scoring.life import live
-from shared.scoring.model import Model
-from shared.scoring.model_file import load
+from shared.scoring.definition.model import Model
+from shared.scoring.file.read import load_model
+from shared.scoring.replay.life import live
 from tests.scorer.conftest import MODEL
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
-ACTIVE = load(MODEL, file="active.yaml")
-DEARER = load(MODEL.replace("points: 15", "points: 32"), file="dearer.yaml")  # a click alone makes an MQL
-STRICTER = load(
+ACTIVE = load_model(MODEL, file="active.yaml")
+DEARER = load_model(
+    MODEL.replace("points: 15", "points: 32"), file="dearer.yaml"
+)  # a click alone makes an MQL
+STRICTER = load_model(
     MODEL.replace("score: 30", "score: 90").replace("score: 20", "score: 80"), file="stricter.yaml"
 )
 ROUTES = """

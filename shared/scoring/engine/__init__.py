@@ -1,0 +1,1 @@
+"""Model, events and time → state, score, receipt and stage. Pure values; no file format is known here."""

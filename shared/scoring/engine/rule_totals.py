@@ -1,0 +1,170 @@
+"""An event that rules are met by → the rule_states of these rules.
+
+In: what the event pays, when it occurred, the rule_states of one lead. Out: the next rule_states, in place.
+Refuses (False) an event older than one that a limit, a repetition or a sequence has counted already: what it
+pays cannot be told without the lead's other events.
+"""
+
+from math import exp2
+from typing import Final
+
+from shared.scoring.definition.rules import EngagementRule, Limit
+from shared.scoring.engine.matching import Match
+from shared.scoring.engine.state import RuleState, Stamp
+
+NEWEST_KEPT: Final = 3
+
+Rules = dict[str, RuleState]
+"""Rule id → its rule_state"""
+Counter = tuple[int, int, Stamp]
+"""(index of the window, events paid in it, stamp of the newest of them)"""
+
+
+def apply_match(rules: Rules, match: Match, stamp: Stamp) -> bool:
+    """Add an event to the rule_state of every rule it concerns; False if one of them cannot tell."""
+    pays, opens = match
+    for rule, points in pays:
+        if not _pay(rule, rules, points, stamp):
+            return False
+    return not opens or all(_open(rule, rules, stamp) for rule in opens)
+
+
+def _pay(rule: EngagementRule, rules: Rules, points: float, stamp: Stamp) -> bool:
+    """Account for an event that met the rule; False if it came too late to tell what it pays."""
+    rule_state = rules.get(rule.id)
+    if rule_state is None:
+        rule_state = RuleState(0.0, stamp[0])
+    if rule.repeat or rule.after:
+        if rule_state.seen is not None and stamp < rule_state.seen:
+            return False
+        qualifies = _qualifies(rule, rule_state, stamp[0])
+        rule_state = _remember(rule, rule_state, stamp)
+        if not qualifies:
+            rules[rule.id] = rule_state
+            return True
+    if rule.limit is None:
+        rules[rule.id] = _paid(rule, rule_state, points, stamp, rule_state.window)
+        return True
+    admitted = _admit(rule.limit, rule_state.window, stamp)
+    if admitted is None:
+        return False
+    window, pays = admitted
+    rules[rule.id] = (
+        _paid(rule, rule_state, points, stamp, window) if pays else _cut_off(rule_state, points, stamp)
+    )
+    return True
+
+
+def _admit(limit: Limit, window: Counter | None, stamp: Stamp) -> tuple[Counter, bool] | None:
+    """The window's counter after this event, and whether the limit lets it pay; None if it came too late."""
+    index = limit.per.index(stamp[0])
+    if window is None or index > window[0]:
+        return (index, 1, stamp), True
+    if index < window[0]:
+        return None
+    if window[1] < limit.times:
+        return (index, window[1] + 1, max(window[2], stamp)), True
+    return (window, False) if stamp > window[2] else None
+
+
+def _qualifies(rule: EngagementRule, rule_state: RuleState, at_s: float) -> bool:
+    """Whether repetition and sequence let an event pay that occurs now, as the newest."""
+    if rule.after and (rule_state.opened_s is None or at_s - rule_state.opened_s > rule.after.within_s):
+        return False
+    if rule.repeat:
+        before = rule.repeat.times - 2
+        if before >= 0 and (
+            len(rule_state.trail) <= before or at_s - rule_state.trail[before] > rule.repeat.within_s
+        ):
+            return False
+    return True
+
+
+def _remember(rule: EngagementRule, rule_state: RuleState, stamp: Stamp) -> RuleState:
+    """Note that an event met the rule, whether or not it pays."""
+    trail = (stamp[0], *rule_state.trail)[: rule.repeat.times - 1] if rule.repeat else ()
+    return _looked_at(rule_state, stamp, trail, rule_state.opened_s)
+
+
+def _open(rule: EngagementRule, rules: Rules, stamp: Stamp) -> bool:
+    """Note the first half of a sequence; False if it came too late."""
+    rule_state = rules.get(rule.id)
+    if rule_state is None:
+        rule_state = RuleState(0.0, stamp[0])
+    if rule_state.seen is not None and stamp < rule_state.seen:
+        return False
+    rules[rule.id] = _looked_at(rule_state, stamp, rule_state.trail, stamp[0])
+    return True
+
+
+def _looked_at(
+    rule_state: RuleState, stamp: Stamp, trail: tuple[float, ...], opened_s: float | None
+) -> RuleState:
+    """The rule_state after an event was looked at, before anything is paid."""
+    return RuleState(
+        rule_state.value,
+        rule_state.at_s,
+        rule_state.matched,
+        rule_state.raw,
+        rule_state.paid,
+        rule_state.limited,
+        rule_state.newest,
+        rule_state.last,
+        rule_state.window,
+        trail,
+        opened_s,
+        stamp,
+    )
+
+
+def _paid(
+    rule: EngagementRule, rule_state: RuleState, points: float, stamp: Stamp, window: Counter | None
+) -> RuleState:
+    """The rule_state after an event that met the rule and is paid."""
+    value, at_s = rule_state.value, rule_state.at_s
+    half_life_s = rule.half_life_s
+    if half_life_s is None:
+        value += points
+    elif stamp[0] >= at_s:
+        value = value * exp2((at_s - stamp[0]) / half_life_s) + points
+        at_s = stamp[0]
+    else:
+        value += points * exp2((stamp[0] - at_s) / half_life_s)
+    newest, last = rule_state.newest, rule_state.last
+    if last is None or stamp > last:
+        last, newest = stamp, (stamp, *newest[: NEWEST_KEPT - 1])
+    else:
+        newest = tuple(sorted((stamp, *newest), reverse=True))[:NEWEST_KEPT]
+    return RuleState(
+        value,
+        at_s,
+        rule_state.matched + 1,
+        rule_state.raw + points,
+        rule_state.paid + 1,
+        rule_state.limited + points,
+        newest,
+        last,
+        window,
+        rule_state.trail,
+        rule_state.opened_s,
+        rule_state.seen,
+    )
+
+
+def _cut_off(rule_state: RuleState, points: float, stamp: Stamp) -> RuleState:
+    """The rule_state after an event that met the rule but came after its limit was used up."""
+    last = rule_state.last
+    return RuleState(
+        rule_state.value,
+        rule_state.at_s,
+        rule_state.matched + 1,
+        rule_state.raw + points,
+        rule_state.paid,
+        rule_state.limited,
+        rule_state.newest,
+        stamp if last is None or stamp > last else last,
+        rule_state.window,
+        rule_state.trail,
+        rule_state.opened_s,
+        rule_state.seen,
+    )

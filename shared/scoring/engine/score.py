@@ -1,0 +1,117 @@
+"""State → score at a moment, with contributions that add up to it.
+
+In: a model, a state, `as_of`. Out: `Score`: total 0..100, dimensions, grade, contributions in whole points.
+Refuses (ValueError) a state folded under other rules: refold it first (shared/scoring/engine/fold.py).
+
+How points become the shown number, so that a person can check it with a pencil:
+1. A rule is worth its decayed points within its `between`; a group the sum of its rules within its
+   `between`; a dimension the sum of its groups within its own. Each dimension is rounded.
+2. The score is the sum of the rounded dimensions times their weights, rounded, within 0..100.
+3. Contributions are whole points: largest remainder within each dimension. What a clamp took or gave
+   is a line of its own.
+
+A state knows no moment earlier than its latest event. An earlier `as_of` is moved there; a past
+score comes from `score(model, events, as_of)`.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import msgspec
+
+from shared.events import Event
+from shared.scoring.definition.model import Model
+from shared.scoring.definition.stages import SCORE, Shown
+from shared.scoring.engine.contributions import Contribution, contributions
+from shared.scoring.engine.fold import is_current, refold
+from shared.scoring.engine.points import shown_of, sums_of, terms_of
+from shared.scoring.engine.state import LeadState
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The numbers of one lead at one moment, without the reasons.
+
+    total:       0..100
+    dimensions:  id → whole points, before its weight
+    grade:       fit letter and engagement number, such as "B2"
+    """
+
+    total: int
+    dimensions: dict[str, int]
+    grade: str
+    as_of: datetime
+
+    @property
+    def shown(self) -> Shown:
+        """What stage lines look at: each dimension and "score"."""
+        return {**self.dimensions, SCORE: self.total}
+
+
+class Score(Standing, frozen=True, kw_only=True):
+    """The numbers with their reasons.
+
+    contributions: add up to `total`; larger ones first within a dimension
+    """
+
+    contributions: tuple[Contribution, ...]
+
+
+def standing(model: Model, state: LeadState, as_of: datetime) -> Standing:
+    """The numbers of this lead at this moment: what stages look at, at half the cost of a receipt.
+
+    Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
+    """
+    at_s, as_of = _moment(model, state, as_of)
+    terms = terms_of(model, state)
+    shown = shown_of(model, sums_of(model, terms, terms.at(at_s)))
+    return Standing(
+        total=shown.pop(SCORE),
+        dimensions=shown,
+        grade=model.grades.of(shown["fit"], shown["engagement"]),
+        as_of=as_of,
+    )
+
+
+def evaluate(model: Model, state: LeadState, as_of: datetime) -> Score:
+    """The score of this lead at this moment, with its receipt.
+
+    Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
+    """
+    at_s, as_of = _moment(model, state, as_of)
+    terms = terms_of(model, state)
+    values = terms.at(at_s)
+    sums = sums_of(model, terms, values)
+    shown = shown_of(model, sums)
+    return Score(
+        total=shown.pop(SCORE),
+        dimensions=shown,
+        grade=model.grades.of(shown["fit"], shown["engagement"]),
+        as_of=as_of,
+        contributions=contributions(model, terms, values, sums),
+    )
+
+
+def score(model: Model, events: Iterable[Event], as_of: datetime) -> Score:
+    """The score as a pure function of the events that occurred until `as_of` (each once, in any order)."""
+    return evaluate(model, refold(model, events, until=as_of), as_of)
+
+
+def moment_s(model: Model, state: LeadState, as_of: datetime) -> float:
+    """The moment to evaluate at, in seconds since 1970: never before the state's latest event.
+
+    Raises ValueError if the state was folded under other rules.
+    """
+    if not is_current(model, state):
+        raise ValueError(
+            f"state folded under rules {state.fold_key}, scored under {model.fold_key}: refold the lead first"
+        )
+    at_s = as_of.timestamp()
+    return state.last_s if state.events and state.last_s > at_s else at_s
+
+
+def _moment(model: Model, state: LeadState, as_of: datetime) -> tuple[float, datetime]:
+    """The moment to evaluate at, in seconds since 1970 and in UTC."""
+    at_s = moment_s(model, state, as_of)
+    if at_s == state.last_s and at_s != as_of.timestamp():
+        return at_s, datetime.fromtimestamp(at_s, UTC)
+    return at_s, as_of if as_of.tzinfo is UTC else as_of.astimezone(UTC)

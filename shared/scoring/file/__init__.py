@@ -1,0 +1,1 @@
+"""scoring.yaml → a model, or every mistake in it with its line."""

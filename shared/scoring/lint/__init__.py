@@ -1,0 +1,1 @@
+"""Warnings about a model that is valid and yet hardly meant."""

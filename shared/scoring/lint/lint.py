@@ -1,0 +1,30 @@
+"""What a model says that its author can hardly have meant, in plain language.
+
+In: the reading of a model file without mistakes. Out: warnings, each with file and line, in the order of
+the file; none of them keeps the model from being used.
+Refuses to guess: a warning is given where it is certain that the model says so, not where it might.
+"""
+
+from shared.config_mistakes import at
+from shared.scoring.analysis.cycles import slow
+from shared.scoring.file.read import NOUNS, Reading
+from shared.scoring.lint.double_pay import paid_twice
+from shared.scoring.lint.rules import doubts_about_lists, doubts_about_rules
+from shared.scoring.lint.stages import doubts_about_stages
+
+
+def lint(reading: Reading) -> list[str]:
+    """Every warning, one sentence each: `scoring.yaml:41: rule "click": …`."""
+    document = reading.document
+    doubts = [
+        *doubts_about_lists(reading.lists, reading.used),
+        *doubts_about_rules(reading.model),
+        *paid_twice(reading.model),
+        *doubts_about_stages(reading.model),
+        *((cycle.place, cycle.words(document.line)) for cycle in slow(reading.model) if cycle.waits),
+    ]
+    in_order = sorted(dict.fromkeys(doubts), key=lambda doubt: document.line(doubt[0]))
+    return [
+        document.problem(path, at(document.data, path[: 1 if path[0] == "grade" else 2], words, NOUNS))
+        for path, words in in_order
+    ]

@@ -1,0 +1,226 @@
+"""A lead's history, folded once: what is kept of the lead after each of its events.
+
+In: the rule states to keep, as a `Chart`; a lead's events in order of time. Out: a `Timeline`; under each
+model of the chart a `Track`: the state after any number of events, and what a rule is worth between two.
+Refuses (ValueError) events that are not in order.
+
+A life under a model asks for the state at many moments, and two models that differ in a few rules keep the
+same rule_states for all others. So every rule_state is kept once, however many models and moments ask for it.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from typing import Final, Generic, TypeVar
+
+from shared.events import Event
+from shared.scoring.definition.digest import digest
+from shared.scoring.definition.model import Model
+from shared.scoring.definition.rules import EngagementRule
+from shared.scoring.definition.stages import Shown
+from shared.scoring.engine.fold import add_said, match_event, stamp_of
+from shared.scoring.engine.matching import event_matchers
+from shared.scoring.engine.points import decayed
+from shared.scoring.engine.rule_totals import Rules, apply_match
+from shared.scoring.engine.state import EMPTY, Attribute, LeadState, RuleState, Stamp
+
+Value = TypeVar("Value")
+Attributes = dict[str, Attribute]
+
+Stretch = tuple[int, int, float, float]
+"""Positions of the first event and of the one after the last; the moments (seconds since 1970) around them"""
+
+_BEFORE: Final[Stamp] = (float("-inf"), b"")
+_NOTHING: Final[Attributes] = {}
+
+
+class Chart:
+    """The rule_states that some models keep: those of the first one, and what the others keep besides.
+
+    event_matchers:  event name → what an event of this name pays into the rule_states
+    asked:     each set of attributes that one of the models looks at
+    """
+
+    def __init__(self, first: Model, *others: Model) -> None:
+        kept = {digest(rule.keeps): rule for rule in first.engagement}
+        for number, model in enumerate(others):
+            for rule in model.engagement:
+                kept.setdefault(digest(rule.keeps), replace(rule, id=f"{rule.id} of {number}"))
+        rules = tuple(kept.values())
+        self.event_matchers = first.event_matchers if rules == first.engagement else event_matchers(rules)
+        self.asked = {model.attributes for model in (first, *others)}
+        self._rule_states = {
+            model.fold_key: tuple((rule.id, kept[digest(rule.keeps)].id) for rule in model.engagement)
+            for model in (first, *others)
+        }
+
+    def rule_states(self, model: Model) -> Sequence[tuple[str, str]]:
+        """For each rule of this model its id, and the id of its rule_state."""
+        return self._rule_states[model.fold_key]
+
+
+class Trail(Generic[Value]):
+    """Something that is kept of a lead, after each event that changed it.
+
+    positions:  those of the events
+    """
+
+    __slots__ = ("positions", "values")
+
+    def __init__(self) -> None:
+        self.positions: list[int] = []
+        self.values: list[Value] = []
+
+    def add(self, position: int, value: Value) -> None:
+        self.positions.append(position)
+        self.values.append(value)
+
+    def after(self, count: int) -> Value | None:
+        """What is kept after the first `count` events; None if none of them concerned it."""
+        place = bisect_left(self.positions, count)
+        return self.values[place - 1] if place else None
+
+    def between(self, begin: int, end: int) -> Iterator[tuple[int, Value]]:
+        """Each change by the events from one position to another, the last one excluded."""
+        first, last = bisect_left(self.positions, begin), bisect_left(self.positions, end)
+        return zip(self.positions[first:last], self.values[first:last], strict=True)
+
+
+class Timeline:
+    """One lead's events, and what is kept of the lead after each of them.
+
+    events:  in order of (occurred_at, event_id)
+    at_s:    when each of them occurred, in seconds since 1970
+    news:    positions of the events that tell something new about the person
+    """
+
+    def __init__(self, chart: Chart, events: Sequence[Event]) -> None:
+        self.events = events
+        self.at_s: list[float] = []
+        self.news: set[int] = set()
+        self._chart = chart
+        self._rule_states: defaultdict[str, Trail[RuleState]] = defaultdict(Trail)
+        self._said: Mapping[frozenset[str], Trail[Attributes]] = {asked: Trail() for asked in chart.asked}
+        self._ranges: dict[tuple[int, Stretch], tuple[float, float]] = {}
+        self._fold()
+
+    def lacks(self, rule_states: frozenset[str]) -> bool:
+        """Whether no event opened one of these rule_states."""
+        return rule_states.isdisjoint(self._rule_states)
+
+    def under(self, model: Model) -> "Track":
+        """What is kept under this model, one of the chart's."""
+        trails = self._rule_states
+        rule_states = {rule: trails[id_] for rule, id_ in self._chart.rule_states(model) if id_ in trails}
+        return Track(self, model, rule_states, self._said[model.attributes])
+
+    def range(self, trail: Trail[RuleState], rule: EngagementRule, stretch: Stretch) -> tuple[float, float]:
+        """The least and the most that a rule_state is worth; models that share it ask for the same."""
+        key = (id(trail), stretch)
+        if key not in self._ranges:
+            self._ranges[key] = self._range(trail, rule, stretch)
+        return self._ranges[key]
+
+    def _range(self, trail: Trail[RuleState], rule: EngagementRule, stretch: Stretch) -> tuple[float, float]:
+        # Between two events a value only shrinks towards nothing: extremes lie right before and after them.
+        begin, end, since_s, until_s = stretch
+        rule_state = trail.after(begin)
+        values = [] if rule_state else [0.0]
+        for position, changed in trail.between(begin, end):
+            at_s = self.at_s[position]
+            if rule_state:
+                values += (decayed(rule, rule_state, since_s), decayed(rule, rule_state, at_s))
+            rule_state, since_s = changed, at_s
+        if rule_state:
+            values += (decayed(rule, rule_state, since_s), decayed(rule, rule_state, until_s))
+        return min(values), max(values)
+
+    def _fold(self) -> None:
+        """Fold all events, and note what each of them changes."""
+        payments, rule_states = self._chart.event_matchers, self._rule_states
+        rules: Rules = {}
+        before = _BEFORE
+        for position, event in enumerate(self.events):
+            stamp = stamp_of(event)
+            if stamp < before:
+                raise ValueError(f"event {event.event_id} comes too late: a life is lived in order")
+            before = stamp
+            self.at_s.append(stamp[0])
+            match = match_event(payments, event)
+            apply_match(rules, match, stamp)
+            for rule, _ in match.pays:
+                rule_states[rule.id].add(position, rules[rule.id])
+            for rule in match.opens:
+                rule_states[rule.id].add(position, rules[rule.id])
+            if event.traits or event.email:
+                self._hear(position, stamp)
+
+    def _hear(self, position: int, stamp: Stamp) -> None:
+        """Note what an event says about the person."""
+        for asked, trail in self._said.items():
+            known = trail.after(position) or _NOTHING
+            said = known.copy()
+            add_said(said, self.events[position], stamp, asked)
+            trail.add(position, said)
+            if _tells_more(known, said):
+                self.news.add(position)
+
+
+class Track:
+    """A timeline as one model sees it.
+
+    bounds:  the least and the most that is shown in a stretch, of those that were asked for (fast_replay.py)
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        model: Model,
+        rule_states: Mapping[str, Trail[RuleState]],
+        said: Trail[Attributes],
+    ) -> None:
+        self.timeline = timeline
+        self.model = model
+        self._rule_states = rule_states
+        self._said = said
+        self._states = {0: EMPTY}
+        self.bounds: dict[Stretch, tuple[Shown, Shown]] = {}
+
+    def staged_as(self, model: Model) -> "Track":
+        """The same track for a model that differs in its stages only: what one finds out, both know."""
+        same = copy(self)
+        same.model = model
+        return same
+
+    def state(self, count: int) -> LeadState:
+        """What is kept after the first `count` events: what folding them gives."""
+        if count not in self._states:
+            self._states[count] = self._state(count)
+        return self._states[count]
+
+    def range(self, rule: EngagementRule, stretch: Stretch) -> tuple[float, float]:
+        """The least and the most that a rule's state is worth at any moment of this stretch."""
+        return self.timeline.range(self._rule_states[rule.id], rule, stretch)
+
+    def _state(self, count: int) -> LeadState:
+        rules = {}
+        for rule, trail in self._rule_states.items():
+            if rule_state := trail.after(count):
+                rules[rule] = rule_state
+        said = self._said.after(count) or _NOTHING
+        moments = self.timeline.at_s
+        return LeadState(self.model.fold_key, said, rules, count, moments[0], moments[count - 1])
+
+
+def _tells_more(known: Attributes, said: Attributes) -> bool:
+    """Whether these attributes are other ones than those known before, or have other values."""
+    if known.keys() != said.keys():
+        return True
+    for name, attribute in said.items():
+        value, before = attribute.value, known[name].value
+        # repr: 1, 1.0 and True are equal, and different to conditions; also deep inside.
+        if value is not before and repr(value) != repr(before):
+            return True
+    return False

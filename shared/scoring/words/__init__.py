@@ -1,0 +1,1 @@
+"""Models, conditions, differences and receipts as sentences."""
