@@ -80,7 +80,7 @@ def measure(
         "refold": (len(events), lambda cold: [standing(cold, refold(cold, life), END) for life in lives]),
         "each": (len(events), lambda cold: _score_each(cold, lives)),
         "live": (len(events), lambda cold: [live(cold, life, END) for life in lives]),
-        "fast_replay": (len(events), lambda cold: _skim(cold, lives)),
+        "fast_replay": (len(events), lambda cold: _fast_replay(cold, lives)),
         "standing": (len(states), lambda cold: [standing(cold, state, END) for state in states]),
         "encode": (len(states), lambda _: [state.encode() for state in states]),
         "decode": (len(states), lambda _: [decode(data) for data in kept]),
@@ -129,7 +129,7 @@ def _replay(model: Model, lives: Sequence[Sequence[Event]]) -> None:
         standing(model, state, END)
 
 
-def _skim(model: Model, lives: Sequence[Sequence[Event]]) -> None:
+def _fast_replay(model: Model, lives: Sequence[Sequence[Event]]) -> None:
     """Each life, looking only where a stage could change."""
     chart = Chart(model)
     for life in lives:

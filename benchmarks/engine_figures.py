@@ -89,9 +89,9 @@ def _scoring(engine: Engine) -> Iterator[Figure]:
         beside=f"{_of_reading(engine, 'live')}; after every single event",
     )
     yield Figure(
-        what="skim: the same life, looking only where a stage could change",
+        what="fast replay: the same life, looking only where a stage could change",
         measured=_rate(engine, "fast_replay"),
-        beside=f"{_times(engine, 'skim', 'live')} as fast as living it",
+        beside=f"{_times(engine, 'fast_replay', 'live')} as fast as living it",
     )
     yield Figure(
         what="score a lead from its state",

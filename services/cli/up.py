@@ -148,7 +148,17 @@ def _service_ports(plan: Machine) -> dict[str, str]:
     """A port for each listener: as the environment says, else the one of last time, else a free one."""
     chosen = ports.remembered(plan.installation.folder / "ports.json", list(_PORTS.values()))
     ours = {name: str(port) for name, port in zip(_PORTS, chosen, strict=True)}
+    for name, port in zip(_PORTS, chosen, strict=True):
+        if not plan.environment.get(name) and port != _PORTS[name]:
+            _say(_other_port(name, port))
     return {name: plan.environment.get(name) or port for name, port in ours.items()}
+
+
+def _other_port(name: str, port: int) -> str:
+    """Whoever copied the usual address would talk to somebody else's process."""
+    usual = _PORTS[name]
+    taken = "is taken by another process" if ports.listens(usual) else "was taken at an earlier start"
+    return f"port {usual} {taken}: {port} is used instead, now and next time. {name} chooses another"
 
 
 async def _prepare(environment: Mapping[str, str]) -> None:

@@ -1,6 +1,7 @@
 """What `leadscore up` says when everything runs.
 
-In: addresses and secrets. Out: a text for a person with things to paste. Refuses to show a password.
+In: addresses and secrets. Out: a text for a person with things to paste.
+Refuses to show a password or a secret key.
 """
 
 from collections.abc import Mapping
@@ -27,12 +28,17 @@ Leadscore is up ({took_s:.1f} s).
   Kafka        {environment["KAFKA_BOOTSTRAP_SERVERS"]} ({java})
   data, keys   {installation.folder} (secrets.env has the write keys)
 
-Send an event as your website would, and look at what became of it:
+Send an event as your product's server would (its key is a secret, kept in secrets.env), and look at the lead:
 
-  curl {ingest}/v1/identify -u '{environment["LEADSCORE_KEY_PRODUCT"]}:' \\
+  . "{installation.folder}/secrets.env"
+  curl {ingest}/v1/identify -u "$LEADSCORE_KEY_PRODUCT:" \\
     -H 'Content-Type: application/json' \\
     -d '{{"userId": "ada", "traits": {{"email": "ada@example.com", "company": "Example"}}}}'
   .venv/bin/leadscore lead show ada@example.com
+
+On your website (its key is public):
+
+  <script src="{ingest}/leadscore.js" data-key="{environment["LEADSCORE_KEY_WEBSITE"]}" defer></script>
 
 Half a year of shop traffic: make demo. Stop: Ctrl-C. Delete all data: make wipe.
 """

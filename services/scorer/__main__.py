@@ -13,7 +13,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scorer import seed
+from services.scorer import first_model
 from services.scorer.consume import Consumer
 from services.scorer.count import Counter
 from services.scorer.in_force import ModelsInForce
@@ -52,7 +52,7 @@ async def serve(settings: ScorerSettings) -> None:
     url = settings.database_url.get_secret_value()
     # A connection for each lane, one each for sweep and rescore, one for claims and recoveries.
     pool = postgres.engine(url, application="leadscore-scorer", pool_size=settings.lanes + 3)
-    await seed.sow(pool, settings.model_file)
+    await first_model.ensure_first_model(pool, settings.model_file)
     counter = Counter(
         models=ModelsInForce(),
         identity_key=settings.identity_key.get_secret_value().encode(),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from services.scorer.gather import Placed
+from services.scorer.changes import Placed
 from services.scorer.identify import Identifier, Picture, identifiers
 from services.scorer.in_force import InForce, ModelsInForce
 from services.scorer.judge import quarantine_reason
@@ -147,7 +147,7 @@ class Counter:
         for one in fresh:
             event = _event(one)
             quarantine = quarantine_reason(event)
-            put = picture.shelter if quarantine else picture.place
+            put = picture.place_quarantined if quarantine else picture.place
             placed.append((one, put(event, names[event.event_id]), quarantine))
         return [
             events.Row(

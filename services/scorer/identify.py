@@ -119,7 +119,7 @@ class Picture:
         self._give(lead, ids)
         return lead
 
-    def shelter(self, event: Event, ids: list[Identifier]) -> LeadId:
+    def place_quarantined(self, event: Event, ids: list[Identifier]) -> LeadId:
         """The lead that keeps a quarantined event: what a machine did merges nobody and moves no cookie."""
         owners = self._owners(ids)
         if owners:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.scorer import change_model, seed
+from services.scorer import change_model, first_model
 from services.scorer.in_force import ModelsInForce
 from services.scorer.rescore import Rescore
 from services.scorer.store import models, rescores
@@ -179,7 +179,7 @@ async def test_a_frozen_scorer_holds_up_no_start(world: World, tmp_path: Path) -
     file.write_text(MODEL)
     async with postgres.transaction(world.engine) as frozen:
         await models.current(frozen)
-        await asyncio.wait_for(seed.sow(world.engine, file), 2)
+        await asyncio.wait_for(first_model.ensure_first_model(world.engine, file), 2)
 
 
 async def test_a_frozen_scorer_holds_up_a_publish_only_until_postgres_ends_it(world: World) -> None:
@@ -327,7 +327,7 @@ async def test_the_file_is_for_the_first_version_only(world: World, tmp_path: Pa
     file = tmp_path / "scoring.yaml"
     for text in (DEARER, "name: [broken"):
         file.write_text(text)
-        await seed.sow(world.engine, file)
+        await first_model.ensure_first_model(world.engine, file)
     assert len(await world.fetch("SELECT 1 FROM scoring_models")) == 1
 
 
@@ -336,7 +336,9 @@ async def test_two_scorers_that_start_together_sow_once(database: str, tmp_path:
     file = tmp_path / "scoring.yaml"
     file.write_text(MODEL)
     engine = postgres.engine(database, application="test", pool_size=2)
-    await asyncio.gather(seed.sow(engine, file), seed.sow(engine, file))
+    await asyncio.gather(
+        first_model.ensure_first_model(engine, file), first_model.ensure_first_model(engine, file)
+    )
     async with postgres.transaction(engine) as connection:
         assert [change.action for change in await models.changes(connection)] == ["drafted", "published"]
     await engine.dispose()

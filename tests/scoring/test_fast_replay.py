@@ -1,4 +1,4 @@
-"""A skimmed life is the life that is lived event by event."""
+"""A fast replay gives the life that is lived event by event."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -70,7 +70,7 @@ def facts(life: Life) -> tuple[object, ...]:
 
 @given(model=models(), events=persons(), wait=st.integers(-40, 400))
 @settings(max_examples=400)
-def test_skimming_gives_every_step_that_living_gives(model: Model, events: list[Event], wait: int) -> None:
+def test_fast_replay_gives_every_step_that_living_gives(model: Model, events: list[Event], wait: int) -> None:
     """Same transitions at the same microsecond with the same numbers, for any model and history."""
     until = worlds.START + timedelta(days=60 + wait)
     assert facts(fast_replay(track(model, events), until)) == facts(live(model, events, until))

@@ -19,7 +19,7 @@ from shared.scoring.replay.life import Life, live
 from shared.scoring.replay.shared_numbers import SharedNumbers, shared_numbers
 from shared.scoring.replay.timeline import Chart, Timeline, Track
 from tests.scoring import small, worlds
-from tests.scoring.test_skim import persons
+from tests.scoring.test_fast_replay import persons
 
 DAY = timedelta(days=1)
 

@@ -1,15 +1,16 @@
-"""An address → everything there is to say about that lead now.
+"""An address or id → everything there is to say about that lead now.
 
-In: an e-mail address or a lead's id, and the identity key. Out: `LeadView`, scored at this moment.
+In: an e-mail address, user id, anonymous id or lead id, and the identity key. Out: `LeadView`, scored now.
 Refuses to write: it reads in one transaction, and computes what it shows with the engine the scorer uses.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from services.scorer.identify import hash_identifier
+from services.scorer.identify import IdentifierKind, hash_identifier
 from services.scorer.portrait import portrait
 from services.scorer.store import events, leads, models
 from services.scorer.store.transitions import receipts
@@ -20,7 +21,12 @@ from shared.scoring.engine.fold import is_current, refold
 from shared.scoring.engine.score import Score, evaluate
 from shared.scoring.file.read import load_model
 
-_FIND: Final = "SELECT lead_id FROM identities WHERE kind = 'email' AND value = $1"
+# The strongest kind first: a user id may look like an address, and an anonymous id like a user id.
+_FIND: Final = """
+SELECT i.lead_id FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS asked (kind, value, place)
+JOIN identities i ON i.kind = asked.kind AND i.value = asked.value
+ORDER BY place LIMIT 1
+"""
 _WINNER: Final = "SELECT coalesce(merged_into, lead_id) FROM leads WHERE lead_id = $1"
 _PASSED: Final = """
 SELECT at, previous_stage, stage, cause, score FROM transitions WHERE lead_id = $1 ORDER BY sequence
@@ -29,6 +35,12 @@ _QUARANTINED: Final = """
 SELECT count(*)::int FROM events e JOIN leads l USING (lead_id)
 WHERE coalesce(l.merged_into, l.lead_id) = $1 AND e.quarantine IS NOT NULL
 """
+
+_SPELLINGS: Final[Mapping[IdentifierKind, Callable[[str], str]]] = {
+    "email": str.lower,
+    "user_id": str,
+    "anonymous_id": str,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +69,21 @@ class LeadView:
 
 
 async def find(connection: Any, who: str, key: bytes) -> LeadId:
-    """The lead with this e-mail address, or with this id.
+    """The lead with this e-mail address, lead id, user id or anonymous id.
 
     Raises Invalid (`no_such_lead`) if there is none.
     """
-    if "@" in who:
-        found = await connection.fetchval(_FIND, hash_identifier("email", who.lower(), key))
-        wrong = f"no lead has the address {who}. Is it spelled as it was sent?"
-    else:
-        found = await connection.fetchval(_WINNER, _uuid(who))
-        wrong = f"there is no lead {who}. Give an e-mail address, or the id that a webhook or plan names"
+    found = await connection.fetchval(_WINNER, _uuid(who))
     if found is None:
-        raise Invalid("no_such_lead", wrong)
+        kinds = list(_SPELLINGS)
+        values = [hash_identifier(kind, _SPELLINGS[kind](who), key) for kind in kinds]
+        found = await connection.fetchval(_FIND, kinds, values)
+    if found is None:
+        what = "no lead has the address" if "@" in who else "there is no lead"
+        raise Invalid(
+            "no_such_lead",
+            f"{what} {who}. Give an address, a user id or anonymous id as it was sent, or the lead's id",
+        )
     return LeadId(found)
 
 
@@ -80,7 +95,7 @@ def _uuid(text: str) -> UUID | None:
 
 
 async def view(connection: Any, who: str, key: bytes) -> LeadView:
-    """The lead with this e-mail address or id.
+    """The lead with this e-mail address or id of whatever kind.
 
     Raises Invalid (`no_such_lead`) if there is none, or (`no_model`) if nothing was ever scored.
     """

@@ -35,7 +35,7 @@ class LeadSettings(BaseSettings):
 
 
 def show(
-    lead: Annotated[str, typer.Argument(help="The lead's e-mail address, or its id.")],
+    lead: Annotated[str, typer.Argument(help="E-mail address, user id, anonymous id or lead id.")],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
     language: Annotated[str, typer.Option(help="Language of the reasons: en or de.")] = "en",

@@ -10,7 +10,7 @@ import pytest_asyncio
 from typer.testing import CliRunner
 
 from services.cli.__main__ import COMMANDS, application
-from services.scorer import seed
+from services.scorer import first_model
 from services.scorer.count import Counter, decode_records
 from services.scorer.in_force import ModelsInForce
 from services.scorer.offsets import Offsets
@@ -48,6 +48,7 @@ async def scored(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
             "f",
             "form.submitted",
             anonymous_id="a",
+            user_id="user-1",
             email=EMAIL,
             traits={"email": EMAIL, "company": "[bold]Engines[/bold]"},
             properties={"form": "demo-request"},
@@ -58,7 +59,7 @@ async def scored(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         for n, one in enumerate(events)
     ]
     engine = postgres.engine(database, application="test", pool_size=1)
-    await seed.sow(engine, CONFIG / "scoring.yaml")
+    await first_model.ensure_first_model(engine, CONFIG / "scoring.yaml")
     async with postgres.transaction(engine) as connection:
         claim = await Offsets(group="g", topic="t", owner="o").claim(connection, 0, generation=1, first=0)
         assert claim is not None
@@ -102,6 +103,12 @@ def test_programs_get_json_whose_receipts_add_up(scored: None) -> None:
 def test_an_address_is_found_however_it_is_written(scored: None) -> None:
     """Case does not matter: one mailbox, one lead."""
     assert "MQL" in run("lead", "show", "Ada@Engines.Example")
+
+
+@pytest.mark.parametrize("who", ["user-1", "a"])
+def test_a_lead_is_found_by_every_id_that_was_sent(scored: None, who: str) -> None:
+    """Whoever sent an event with a user id or anonymous id looks for just that."""
+    assert "MQL" in run("lead", "show", who)
 
 
 def test_german_reasons(scored: None) -> None:

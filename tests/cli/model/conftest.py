@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner, Result
 
 from services.cli.__main__ import COMMANDS, application
-from services.scorer import seed
+from services.scorer import first_model
 from services.scorer.count import Counter, decode_records
 from services.scorer.in_force import ModelsInForce
 from services.scorer.offsets import Offsets
@@ -42,7 +42,7 @@ async def scored(database: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> 
         event("c2", name="email.clicked", email="bob@example.com"),
     ]
     engine = postgres.engine(database, application="test", pool_size=1)
-    await seed.sow(engine, file)
+    await first_model.ensure_first_model(engine, file)
     await count(engine, happened)
     await engine.dispose()
     monkeypatch.setenv("DATABASE_URL", database)

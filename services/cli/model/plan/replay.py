@@ -128,15 +128,7 @@ def replay(trial: Trial, lead: Known, history: Sequence[Event]) -> Replayed:
     active, draft = (track.model for track in tracks)
     numbers = standing(draft, after, trial.now)
     present = standing(active, before, trial.now) if draft is trial.draft else numbers
-    moves = decide(
-        draft,
-        lead.ledger,
-        numbers,
-        profile=draft.person.of(after.attributes).profile,
-        known=True,
-        event=None,
-        now=trial.now,
-    )
+    moves = _moves_of_publishing(trial, lead, history, (draft, after, numbers))
     stage = moves[-1].stage if moves else lead.ledger.stage
     return Replayed(
         lead=lead.lead_id,
@@ -146,6 +138,17 @@ def replay(trial: Trial, lead: Known, history: Sequence[Event]) -> Replayed:
         burst=tuple(queue for move in moves for queue in _queues(trial, lead, history, (move, numbers))),
         lived=(_passed(trial, lead, history, lives[0]), _passed(trial, lead, history, lives[1])),
     )
+
+
+def _moves_of_publishing(
+    trial: Trial, lead: Known, history: Sequence[Event], after: tuple[Model, LeadState, Standing]
+) -> list[Transition]:
+    """The moves at once; none without a counted event: a quarantined one moves nobody (scorer/count.py)."""
+    draft, state, numbers = after
+    if not history:
+        return []
+    profile = draft.person.of(state.attributes).profile
+    return decide(draft, lead.ledger, numbers, profile=profile, known=True, event=None, now=trial.now)
 
 
 def _tracks(trial: Trial, history: Sequence[Event]) -> tuple[Track, Track]:

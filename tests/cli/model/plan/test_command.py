@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from services.cli.model.plan import crew, processes
-from services.scorer import seed
+from services.scorer import first_model
 from shared import database as postgres
 from shared.errors import Invalid, Misconfigured
 from shared.events import Machine
@@ -40,7 +40,7 @@ def draft(tmp_path: Path) -> Path:
 
 @pytest_asyncio.fixture
 async def people(database: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Thirty people who did this and that, two of whom turned out to be one; visitors; a machine."""
+    """Thirty people who did this and that, two of whom turned out to be one; visitors; machines."""
     happened = [
         event(
             f"{person}-{act}", name=name, email=f"p{person}@example.com", age=timedelta(days=person % 9 + act)
@@ -55,9 +55,15 @@ async def people(database: str, file: Path, tmp_path: Path, monkeypatch: pytest.
         event("m1", name="email.clicked", anonymous_id="shared", age=timedelta(days=5)),
         event("m2", name="person.identified", anonymous_id="shared", email="p6@example.com"),
         event("bot", name="email.clicked", email="p7@example.com", machine=Machine(reason="scanner")),
+        *(
+            event(
+                f"trap{n}", name="form.submitted", email=f"bot{n}@example.com", machine=Machine(reason="trap")
+            )
+            for n in range(3)
+        ),
     ]
     engine = postgres.engine(database, application="test", pool_size=1)
-    await seed.sow(engine, file)
+    await first_model.ensure_first_model(engine, file)
     await count(engine, happened)
     await engine.dispose()
     routing = tmp_path / "routing.yaml"

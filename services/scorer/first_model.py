@@ -18,15 +18,15 @@ from shared.errors import Misconfigured
 from shared.telemetry import log
 
 
-async def sow(database: AsyncEngine, file: Path) -> None:
+async def ensure_first_model(database: AsyncEngine, file: Path) -> None:
     """Publish the model in this file unless a version is active; tell if the two differ."""
     async with transaction(database) as connection:
-        active = await models.active(connection) or await _sow_first(connection, file)
+        active = await models.active(connection) or await _publish_file(connection, file)
     if active is not None:
         _compare(active, file)
 
 
-async def _sow_first(connection: Any, file: Path) -> StoredModel | None:
+async def _publish_file(connection: Any, file: Path) -> StoredModel | None:
     """Publish the model of the file; if another scorer was faster, the version it made active."""
     # Only now, because whoever scores under an active version would have to be waited for.
     await models.hold(connection)

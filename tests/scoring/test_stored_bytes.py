@@ -1,0 +1,58 @@
+"""Bytes that earlier versions stored still mean the same: events, states, ledgers, model versions.
+
+tests/scoring/stored/ was written by the code of 2026-11-27, before the engine was moved into rooms. It is
+never written anew: what a new version stores goes into a file beside it.
+"""
+
+import json
+from base64 import b64decode
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pytest
+
+from shared.codec import decode as decode_event
+from shared.codec import encode
+from shared.scoring.engine.fold import refold
+from shared.scoring.engine.score import evaluate
+from shared.scoring.engine.state import decode
+from shared.scoring.engine.transitions import StageState
+from shared.scoring.file.read import load_model
+
+STORED: Final = Path(__file__).parent / "stored"
+DATA: Final[dict[str, Any]] = json.loads((STORED / "stored.json").read_text())
+
+
+def test_stored_events_decode_and_encode_to_the_same_bytes() -> None:
+    """History is kept for ever, and so is its format."""
+    for text in DATA["events"]:
+        body = b64decode(text)
+        assert encode(decode_event(body)) == body
+
+
+@pytest.mark.parametrize("stored", DATA["models"], ids=lambda stored: stored["model"])
+def test_a_stored_version_scores_as_it_did(stored: dict[str, Any]) -> None:
+    """The same key, the same state from the same history, the same score and receipt from that state."""
+    lists = {name: frozenset(values) for name, values in stored["lists"].items()}
+    model = load_model((STORED / stored["model"]).read_text(), file=stored["model"], lists=lists)
+    state = decode(b64decode(stored["state"]))
+    history = [decode_event(b64decode(text)) for text in DATA["events"]]
+
+    assert state.fold_key == stored["fold_key"] == refold(model, history).fold_key
+    assert refold(model, history).encode() == b64decode(stored["state"])
+    assert (
+        json.loads(msgspec.json.encode(evaluate(model, state, datetime.fromisoformat(stored["as_of"]))))
+        == (stored["score"])
+    )
+
+
+def test_stored_ledgers_decode() -> None:
+    """Where a lead stands is kept as JSON, with and without a hold."""
+    ledgers = [msgspec.json.decode(text, type=StageState) for text in DATA["ledgers"]]
+    assert [(one.stage, one.sequence, one.held_until is None) for one in ledgers] == [
+        ("mql", 3, True),
+        ("recycled", 9, False),
+    ]
+    assert [msgspec.json.encode(one).decode() for one in ledgers] == DATA["ledgers"]
