@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.scorer.store import models, rescores, shadows
-from services.scorer.store.models import Author, Lists
+from services.scorer.store.models import Author
 from shared.errors import Invalid
+from shared.leads.store import models as stored_models
+from shared.leads.store.models import Lists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +49,8 @@ async def revert(connection: Any, author: Author, *, silent: bool) -> Changed:
 
     Raises Invalid if there is none.
     """
-    present = await models.active(connection)
-    before = await models.active_before(connection, present.version) if present else None
+    present = await stored_models.active(connection)
+    before = await stored_models.active_before(connection, present.version) if present else None
     if before is None:
         raise Invalid("nothing_to_revert", "no other version was active before. Publish one instead")
     return await _activate(connection, before, author, "reverted", silent=silent)
@@ -60,7 +62,7 @@ async def shadow(connection: Any, number: int, author: Author) -> Changed:
     Raises Invalid if it is the active one, or in the shadow already.
     """
     await models.hold(connection)
-    state = await models.state_of(connection, number)
+    state = await stored_models.state_of(connection, number)
     if state in {"active", "shadow"}:
         raise Invalid("already_there", f"version {number} is {state} already. Nothing was changed")
     await shadows.clear(connection)
@@ -87,10 +89,10 @@ async def end_shadow(connection: Any, author: Author) -> int:
 
 
 async def _activate(
-    connection: Any, number: int, author: Author, action: models.Action, *, silent: bool
+    connection: Any, number: int, author: Author, action: stored_models.Action, *, silent: bool
 ) -> Changed:
     await models.hold(connection)
-    state = await models.state_of(connection, number)
+    state = await stored_models.state_of(connection, number)
     if state == "active":
         raise Invalid("already_active", f"version {number} is active already. Nothing was changed")
     await models.enter(connection, number, "active", silent=silent)

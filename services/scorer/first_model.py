@@ -12,16 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer import change_model, model_source
 from services.scorer.store import models
-from services.scorer.store.models import Author, StoredModel
+from services.scorer.store.models import Author
 from shared.database import transaction
 from shared.errors import Misconfigured
+from shared.leads.store import models as stored_models
+from shared.leads.store.models import StoredModel
 from shared.telemetry import log
 
 
 async def ensure_first_model(database: AsyncEngine, file: Path) -> None:
     """Publish the model in this file unless a version is active; tell if the two differ."""
     async with transaction(database) as connection:
-        active = await models.active(connection) or await _publish_file(connection, file)
+        active = await stored_models.active(connection) or await _publish_file(connection, file)
     if active is not None:
         _compare(active, file)
 
@@ -30,7 +32,7 @@ async def _publish_file(connection: Any, file: Path) -> StoredModel | None:
     """Publish the model of the file; if another scorer was faster, the version it made active."""
     # Only now, because whoever scores under an active version would have to be waited for.
     await models.hold(connection)
-    if active := await models.active(connection):
+    if active := await stored_models.active(connection):
         return active
     source = model_source.read(file)
     author = Author(name="scorer", note="the first model")

@@ -8,16 +8,14 @@ is, and a shared cookie goes to the newest person without taking its history alo
 Precedence of identifiers: user_id, then email, then anonymous_id.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from shared.events import Event
 from shared.ids import EventId, LeadId
-
-IdentifierKind = Literal["user_id", "email", "anonymous_id"]
+from shared.leads.identifiers import IdentifierKind, hash_identifier
 
 # How many of each kind one person may have; more is a shared device or a broken sender.
 LIMITS: Final[Mapping[IdentifierKind, int]] = {"user_id": 1, "email": 5, "anonymous_id": 50}
@@ -82,13 +80,6 @@ def identifiers(event: Event, key: bytes) -> list[Identifier]:
         for kind, value in raw
         if value and not _is_nobody(value)
     ]
-
-
-def hash_identifier(kind: IdentifierKind, value: str, key: bytes) -> bytes:
-    """16 bytes that stand for this identifier, the same for ever under the same key."""
-    return hashlib.blake2b(
-        value.strip().encode("utf-8", "surrogatepass"), digest_size=16, key=key[:64], person=kind.encode()
-    ).digest()
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from services.scorer import metrics
 from services.scorer.settle import ActiveModel
 from services.scorer.store import models
 from shared.errors import Misconfigured
+from shared.leads.store import models as stored_models
 from shared.scoring.definition.model import Model
 from shared.scoring.file.read import load_model
 from shared.telemetry import log
@@ -56,7 +57,7 @@ class ModelsInForce:
         """The model of this version; building one takes a tenth of a second, so not on the event loop."""
         if number in self._built:
             return self._built[number]
-        stored = await models.version(connection, number)
+        stored = await stored_models.version(connection, number)
         assert stored is not None, "versions are never deleted"
         return await asyncio.to_thread(
             load_model, stored.content, file=f"version {number}", lists=stored.lists

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from services.scorer import builtin_lists
-from services.scorer.store.models import Lists
 from shared.config_file import MAX_BYTES, Document, parse
 from shared.errors import Misconfigured
+from shared.leads.store.models import Lists
 from shared.scoring.definition.model import Model
 from shared.scoring.file.lists import ListParts, list_values
 from shared.scoring.file.read import Trouble, list_sources, read_model

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from services.scorer.in_force import InForce
-from services.scorer.portrait import portrait
 from services.scorer.settle import (
     ActiveModel,
     Change,
@@ -23,9 +22,11 @@ from services.scorer.settle import (
     why_hard,
 )
 from services.scorer.shadow import Shadow, shade
-from services.scorer.store import events, leads, shadows, transitions
-from services.scorer.store.events import Histories
+from services.scorer.store import leads, shadows, transitions
 from shared.ids import EventId, LeadId
+from shared.leads.portrait import portrait
+from shared.leads.store.history import Histories
+from shared.leads.store.history import histories as read_histories
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ async def score(connection: Any, in_force: InForce, changes: Sequence[Change], b
     active = in_force.active
     folded = {change.lead.lead_id: fold_in(active, change) for change in changes}
     hard = [change for change in changes if folded[change.lead.lead_id] is None]
-    histories = await events.histories(connection, [change.lead.lead_id for change in hard])
+    histories = await read_histories(connection, [change.lead.lead_id for change in hard])
     settled = []
     for change in changes:
         lead = change.lead.lead_id
@@ -148,4 +149,4 @@ async def _wake(connection: Any, settled: Sequence[Settled]) -> None:
 async def _histories(connection: Any, wanted: Sequence[LeadId], known: Histories) -> Histories:
     """The histories of these leads; only those are read that are not known yet."""
     unread = [lead for lead in wanted if lead not in known]
-    return {**known, **await events.histories(connection, unread)}
+    return {**known, **await read_histories(connection, unread)}

@@ -6,9 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from services.scorer.identify import Facts, Identifier, Picture, hash_identifier, identifiers
+from services.scorer.identify import Facts, Identifier, Picture, identifiers
 from shared.events import Event
 from shared.ids import EventId, LeadId
+from shared.leads.identifiers import hash_identifier
 
 KEY = b"a key of at least sixteen bytes"
 START = datetime(2026, 1, 1, tzinfo=UTC)

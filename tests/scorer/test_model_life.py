@@ -13,12 +13,13 @@ from services.scorer import change_model, first_model
 from services.scorer.in_force import ModelsInForce
 from services.scorer.rescore import Rescore
 from services.scorer.store import models, rescores
-from services.scorer.store.leads import decode_state
 from services.scorer.sweep import Sweep
 from shared import database as postgres
 from shared.codec import decode
 from shared.errors import Invalid, Misconfigured, Transient
 from shared.events import Machine
+from shared.leads.store import models as stored_models
+from shared.leads.store.present import decode_state
 from shared.scoring.engine.score import evaluate, score
 from shared.scoring.file.read import load_model
 from tests.scorer.conftest import AUTHOR, MODEL, Scorer, World, event
@@ -204,7 +205,7 @@ async def test_the_version_before_comes_back(world: World, scorer: Scorer) -> No
     assert (await leads(world))[0] | {"stage": ""} == {"score": 15, "stage": "", "model_version": second - 1}
     async with postgres.transaction(world.engine) as connection:
         assert (await change_model.revert(connection, AUTHOR, silent=True)).version == second
-        lines = await models.changes(connection)
+        lines = await stored_models.changes(connection)
     assert [line.action for line in lines][-3:] == ["published", "reverted", "reverted"]
     assert [line.silent for line in lines][-3:] == [False, True, True]
 
@@ -305,7 +306,7 @@ async def test_a_shadow_that_ends_is_forgotten(world: World, scorer: Scorer) -> 
     await walk(scorer)
     async with postgres.transaction(world.engine) as connection:
         assert await change_model.end_shadow(connection, AUTHOR) == changed.version
-        assert await models.state_of(connection, changed.version) == "draft"
+        assert await stored_models.state_of(connection, changed.version) == "draft"
     await click(world, "bob")
     assert await shadows(world) == []
 
@@ -340,7 +341,10 @@ async def test_two_scorers_that_start_together_sow_once(database: str, tmp_path:
         first_model.ensure_first_model(engine, file), first_model.ensure_first_model(engine, file)
     )
     async with postgres.transaction(engine) as connection:
-        assert [change.action for change in await models.changes(connection)] == ["drafted", "published"]
+        assert [change.action for change in await stored_models.changes(connection)] == [
+            "drafted",
+            "published",
+        ]
     await engine.dispose()
 
 

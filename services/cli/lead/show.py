@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.cli.lead.read import LeadView, view
 from services.cli.session import database
 from shared.database import transaction
+from shared.leads.view import LeadView, view
 from shared.settings import load
 
 _TIMELINE_LINES: Final = 20

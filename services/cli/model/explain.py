@@ -15,16 +15,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.cli.lead.read import find as find_lead
 from services.cli.lead.show import identity_key
 from services.cli.model.explanation import Explanation
 from services.cli.model.explanation import explain as explanation_of
 from services.cli.model.which import ACTIVE, find
 from services.cli.session import database
-from services.scorer.store import events, models
 from shared.database import transaction
 from shared.errors import Misconfigured
 from shared.ids import LeadId
+from shared.leads.store import models as stored_models
+from shared.leads.store.history import histories
+from shared.leads.view import find as find_lead
 from shared.scoring.engine.transitions import StageState, initial
 
 _STOOD: Final = """
@@ -71,14 +72,14 @@ async def _read(lead: str, at: datetime | None, model: str) -> Explanation:
         found = await find_lead(connection, lead, identity_key())
         then: datetime = at or await connection.fetchval("SELECT now()")
         named = await find(connection, model or await _active_then(connection, then))
-        history = (await events.histories(connection, [found]))[found]
+        history = (await histories(connection, [found]))[found]
         ledger = await _stood(connection, found, then)
         return explanation_of((named.title, named.model), history, ledger, then)
 
 
 async def _active_then(connection: Any, then: datetime) -> str:
     """The version that was active at this moment; before the first one, the one that is active now."""
-    number = await models.active_at(connection, then)
+    number = await stored_models.active_at(connection, then)
     return ACTIVE if number is None else str(number)
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from services.scorer.store.transitions import receipts
 from shared.events import Event
+from shared.leads.handover import receipts
 from shared.scoring.analysis.nearest import Nearest, nearest
 from shared.scoring.definition.model import Model
 from shared.scoring.engine.contributions import Contribution

@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from services.cli.session import database
-from services.scorer.store import models
-from services.scorer.store.models import ModelChange
 from shared.database import transaction
+from shared.leads.store import models as stored_models
+from shared.leads.store.models import ModelChange
 
 
 def history(
@@ -35,7 +35,7 @@ def history(
 
 async def _read() -> list[ModelChange]:
     async with database() as pool, transaction(pool) as connection:
-        return await models.changes(connection)
+        return await stored_models.changes(connection)
 
 
 def _table(lines: list[ModelChange]) -> Table:

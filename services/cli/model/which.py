@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.scorer import model_source
-from services.scorer.store import models
-from services.scorer.store.models import StoredModel
 from shared.errors import Invalid
+from shared.leads.store import models as stored_models
+from shared.leads.store.models import StoredModel
 from shared.scoring.definition.model import Model
 from shared.scoring.file.read import load_model
 
@@ -49,7 +49,9 @@ async def find(connection: Any, name: str) -> Named:
     """The model of this name: a file's path, a version's number, or `active`."""
     if not is_stored(name):
         return from_file(Path(name))
-    stored = await (models.active(connection) if name == ACTIVE else models.version(connection, int(name)))
+    stored = await (
+        stored_models.active(connection) if name == ACTIVE else stored_models.version(connection, int(name))
+    )
     if stored is None:
         raise Invalid("no_such_model", f"there is no {_title(name)}. `leadscore model history` lists them")
     return _named(stored)

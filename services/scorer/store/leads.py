@@ -10,20 +10,11 @@ from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
-import msgspec
 
 from services.scorer.identify import Facts, Merge
 from services.scorer.settle import Lead
-from shared.errors import Invalid
 from shared.ids import LeadId
-from shared.scoring.engine.state import LeadState, decode
-from shared.scoring.engine.transitions import StageState
-
-_ledger_encoder: Final = msgspec.json.Encoder()
-_ledger_decoder: Final = msgspec.json.Decoder(StageState)
-
-# A state of another layout is nobody's fault: it is current under no model, so the lead is refolded.
-_UNREADABLE: Final = LeadState(fold_key="unreadable", events=1)
+from shared.leads.store.present import decode_ledger, decode_state, encode_ledger
 
 _COLUMNS: Final = (
     "lead_id, merged_into, known, first_seen_at, last_seen_at, event_count, user_ids, emails, anonymous_ids, "
@@ -37,7 +28,6 @@ SELECT {_COLUMNS} FROM leads WHERE lead_id = ANY($1::uuid[]) ORDER BY lead_id FO
 
 _READ: Final = f"SELECT {_COLUMNS} FROM leads WHERE lead_id = ANY($1::uuid[])"  # noqa: S608 - as above
 
-_LEDGERS: Final = "SELECT lead_id, ledger FROM leads WHERE lead_id = ANY($1::uuid[])"
 
 _WRITE: Final = f"""
 INSERT INTO leads ({_COLUMNS})
@@ -100,12 +90,6 @@ async def read(connection: Any, ids: Iterable[LeadId]) -> dict[LeadId, Lead]:
     return {LeadId(row["lead_id"]): _lead(row) for row in await connection.fetch(_READ, list(ids))}
 
 
-async def ledgers(connection: Any, ids: Iterable[LeadId]) -> dict[LeadId, StageState]:
-    """Where these leads stand, without a lock: a third of the cost of reading them whole."""
-    rows = await connection.fetch(_LEDGERS, list(ids))
-    return {LeadId(row["lead_id"]): decode_ledger(row["ledger"]) for row in rows}
-
-
 async def write(connection: Any, leads: Sequence[Lead]) -> None:
     """Insert or update leads as they are now, and wake the sweep in time for each."""
     if not leads:
@@ -157,24 +141,6 @@ def _lead(row: "asyncpg.Record") -> Lead:
         due_at=row["due_at"],
         model_version=row["model_version"],
     )
-
-
-def decode_state(stored: bytes) -> LeadState:
-    """The state in these bytes; what cannot be read is current under no model, so that it is refolded."""
-    try:
-        return decode(stored)
-    except Invalid:
-        return _UNREADABLE
-
-
-def encode_ledger(ledger: StageState) -> bytes:
-    """The ledger as it is stored."""
-    return _ledger_encoder.encode(ledger)
-
-
-def decode_ledger(stored: bytes) -> StageState:
-    """The ledger in these bytes."""
-    return _ledger_decoder.decode(stored)
 
 
 def _row(lead: Lead) -> tuple[Any, ...]:

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from services.scorer.settle import Lead
 from services.scorer.shadow import Shadow
-from services.scorer.store.leads import decode_ledger, decode_state, encode_ledger
 from shared.ids import LeadId
+from shared.leads.store.present import decode_ledger, decode_state, encode_ledger
 
 _READ: Final = """
 SELECT lead_id, model_version, state, ledger FROM shadow_leads WHERE lead_id = ANY($1::uuid[])

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from services.scorer.portrait import Portrait
 from shared.ids import LeadId, transition_id
-from shared.scoring.engine.contributions import Contribution
+from shared.leads.handover import CHANNEL, receipts
+from shared.leads.portrait import Portrait
 from shared.scoring.engine.score import Score
 from shared.scoring.engine.transitions import Transition
-from shared.scoring.words.receipts import sentence
 
 _INSERT: Final = """
 INSERT INTO transitions (
@@ -36,7 +35,7 @@ FROM unnest(
 """
 
 # Without a payload: a hint to look, not a message. The router's polling is the truth.
-_NOTIFY: Final = "NOTIFY leadscore_transitions"
+_NOTIFY: Final = f"NOTIFY {CHANNEL}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,25 +61,6 @@ async def insert(connection: Any, entries: Sequence[Entry]) -> None:
     rows = [_row(entry) for entry in entries]
     await connection.execute(_INSERT, *(list(column) for column in zip(*rows, strict=True)))
     await connection.execute(_NOTIFY)
-
-
-def receipts(score: Score) -> list[dict[str, Any]]:
-    """The score's contributions as they are stored and sent: they add up to the score."""
-    return [_receipt(one, score.as_of) for one in score.contributions]
-
-
-def _receipt(one: Contribution, as_of: datetime) -> dict[str, Any]:
-    return {
-        "rule": one.rule,
-        "dimension": one.dimension,
-        "group": one.group,
-        "points": one.points,
-        "count": one.count,
-        "last_at": one.last_at.isoformat() if one.last_at else None,
-        "event_ids": [str(event) for event in one.event_ids],
-        "sentence_en": sentence(one, "en", as_of),
-        "sentence_de": sentence(one, "de", as_of),
-    }
 
 
 def _row(entry: Entry) -> tuple[Any, ...]:

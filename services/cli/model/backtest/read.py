@@ -12,9 +12,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scorer.store.events import Histories, histories
 from shared.database import transaction
 from shared.ids import LeadId
+from shared.leads.store.history import Histories, histories
 
 _CHUNK_LEADS: Final = 1_000
 _CHUNK_EVENTS: Final = 20_000

@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.cli.model.plan.replay import Known
-from services.scorer.store import events, leads
 from shared.database import transaction
 from shared.ids import LeadId
+from shared.leads.store import history, present
 
 RANGE_LEADS: Final = 1_000
 _SLICE_EVENTS: Final = 5_000
@@ -62,8 +62,8 @@ async def known_leads(pool: AsyncEngine, between: Range) -> AsyncIterator[list[t
         async with transaction(pool) as connection:
             await connection.execute(_ONE_MOMENT)
             await connection.execute(_ONE_CORE)
-            ledgers = await leads.ledgers(connection, ids)
-            histories = await events.stored_histories(connection, ids)
+            ledgers = await present.ledgers(connection, ids)
+            histories = await history.stored_histories(connection, ids)
         yield [(Known(lead_id=lead, ledger=ledgers[lead]), histories[lead]) for lead in ids]
 
 

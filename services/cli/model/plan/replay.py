@@ -203,7 +203,7 @@ def _queues(
 
 
 def _traits(history: Sequence[Event], at: datetime) -> dict[str, Any]:
-    """What had been said about the person by then, as services/scorer/portrait.py gathers it."""
+    """What had been said about the person by then, as shared/leads/portrait.py gathers it."""
     traits: dict[str, Any] = {}
     for event in history:
         if event.occurred_at <= at:

@@ -10,13 +10,15 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from services.scorer.identify import IdentifierKind, hash_identifier
-from services.scorer.portrait import portrait
-from services.scorer.store import events, leads, models
-from services.scorer.store.transitions import receipts
 from shared.errors import Invalid
 from shared.events import Event
 from shared.ids import LeadId
+from shared.leads.handover import receipts
+from shared.leads.identifiers import IdentifierKind, hash_identifier
+from shared.leads.portrait import portrait
+from shared.leads.store import models as stored_models
+from shared.leads.store.history import histories
+from shared.leads.store.present import present as read_present
 from shared.scoring.engine.fold import is_current, refold
 from shared.scoring.engine.score import Score, evaluate
 from shared.scoring.file.read import load_model
@@ -100,13 +102,13 @@ async def view(connection: Any, who: str, key: bytes) -> LeadView:
     Raises Invalid (`no_such_lead`) if there is none, or (`no_model`) if nothing was ever scored.
     """
     lead = await find(connection, who, key)
-    stored = await models.active(connection)
+    stored = await stored_models.active(connection)
     if stored is None:
         raise Invalid("no_model", "no model has scored yet. Start the scorer once")
     model = load_model(stored.content, file=f"version {stored.version}", lists=stored.lists)
     now: datetime = await connection.fetchval("SELECT now()")
-    history = (await events.histories(connection, [lead]))[lead]
-    present = (await leads.read(connection, [lead]))[lead]
+    history = (await histories(connection, [lead]))[lead]
+    present = await read_present(connection, lead)
     state = present.state if is_current(model, present.state) else refold(model, history)
     score = evaluate(model, state, now)
     painted = portrait(history)

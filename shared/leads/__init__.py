@@ -1,0 +1,1 @@
+"""The read side: leads, receipts, timeline and persons, for every reader; imports no service."""
