@@ -14,6 +14,7 @@ from services.ingest.publish import Outbox
 from services.ingest.receive import Receiver
 from services.ingest.registry import Registry
 from services.ingest.settings import IngestSettings
+from services.ingest.sources.provider import Providers, providers
 from shared import settings as settings_reader
 from shared.clock import SystemClock
 from shared.errors import Misconfigured
@@ -27,7 +28,7 @@ _ANSWER_S = 1.0
 """What an answer takes beside Kafka's acknowledgement."""
 
 
-async def serve(settings: IngestSettings, registry: Registry) -> None:
+async def serve(settings: IngestSettings, registry: Registry, known: Providers) -> None:
     """Run ingest until it is told to stop."""
     publisher = KafkaPublisher(connection(settings, "leadscore-ingest"))
     receiver = Receiver(
@@ -51,7 +52,7 @@ async def serve(settings: IngestSettings, registry: Registry) -> None:
             HttpServer("admin", admin, host=settings.admin_host, port=settings.admin_port),
             HttpServer(
                 "ingest",
-                app.create(receiver, registry, admission),
+                app.create(receiver, registry, admission, known),
                 host=settings.host,
                 port=settings.port,
                 drain_s=settings.ack_s + _ANSWER_S,
@@ -61,7 +62,7 @@ async def serve(settings: IngestSettings, registry: Registry) -> None:
     )
 
 
-def _registry(settings: IngestSettings) -> Registry:
+def _registry(settings: IngestSettings, known: Providers) -> Registry:
     """The sources, or all that is wrong with them."""
     try:
         text = settings.sources_file.read_text(encoding="utf-8")
@@ -70,16 +71,17 @@ def _registry(settings: IngestSettings) -> Registry:
             "The sources cannot be read:",
             [f"{settings.sources_file}: {error}. Set LEADSCORE_INGEST_SOURCES_FILE to a sources.yaml"],
         ) from error
-    return source_file.read(text, file=str(settings.sources_file), environment=os.environ)
+    return source_file.read(text, file=str(settings.sources_file), environment=os.environ, known=known)
 
 
 def main() -> int:
     """Start, and say in plain words why not."""
     try:
         settings = settings_reader.load(IngestSettings)
-        registry = _registry(settings)
+        known = providers([name.strip() for name in settings.providers.split(",") if name.strip()])
+        registry = _registry(settings, known)
         configure_logging("ingest", settings.log_level)
-        asyncio.run(serve(settings, registry))
+        asyncio.run(serve(settings, registry, known))
     except Misconfigured as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -24,6 +24,18 @@ MAX_ERRORS: Final = 10
 _RETRY_FROM_S: Final = 20
 _RETRY_TO_S: Final = 40
 
+_PATHS: Final = (
+    "Events go to POST /v1/batch, /v1/track, /v1/identify, /v1/page, /v1/screen, /v1/group or /v1/alias; "
+    "forms to /v1/forms/<form>; webhooks to /v1/hooks/<provider>/<source>; the snippet is /leadscore.js"
+)
+_POSTHOG: Final = "PostHog's clients speak another format: use an SDK of Segment or RudderStack. "
+_CLOUDEVENTS: Final = "CloudEvents are not taken here: send the data as a track call. "
+# First parts of paths that clients of other products ask for.
+_FOREIGN: Final = {
+    **dict.fromkeys(("/capture", "/e", "/i", "/decide", "/flags", "/array", "/engage"), _POSTHOG),
+    **dict.fromkeys(("/v1/events", "/events", "/cloudevents"), _CLOUDEVENTS),
+    "/batch": "Segment's path begins with /v1. ",
+}
 _ONE_ACCEPTED: Final = b'{"success":true,"accepted":1,"rejected":0}'
 
 
@@ -66,6 +78,14 @@ def transient(error: Transient) -> Response:
     wait_s = _RETRY_FROM_S + secrets.randbelow(_RETRY_TO_S - _RETRY_FROM_S + 1)
     body = {"success": False, "code": "unavailable", "message": str(error)}
     return _json(503, msgspec.json.encode(body), {"Retry-After": str(wait_s)})
+
+
+def no_such_path(path: str) -> Response:
+    """404: what would work, and for clients of other products why theirs does not."""
+    first = (known for known in _FOREIGN if f"{path}/".startswith(f"{known}/"))
+    hint = _FOREIGN.get(next(first, ""), "")
+    message = f"{hint}Nothing is at this path. {_PATHS}"
+    return _json(404, msgspec.json.encode({"success": False, "code": "not_found", "message": message}))
 
 
 def http_error(status: int, headers: dict[str, str] | None = None) -> Response:

@@ -14,11 +14,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from services.ingest import answers, authorize, pages
-from services.ingest.dispatch import EXPECTED, Dispatch, Endpoint, answer_to
-from services.ingest.front import ROUTE, Front
+from services.ingest.fast_routes import EXPECTED, Endpoint, FastRoutes, answer_to
+from services.ingest.middleware import ROUTE, Middleware
 from services.ingest.receive import Receiver
 from services.ingest.registry import Registry
 from services.ingest.sources import segment
+from services.ingest.sources.provider import Provider, Providers, providers
+from shared.errors import Invalid
 from shared.telemetry import log
 
 BATCH_PATHS = ("/v1/batch", "/v1/b", "/beacon/v1/batch")
@@ -37,22 +39,27 @@ class Admission:
     trouble: Callable[[], str]
 
 
-def create(receiver: Receiver, registry: Registry, admission: Admission) -> FastAPI:
-    """The app with all its routes."""
+def create(
+    receiver: Receiver, registry: Registry, admission: Admission, known: Providers | None = None
+) -> FastAPI:
+    """The app with all its routes.
+
+    known:  whose webhooks are taken; without it those that come with Leadscore
+    """
     app = FastAPI(
         title="leadscore ingest", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
     tracking = _tracking(receiver)
-    app.add_middleware(Dispatch, posts=tracking)
+    app.add_middleware(FastRoutes, posts=tracking)
     # Added last is passed first.
     app.add_middleware(
-        Front, registry=registry, max_in_flight=admission.max_in_flight, trouble=admission.trouble
+        Middleware, registry=registry, max_in_flight=admission.max_in_flight, trouble=admission.trouble
     )
     for path, endpoint in tracking.items():
-        # Dispatch answers the POSTs; the router knows the paths to say 405 to the rest.
+        # FastRoutes answers the POSTs; the router knows the paths to say 405 to the rest.
         app.add_route(path, endpoint, methods=["POST"])
     _add_forms(app, receiver)
-    _add_hooks(app, receiver)
+    _add_hooks(app, receiver, providers() if known is None else known)
     _add_browser(app, registry)
     _add_errors(app)
     return app
@@ -95,18 +102,25 @@ def _add_forms(app: FastAPI, receiver: Receiver) -> None:
     app.add_route("/v1/forms/{form}", submit, methods=["POST"])
 
 
-def _add_hooks(app: FastAPI, receiver: Receiver) -> None:
-    async def sendgrid(request: Request) -> Response:
-        request.scope[ROUTE] = "sendgrid"
-        return answers.accepted(await receiver.sendgrid(request, request.path_params["source"]))
+def _add_hooks(app: FastAPI, receiver: Receiver, known: Providers) -> None:
+    def provider_of(request: Request) -> Provider:
+        name = request.path_params["provider"]
+        if name not in known:
+            raise Invalid("unknown_hook", f"no webhooks of this provider. Providers: {', '.join(known)}")
+        return known[name]
+
+    async def hook(request: Request) -> Response:
+        provider = provider_of(request)
+        request.scope[ROUTE] = provider.name
+        return answers.accepted(await receiver.hook(request, provider, request.path_params["source"]))
 
     async def probe(request: Request) -> Response:
         request.scope[ROUTE] = "probe"
-        return JSONResponse({"success": True})
+        return JSONResponse(dict(provider_of(request).probe))
 
-    app.add_route("/v1/hooks/sendgrid/{source}", sendgrid, methods=["POST"])
+    app.add_route("/v1/hooks/{provider}/{source}", hook, methods=["POST"])
     # Providers look whether an address answers before they take it.
-    app.add_route("/v1/hooks/sendgrid/{source}", probe, methods=["GET"])
+    app.add_route("/v1/hooks/{provider}/{source}", probe, methods=["GET"])
 
 
 def _add_browser(app: FastAPI, registry: Registry) -> None:
@@ -132,8 +146,10 @@ def _add_errors(app: FastAPI) -> None:
     async def expected(_request: Request, error: Exception) -> Response:
         return answer_to(error)
 
-    async def framework(_request: Request, error: Exception) -> Response:
+    async def framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if error.status_code == 404:
+            return answers.no_such_path(request.url.path)
         return answers.http_error(error.status_code, dict(error.headers or {}))
 
     async def ours(_request: Request, error: Exception) -> Response:

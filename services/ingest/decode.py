@@ -1,10 +1,10 @@
 """Bytes → plain data, for JSON from strangers.
 
 In: the bytes of a body or of one event. Out: dicts, lists, text, numbers, or raw pieces to decode later.
-Refuses what is not JSON (NaN, broken UTF-8, half surrogates, numbers no computer holds), too large, too
+Refuses what is not JSON (NaN, broken UTF-8, numbers no computer holds), too large, too
 deep, or has too many keys. Content-Type is never asked: SDKs send JSON under three different ones.
-
-NUL characters become U+FFFD: Postgres can store everything in JSON but them.
+Half surrogate pairs become U+FFFD, because a cut emoji is no reason to lose a batch; NUL characters do too,
+because Postgres can store everything in JSON but them.
 """
 
 import re
@@ -19,6 +19,10 @@ _BOM: Final = b"\xef\xbb\xbf"
 _REPLACEMENT: Final = "\ufffd"
 _NUL: Final = re.compile(rb"\\u0000")
 
+# One escape of JSON, whole: a surrogate pair, half of one, or anything else behind a backslash.
+_ESCAPE: Final = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+
 _any = msgspec.json.Decoder()
 
 Shape = TypeVar("Shape")
@@ -27,6 +31,23 @@ Shape = TypeVar("Shape")
 def looks_like_json(body: bytes) -> bool:
     """Whether the first byte that is not a space opens an object or a list."""
     return body.removeprefix(_BOM).lstrip()[:1] in {b"{", b"["}
+
+
+def whole_characters(body: bytes) -> bytes:
+    """The same JSON with each half of a surrogate pair, as a cut emoji leaves it, replaced by U+FFFD.
+
+    The very same object where there is none, which is nearly always and costs next to nothing.
+    """
+    if b"\\ud" not in body and b"\\uD" not in body:
+        return body
+    if not looks_like_json(body) or not _SURROGATE.search(body):
+        return body
+    whole = _ESCAPE.sub(_whole, body)
+    return body if whole == body else whole
+
+
+def _whole(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if escape[1] else escape[0]
 
 
 def shaped(body: bytes, decoder: "msgspec.json.Decoder[Shape]") -> Shape:

@@ -29,6 +29,10 @@ BODY_BYTES = Histogram(
     "Size of request bodies, unpacked.",
     buckets=(256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304),
 )
+HALF_CHARACTERS = Counter(
+    "leadscore_ingest_half_characters_total",
+    "Request bodies in which half a surrogate pair (a cut emoji) was replaced by U+FFFD.",
+)
 IN_FLIGHT = Gauge("leadscore_ingest_in_flight_requests", "Requests being answered now.")
 TURNED_AWAY = Counter(
     "leadscore_ingest_turned_away_requests_total",

@@ -1,15 +1,15 @@
-"""One request, all the way: who sends, what is it, is it an event, is it durable.
+"""One request, all the way: read → prove → understand → validate → send.
 
 In: an HTTP request. Out: a `Parcel` that Kafka has.
 Refuses (`Invalid`) requests as a whole; a bad item in a batch is only itself refused. What a known source
 sent and we refused is kept on `leads.rejected.v1`; what nobody is proven to have sent is only counted.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from typing import Protocol
 
 from starlette.requests import Request
 
@@ -20,8 +20,9 @@ from services.ingest.draft import Arrival, Draft
 from services.ingest.limits import Limits
 from services.ingest.publish import Outbox, Parcel, Rejection, count
 from services.ingest.refusals import OverLimit
-from services.ingest.registry import Hook, Registry, Source
-from services.ingest.sources import forms, segment, sendgrid
+from services.ingest.registry import Registry, Source
+from services.ingest.sources import forms, segment
+from services.ingest.sources.provider import Provider
 from services.ingest.throttle import Throttle
 from services.ingest.validate import validate
 from shared.clock import Clock
@@ -68,6 +69,25 @@ class Submitted:
     next_page: str
 
 
+class Drafts(Protocol):
+    """What makes a draft of each raw item of a body: a Segment batch, or a provider's webhook."""
+
+    def draft(self, raw: bytes) -> Draft:
+        """One item, its parts found. Raises Invalid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookItems:
+    """The items of a webhook."""
+
+    provider: Provider
+    limits: Limits
+
+    def draft(self, raw: bytes) -> Draft:
+        """One event of the provider's."""
+        return self.provider.draft(decode.event_object(raw, self.limits), raw)
+
+
 class Receiver:
     """Receives every kind of request. Each method returns when Kafka has the parcel, and raises else.
 
@@ -87,132 +107,47 @@ class Receiver:
     async def batch(self, request: Request) -> Parcel:
         """Many items; a bad one costs only itself."""
         visit = self._visit(request, self._limits)
-        self._prove(visit)
-        return await self._received(visit, partial(self._batch, visit), self._limits.ack_s)
+        async with self._keeping_refused(visit, self._limits.ack_s):
+            self._prove(visit)
+            items = segment.open_batch(await self._read(visit), self._limits)
+            source = self._prove_by_body(visit, items.key)
+            self._throttled(source, len(items.raw))
+            parcel = self._parcel(visit, source, items.raw, items)
+        return await self._sent(parcel, self._limits.ack_s)
 
     async def call(self, request: Request, type_: str) -> Parcel:
         """One item of the type that the path says."""
         visit = self._visit(request, self._limits)
-        self._prove(visit)
-        return await self._received(visit, partial(self._call, visit, type_), self._limits.ack_s)
+        async with self._keeping_refused(visit, self._limits.ack_s):
+            self._prove(visit)
+            item = decode.event_object(await self._read(visit), self._limits)
+            source = self._prove_by_body(visit, segment.read_key(item))
+            self._throttled(source, 1)
+            parcel = self._single(visit, source, segment.draft(item, type_, None))
+        return await self._sent(parcel, self._limits.ack_s)
 
     async def form(self, request: Request, name: str) -> Submitted:
         """One submit of a form."""
         visit = self._visit(request, self._limits)
-        with _counted():
+        async with self._keeping_refused(visit, self._limits.ack_s):
             source, form = self._registry.form(name)
             authorize.check_origin(source, visit.headers)
-        visit.source = source
-        next_page = ""
-
-        def understand(body: bytes) -> Parcel:
-            nonlocal next_page
-            fields = forms.fields(body, self._limits)
+            visit.source = source
+            fields = forms.fields(await self._read(visit), self._limits)
             self._throttled(source, 1)
-            next_page = forms.next_page(fields, form)
-            return self._single(visit, source, forms.draft(fields, form, visit.received_at))
+            parcel = self._single(visit, source, forms.draft(fields, form, visit.received_at))
+        await self._sent(parcel, self._limits.ack_s)
+        return Submitted(parcel=parcel, next_page=forms.next_page(fields, form))
 
-        parcel = await self._received(visit, understand, self._limits.ack_s)
-        return Submitted(parcel=parcel, next_page=next_page)
-
-    async def sendgrid(self, request: Request, source_id: str) -> Parcel:
-        """A batch of e-mail events; refused as a whole only while its signature is not verified."""
+    async def hook(self, request: Request, provider: Provider, source_id: str) -> Parcel:
+        """A batch of a provider's events; refused as a whole only while its signature is not verified."""
         visit = self._visit(request, self._hook_limits)
-        with _counted():
-            source, hook = self._registry.hook("sendgrid", source_id)
-        understand = partial(self._sendgrid, visit, source, hook)
-        return await self._received(visit, understand, self._limits.hook_ack_s)
-
-    async def _received(
-        self, visit: Visit, understand: Callable[[bytes], Parcel], deadline_s: float
-    ) -> Parcel:
-        """Read, understand, publish; keep what is refused."""
-        try:
-            body = await visit.body.read()
-            metrics.BODY_BYTES.observe(len(body))
-            parcel = understand(body)
-        except Invalid as error:
-            await self._refuse(visit, error, deadline_s)
-            raise
-        await self._outbox.send(parcel, deadline_s=deadline_s)
-        return parcel
-
-    async def _refuse(self, visit: Visit, error: Invalid, deadline_s: float) -> None:
-        """Keep a refused request if we know whose it is; anybody could fill the topic otherwise."""
-        rejection = Rejection(error=error, raw=visit.body.wire, step="receive")
-        if visit.source is None:
-            count(metrics.NOBODY, 0, [rejection])
-        else:
-            parcel = Parcel(source=visit.source, received_at=visit.received_at, rejected=[rejection])
-            await self._outbox.send(parcel, deadline_s=deadline_s)
-
-    def _prove(self, visit: Visit) -> None:
-        """Find the source by headers and query, before the body is read."""
-        query = visit.request.scope["query_string"]
-        with _counted():
-            visit.source = authorize.by_request(self._registry, visit.headers, query)
-
-    def _batch(self, visit: Visit, body: bytes) -> Parcel:
-        items = segment.open_batch(body, self._limits)
-        source = self._proven(visit, items.key)
-        self._throttled(source, len(items.raw))
-
-        def understand(raw: bytes) -> Draft:
-            item = decode.event_object(raw, self._limits)
-            return segment.draft(segment.with_defaults(item, items.defaults), None, items.sent)
-
-        return self._judged(visit, source, items.raw, understand)
-
-    def _call(self, visit: Visit, type_: str, body: bytes) -> Parcel:
-        item = decode.event_object(body, self._limits)
-        source = self._proven(visit, segment.read_key(item))
-        self._throttled(source, 1)
-        return self._single(visit, source, segment.draft(item, type_, None))
-
-    def _sendgrid(self, visit: Visit, source: Source, hook: Hook, body: bytes) -> Parcel:
-        sendgrid.verify(visit.body.wire, visit.headers, hook, visit.received_at)
-        try:
-            raws = sendgrid.items(body)
-        except Invalid as error:
-            # Anything but a 2xx and SendGrid sends the same bytes for another day.
-            rejection = Rejection(error=error, raw=body, step="receive")
-            return Parcel(source=source, received_at=visit.received_at, rejected=[rejection])
-
-        def understand(raw: bytes) -> Draft:
-            return sendgrid.draft(decode.event_object(raw, self._limits), raw)
-
-        return self._judged(visit, source, raws, understand)
-
-    def _single(self, visit: Visit, source: Source, draft: Draft) -> Parcel:
-        event = validate(draft, visit.arrival(source), self._ids)
-        return Parcel(source=source, received_at=visit.received_at, accepted=[event])
-
-    def _judged(
-        self, visit: Visit, source: Source, raws: Iterable[bytes], understand: Callable[[bytes], Draft]
-    ) -> Parcel:
-        """Each raw item becomes an event or a rejection, whatever its neighbours are."""
-        parcel = Parcel(source=source, received_at=visit.received_at)
-        arrival = visit.arrival(source)
-        for index, raw in enumerate(raws):
-            try:
-                parcel.accepted.append(validate(understand(raw), arrival, self._ids))
-            except Invalid as error:
-                parcel.rejected.append(Rejection(error=error, raw=raw, step="validate", index=index))
-        return parcel
-
-    def _proven(self, visit: Visit, key: object) -> Source:
-        """The source, by the key in the body if headers and query had none."""
-        if visit.source is None:
-            visit.source = authorize.by_key(self._registry, key, visit.headers)
-        return visit.source
-
-    def _throttled(self, source: Source, events: int) -> None:
-        wait_s = self._throttle.wait_s(source, events, self._clock.monotonic_s())
-        if wait_s:
-            raise OverLimit(
-                f'source "{source.id}" sends more than {source.events_per_s:g} events/s. Send slower',
-                retry_after_s=wait_s,
-            )
+        async with self._keeping_refused(visit, self._limits.hook_ack_s):
+            source, trust = self._registry.hook(provider.name, source_id)
+            body = await self._read(visit)
+            provider.verify(visit.body.wire, visit.headers, trust, visit.received_at)
+            parcel = self._hook_parcel(visit, source, provider, body)
+        return await self._sent(parcel, self._limits.hook_ack_s)
 
     def _visit(self, request: Request, limits: Limits) -> Visit:
         return Visit(
@@ -222,12 +157,74 @@ class Receiver:
             body=Body(request, limits),
         )
 
+    def _prove(self, visit: Visit) -> None:
+        """Find the source by headers and query, before the body is read."""
+        visit.source = authorize.by_request(
+            self._registry, visit.headers, visit.request.scope["query_string"]
+        )
 
-@contextmanager
-def _counted() -> Iterator[None]:
-    """Count a refusal of somebody whom we do not know."""
-    try:
-        yield
-    except Invalid as error:
-        count(metrics.NOBODY, 0, [Rejection(error=error, raw=b"", step="receive")])
-        raise
+    def _prove_by_body(self, visit: Visit, key: object) -> Source:
+        """The source, by the key in the body if headers and query had none."""
+        if visit.source is None:
+            visit.source = authorize.by_key(self._registry, key, visit.headers)
+        return visit.source
+
+    async def _read(self, visit: Visit) -> bytes:
+        """The body; half characters, which would cost a batch all its items, become U+FFFD."""
+        body = await visit.body.read()
+        metrics.BODY_BYTES.observe(len(body))
+        whole = decode.whole_characters(body)
+        if whole is not body:
+            metrics.HALF_CHARACTERS.inc()
+        return whole
+
+    def _throttled(self, source: Source, events: int) -> None:
+        wait_s = self._throttle.wait_s(source, events, self._clock.monotonic_s())
+        if wait_s:
+            raise OverLimit(
+                f'source "{source.id}" sends more than {source.events_per_s:g} events/s. Send slower',
+                retry_after_s=wait_s,
+            )
+
+    def _single(self, visit: Visit, source: Source, draft: Draft) -> Parcel:
+        event = validate(draft, visit.arrival(source), self._ids)
+        return Parcel(source=source, received_at=visit.received_at, accepted=[event])
+
+    def _hook_parcel(self, visit: Visit, source: Source, provider: Provider, body: bytes) -> Parcel:
+        """What a verified body holds; one that nobody understands is kept whole."""
+        try:
+            raws = provider.split(body)
+        except Invalid as error:
+            # Providers send again for days what does not get a 2xx, and it would not be better then.
+            rejection = Rejection(error=error, raw=body, step="receive")
+            return Parcel(source=source, received_at=visit.received_at, rejected=[rejection])
+        return self._parcel(visit, source, raws, HookItems(provider=provider, limits=self._limits))
+
+    def _parcel(self, visit: Visit, source: Source, raws: Iterable[bytes], items: Drafts) -> Parcel:
+        """Each raw item becomes an event or a rejection, whatever its neighbours are."""
+        parcel = Parcel(source=source, received_at=visit.received_at)
+        arrival = visit.arrival(source)
+        for index, raw in enumerate(raws):
+            try:
+                parcel.accepted.append(validate(items.draft(raw), arrival, self._ids))
+            except Invalid as error:
+                parcel.rejected.append(Rejection(error=error, raw=raw, step="validate", index=index))
+        return parcel
+
+    async def _sent(self, parcel: Parcel, deadline_s: float) -> Parcel:
+        await self._outbox.send(parcel, deadline_s=deadline_s)
+        return parcel
+
+    @asynccontextmanager
+    async def _keeping_refused(self, visit: Visit, deadline_s: float) -> AsyncIterator[None]:
+        """Keep a request that is refused if we know whose it is; anybody could fill the topic otherwise."""
+        try:
+            yield
+        except Invalid as error:
+            rejection = Rejection(error=error, raw=visit.body.wire, step="receive")
+            if visit.source is None:
+                count(metrics.NOBODY, 0, [rejection])
+            else:
+                kept = Parcel(source=visit.source, received_at=visit.received_at, rejected=[rejection])
+                await self._outbox.send(kept, deadline_s=deadline_s)
+            raise

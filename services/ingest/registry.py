@@ -8,9 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, Self
-
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from typing import Any, Final, Literal, Self
 
 from shared.errors import Invalid
 from shared.events import Kind
@@ -61,15 +59,13 @@ class Form:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hook:
-    """An e-mail provider's webhook.
+    """A provider's webhook.
 
-    public_keys:  any of these may have signed (two while a key is being changed)
-    max_age_s:    the oldest signature that counts
+    trust:  what the provider's module verifies requests by (services/ingest/sources/provider.py)
     """
 
-    provider: Literal["sendgrid"]
-    public_keys: tuple[EllipticCurvePublicKey, ...]
-    max_age_s: float
+    provider: str
+    trust: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +111,12 @@ class Registry:
             raise Invalid("unknown_form", "no form with this name. Add it to sources.yaml")
         return self._forms[name]
 
-    def hook(self, provider: str, source: str) -> tuple[Source, Hook]:
-        """A source and its webhook. Raises Invalid `unknown_hook`."""
+    def hook(self, provider: str, source: str) -> tuple[Source, Any]:
+        """A source, and what its webhook is trusted by. Raises Invalid `unknown_hook`."""
         found = self.sources.get(source)
         if found is None or found.hook is None or found.hook.provider != provider:
             raise Invalid("unknown_hook", f"no {provider} webhook of this name. Add it to sources.yaml")
-        return found, found.hook
+        return found, found.hook.trust
 
     def any_allows(self, origin: str) -> bool:
         """Whether some source takes events from this page: a preflight does not say which source it means."""

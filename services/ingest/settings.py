@@ -23,6 +23,10 @@ class IngestSettings(ServiceSettings, KafkaSettings):
     sources_file: Path = Field(
         default=Path("deploy/config/sources.yaml"), description="Who may send, and how they prove it."
     )
+    providers: str = Field(
+        default="",
+        description="Packages with webhook providers of your own, separated by commas; each module is one.",
+    )
     ack_s: PositiveS = Field(
         default=5.0, description="Seconds Kafka may take to acknowledge before the sender gets a 503."
     )

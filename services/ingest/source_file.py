@@ -8,18 +8,14 @@ Secrets come from the environment: a value `${NAME}` is replaced by that variabl
 there as `sha256:<64 hex digits>`.
 """
 
-import base64
-import binascii
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
-
 from services.ingest.registry import Form, Hook, Origins, Registry, Source, digest
-from services.ingest.source_shape import FormSection, HookSection, SourceSection, SourcesFile
+from services.ingest.source_shape import FormSection, SourcesFile, file_shape
+from services.ingest.sources.provider import Providers, Secrets, providers
 from shared.config_file import Document, parse, validate
 from shared.config_mistakes import Path
 from shared.errors import Misconfigured
@@ -30,22 +26,24 @@ _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _HASHED: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")
 
 
-def read(text: str, *, file: str, environment: Mapping[str, str]) -> Registry:
+def read(text: str, *, file: str, environment: Mapping[str, str], known: Providers | None = None) -> Registry:
     """The registry that this file describes.
 
         text:         the content of sources.yaml
         file:         its name, for messages
         environment:  where `${NAME}` is looked up
+        known:        whose webhooks may be named; without it those that come with Leadscore
 
     Raises Misconfigured with every mistake and its line.
     """
+    known = providers() if known is None else known
     document = parse(text, file=file)
     problems = list(_missing_references(document, environment))
     try:
-        checked = validate(document, SourcesFile)
+        checked = validate(document, file_shape(known))
     except Misconfigured as error:
         raise Misconfigured(error.what, [*error.problems, *problems]) from error
-    builder = _Builder(document, environment)
+    builder = _Builder(document, environment, known)
     registry = builder.registry(checked)
     problems += builder.problems
     if problems:
@@ -56,10 +54,11 @@ def read(text: str, *, file: str, environment: Mapping[str, str]) -> Registry:
 class _Builder:
     """Checked sections → registry, noting what a schema cannot see."""
 
-    def __init__(self, document: Document, environment: Mapping[str, str]) -> None:
+    def __init__(self, document: Document, environment: Mapping[str, str], known: Providers) -> None:
         self.problems: list[str] = []
         self._document = document
         self._environment = environment
+        self._providers = known
         self._keys: dict[bytes, Source] = {}
 
     def registry(self, file: SourcesFile) -> Registry:
@@ -68,7 +67,7 @@ class _Builder:
         self._once("form", [form.id for source in sources for form in source.forms])
         return Registry(sources, self._keys)
 
-    def _source(self, section: SourceSection, path: Path) -> Source:
+    def _source(self, section: Any, path: Path) -> Source:
         if section.access == "public" and (section.keys or section.forms) and not section.origins:
             self._note(
                 path, f'source "{section.id}": public without origins. List your pages, or "*" for all'
@@ -103,20 +102,13 @@ class _Builder:
                 self._note(path, f'this key already belongs to source "{other}". Give each source its own')
             self._keys[kept] = source
 
-    def _hook(self, section: HookSection, path: Path) -> Hook:
-        keys = []
-        for at, written in enumerate(section.public_keys):
-            text = self._resolve(written.get_secret_value())
-            if text is None:
-                continue
-            try:
-                keys.append(_public_key(text))
-            except ValueError:
-                self._note(
-                    (*path, "public_keys", at),
-                    "not a P-256 public key in base64. Copy the provider's Verification Key",
-                )
-        return Hook(provider=section.provider, public_keys=tuple(keys), max_age_s=section.max_age_h * 3600)
+    def _hook(self, section: Any, path: Path) -> Hook:
+        provider = self._providers[section.provider]
+        secrets = Secrets(
+            resolve=lambda written: self._resolve(written.get_secret_value()),
+            note=lambda below, message: self._note((*path, *below), message),
+        )
+        return Hook(provider=provider.name, trust=provider.prepare(section, secrets))
 
     def _resolve(self, written: str) -> str | None:
         """The value meant, None for a missing variable (which is already on the list)."""
@@ -140,17 +132,6 @@ def _form(section: FormSection) -> Form:
         honeypot=section.honeypot,
         traits=frozenset(section.traits),
     )
-
-
-def _public_key(text: str) -> EllipticCurvePublicKey:
-    """The key in the base64 that providers show. Raises ValueError for anything else."""
-    try:
-        key = load_der_public_key(base64.b64decode(text, validate=True))
-    except (binascii.Error, ValueError) as error:
-        raise ValueError("not a public key") from error
-    if not isinstance(key, EllipticCurvePublicKey) or key.curve.name != "secp256r1":
-        raise ValueError("not a P-256 key")
-    return key
 
 
 def _missing_references(document: Document, environment: Mapping[str, str]) -> Iterator[str]:

@@ -7,11 +7,12 @@ sections mean together, source_file.py decides.
 
 import json
 import sys
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, Union
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model
 
 from services.ingest.registry import Access
+from services.ingest.sources.provider import Providers, ProviderSettings, providers
 from shared.events import Kind
 
 COMMON_TRAITS: Final = (
@@ -59,19 +60,6 @@ class FormSection(_Section):
     )
 
 
-class HookSection(_Section):
-    """An e-mail provider's webhook: POST /v1/hooks/<provider>/<source id>."""
-
-    provider: Literal["sendgrid"] = Field(description="Whose events these are.")
-    public_keys: list[SecretStr] = Field(
-        min_length=1,
-        description="Verification keys as the provider shows them (base64); two while you change them.",
-    )
-    max_age_h: float = Field(
-        default=25, gt=0, le=24 * 30, description="The oldest signature taken; SendGrid retries for 24 hours."
-    )
-
-
 class LimitSection(_Section):
     """What a source may do."""
 
@@ -96,7 +84,7 @@ class SourceSection(_Section):
     )
     limits: LimitSection = LimitSection()
     forms: list[FormSection] = []
-    hook: HookSection | None = None
+    hook: ProviderSettings | None = None
 
 
 class SourcesFile(_Section):
@@ -106,9 +94,25 @@ class SourcesFile(_Section):
     sources: list[SourceSection] = Field(min_length=1)
 
 
+def file_shape(known: Providers) -> type[SourcesFile]:
+    """The shape of the file where these providers may be named under `hook:`."""
+    sections = tuple(provider.settings for provider in known.values())
+    hook: Any = Union[sections]  # noqa: UP007 - of a tuple
+    if len(sections) > 1:
+        hook = Annotated[hook, Field(discriminator="provider")]
+    source: Any = create_model("SourceSection", __base__=SourceSection, hook=(hook | None, None))
+    source.__doc__ = SourceSection.__doc__
+    file = create_model("SourcesFile", __base__=SourcesFile, sources=(list[source], Field(min_length=1)))
+    file.__doc__ = SourcesFile.__doc__
+    return file
+
+
 def schema() -> str:
     """The JSON Schema of sources.yaml, as deploy/schemas/sources.v1.json holds it for editors."""
-    described = {"$schema": "https://json-schema.org/draft/2020-12/schema", **SourcesFile.model_json_schema()}
+    described = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **file_shape(providers()).model_json_schema(),
+    }
     return json.dumps(described, indent=2) + "\n"
 
 

@@ -266,6 +266,24 @@ async def test_wrong_addresses_have_code_and_message(
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/capture", "PostHog"),
+        ("/i/v0/e/", "PostHog"),
+        ("/v1/events", "CloudEvents"),
+        ("/batch", "/v1"),
+        ("/tracks", "POST /v1/batch"),
+    ],
+)
+async def test_a_wrong_path_is_told_what_would_work(client: httpx.AsyncClient, path: str, says: str) -> None:
+    """Clients of other products, and people who mistype, read what to do instead."""
+    message = (await client.post(path, json={})).json()["message"]
+    assert says in message
+    assert "/v1/track" in message
+
+
+@pytest.mark.asyncio
 async def test_settings_for_segments_browser_sdk(browser: httpx.AsyncClient) -> None:
     """analytics.js boots from us instead of a CDN, and then sends to us."""
     answer = await browser.get(f"/v1/projects/{WEBSITE_KEY}/settings", headers={"origin": SITE})

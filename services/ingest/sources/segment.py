@@ -68,9 +68,15 @@ class Items(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     raw: list[bytes]
+    limits: Limits
     key: Any = None
     sent: Any = None
     defaults: dict[str, Any] = {}
+
+    def draft(self, raw: bytes) -> Draft:
+        """One of the items, with what it inherits. Raises Invalid."""
+        item = decode.event_object(raw, self.limits)
+        return draft(with_defaults(item, self.defaults), None, self.sent)
 
 
 _batch_decoder = msgspec.json.Decoder(_Batch)
@@ -92,6 +98,7 @@ def open_batch(body: bytes, limits: Limits) -> Items:
         raise Invalid("too_many_events", f"{len(batch.batch)} events at once. At most {limits.batch_items}")
     return Items(
         raw=[bytes(raw) for raw in batch.batch],
+        limits=limits,
         key=batch.writeKey,
         sent=batch.sentAt,
         defaults=_defaults(batch, len(batch.batch), limits),

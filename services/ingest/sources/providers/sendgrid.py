@@ -12,17 +12,20 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from pydantic import Field, SecretStr
 
 from services.ingest import decode, machine
 from services.ingest.draft import Draft
-from services.ingest.registry import Hook
+from services.ingest.sources.provider import Provider, ProviderSettings, Secrets
 from shared.errors import Invalid
 from shared.events import (
     EMAIL_BOUNCED,
@@ -70,7 +73,48 @@ _MOVED: Final = frozenset(
 _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def verify(body: bytes, headers: Mapping[bytes, bytes], hook: Hook, now: datetime) -> None:
+class SendGridSettings(ProviderSettings):
+    """SendGrid's event webhook: POST /v1/hooks/sendgrid/<source id>."""
+
+    provider: Literal["sendgrid"] = Field(description="Whose events these are.")
+    public_keys: list[SecretStr] = Field(
+        min_length=1,
+        description="Verification keys as the provider shows them (base64); two while you change them.",
+    )
+    max_age_h: float = Field(
+        default=25, gt=0, le=24 * 30, description="The oldest signature taken; SendGrid retries for 24 hours."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """Which signatures count.
+
+    public_keys:  any of these may have signed (two while a key is being changed)
+    max_age_s:    the oldest signature that counts
+    """
+
+    public_keys: tuple[EllipticCurvePublicKey, ...]
+    max_age_s: float
+
+
+def prepare(settings: SendGridSettings, secrets: Secrets) -> Trust:
+    """The settings with their keys read; what is no key is noted."""
+    keys = []
+    for at, written in enumerate(settings.public_keys):
+        text = secrets.resolve(written)
+        if text is None:
+            continue
+        try:
+            keys.append(_public_key(text))
+        except ValueError:
+            secrets.note(
+                ("public_keys", at), "not a P-256 public key in base64. Copy the provider's Verification Key"
+            )
+    return Trust(public_keys=tuple(keys), max_age_s=settings.max_age_h * 3600)
+
+
+def verify(body: bytes, headers: Mapping[bytes, bytes], trust: "Trust", now: datetime) -> None:
     """Return if SendGrid signed this body, and not too long ago.
 
         body: as it came over the wire
@@ -80,15 +124,16 @@ def verify(body: bytes, headers: Mapping[bytes, bytes], hook: Hook, now: datetim
     """
     timestamp = headers.get(TIMESTAMP_HEADER, b"")
     signature = _decoded(headers.get(SIGNATURE_HEADER, b""))
-    if not any(_signed(key, signature, timestamp + body) for key in hook.public_keys):
+    if not any(_signed(key, signature, timestamp + body) for key in trust.public_keys):
         raise Invalid(
             "invalid_signature",
             "the body has no valid signature. Sign it, and put the Verification Key into sources.yaml",
         )
     age_s = now.timestamp() - _seconds(timestamp)
-    if not -_MAX_AHEAD_S <= age_s <= hook.max_age_s:
+    if not -_MAX_AHEAD_S <= age_s <= trust.max_age_s:
         raise Invalid(
-            "stale_signature", f"the signature is {age_s:.0f} s old. At most {hook.max_age_s:.0f} s are taken"
+            "stale_signature",
+            f"the signature is {age_s:.0f} s old. At most {trust.max_age_s:.0f} s are taken",
         )
 
 
@@ -155,3 +200,19 @@ def _seconds(timestamp: bytes) -> float:
         return float(int(timestamp))
     except ValueError:
         return 0.0
+
+
+def _public_key(text: str) -> EllipticCurvePublicKey:
+    """The key in the base64 that providers show. Raises ValueError for anything else."""
+    try:
+        key = load_der_public_key(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("not a public key") from error
+    if not isinstance(key, EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+        raise ValueError("not a P-256 key")
+    return key
+
+
+PROVIDER: Final = Provider(
+    name="sendgrid", settings=SendGridSettings, prepare=prepare, verify=verify, split=items, draft=draft
+)

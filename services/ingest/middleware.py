@@ -30,7 +30,7 @@ _ALLOWED_HEADERS: Final = (
 _PREFLIGHT_S: Final = 86_400
 
 
-class Front:
+class Middleware:
     """The outermost of our ASGI layers."""
 
     def __init__(

@@ -20,8 +20,8 @@ EXPECTED = (Invalid, Transient, ClientDisconnect)
 """What an endpoint may raise; anything else is our own bug and goes up to the 500."""
 
 
-class Dispatch:
-    """The layer right behind the front."""
+class FastRoutes:
+    """The layer right behind the middleware."""
 
     def __init__(self, app: ASGIApp, *, posts: Mapping[str, Endpoint]) -> None:
         self._app = app

@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from prometheus_client import REGISTRY
 
 from services.ingest import app as http
-from services.ingest.front import PROBES
 from services.ingest.limits import Limits
+from services.ingest.middleware import PROBES
 from services.ingest.publish import Outbox
 from services.ingest.receive import Receiver
 from services.ingest.registry import Registry

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from sendgrid.helpers.eventwebhook import EventWebhook
 
 from services.ingest.registry import Registry
-from services.ingest.sources import sendgrid
+from services.ingest.sources.providers import sendgrid
 from shared.errors import Invalid
 from tests.ingest.senders import SENDGRID_PRIVATE_KEY, SENDGRID_PUBLIC_KEY
 

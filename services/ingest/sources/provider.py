@@ -1,0 +1,102 @@
+"""What a webhook provider is, and which there are: one module in `providers/` each, found by itself.
+
+In: the names of packages. Out: `Provider` by name. To add one is to add a module with a `PROVIDER` of its own
+to services/ingest/sources/providers/, or to a package that LEADSCORE_INGEST_PROVIDERS names; nothing else
+knows it.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from services.ingest.draft import Draft
+from shared.errors import Misconfigured
+
+SHIPPED: Final = "services.ingest.sources.providers"
+
+Headers = Mapping[bytes, bytes]
+
+
+class ProviderSettings(BaseModel):
+    """What stands under `hook:` of a source; a provider adds `provider: Literal[…]` and all it needs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """What a provider may ask about the settings of one source.
+
+    resolve:  the value meant by a setting, `${NAME}` looked up; None if it is missing, which is told already
+    note:     tells a mistake: path below `hook`, message
+    """
+
+    resolve: Callable[[SecretStr], str | None]
+    note: Callable[[tuple[str | int, ...], str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A sender of webhooks.
+
+    name:      in sources.yaml, and in the address /v1/hooks/<name>/<source>
+    settings:  what stands under `hook:` of its sources
+    prepare:   those settings → what `verify` needs, with mistakes noted
+    verify:    returns if this body is the provider's: body as it came, headers, what `prepare` gave, now;
+               raises Invalid `invalid_signature` or `stale_signature`
+    split:     the events of a body, raw; raises Invalid `invalid_json`
+    draft:     one event, its parts found: the item, its bytes; raises Invalid
+    probe:     what a GET is answered, for providers that look before they take an address
+    """
+
+    name: str
+    settings: type[ProviderSettings]
+    prepare: Callable[[Any, Secrets], Any]
+    verify: Callable[[bytes, Headers, Any, datetime], None]
+    split: Callable[[bytes], list[bytes]]
+    draft: Callable[[Mapping[str, Any], bytes], Draft]
+    probe: Mapping[str, Any] = field(default_factory=lambda: {"success": True})
+
+
+Providers = Mapping[str, Provider]
+"""Name → provider"""
+
+
+def providers(packages: Sequence[str] = ()) -> Providers:
+    """Those that come with Leadscore, and those of these packages.
+
+    Raises Misconfigured if a package is not there, a module has no `PROVIDER`, or two have one name.
+    """
+    found: dict[str, Provider] = {}
+    for package in (SHIPPED, *packages):
+        for module in _modules(package):
+            provider = _provider(module)
+            if provider.name in found:
+                raise Misconfigured(
+                    f'two webhook providers are called "{provider.name}"', [f"{module}: rename it"]
+                )
+            found[provider.name] = provider
+    return found
+
+
+def _modules(package: str) -> list[str]:
+    try:
+        path = importlib.import_module(package).__path__
+    except (ImportError, AttributeError) as error:
+        raise Misconfigured(
+            "A package of webhook providers cannot be imported:",
+            [f'"{package}": {error}. Check LEADSCORE_INGEST_PROVIDERS and the Python path'],
+        ) from error
+    return [f"{package}.{found.name}" for found in pkgutil.iter_modules(path)]
+
+
+def _provider(module: str) -> Provider:
+    provider = getattr(importlib.import_module(module), "PROVIDER", None)
+    if not isinstance(provider, Provider):
+        raise Misconfigured("A webhook provider is not one:", [f"{module}: has no PROVIDER = Provider(…)"])
+    return provider
