@@ -9,26 +9,22 @@ import os
 import random
 import sys
 from collections.abc import Mapping
-from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.router import breaker, metrics, route_file
-from services.router.deliver import Courier, Destination, Terms
-from services.router.destinations.kafka_queue import KafkaQueue
-from services.router.destinations.webhook import Webhook
-from services.router.outbound import Limits, SystemResolver, client
+from services.router import metrics, route_file
+from services.router.deliver import Courier, Terms
+from services.router.destination import Kind, Services, Settings, kinds
+from services.router.loop_health import LoopHealth
 from services.router.plan import Planner
-from services.router.pulse import Pulse
+from services.router.reap import Reaper
+from services.router.record_outcome import OutcomeRecorder
 from services.router.retry import Schedule
-from services.router.routing import Destination as Wanted
-from services.router.routing import KafkaDestination, Routing, WebhookDestination
+from services.router.routing import Routing
 from services.router.settings import RouterSettings
-from services.router.settle import Settler
-from services.router.tend import Tender
 from services.router.wake import Bell, Ear
 from shared import database, settings
 from shared.clock import SystemClock
@@ -42,15 +38,13 @@ from shared.telemetry import admin_app, configure_logging, log
 _CLOCK = SystemClock()
 _IDS = SystemIds()
 
-# The sales queue is on our own Kafka: when it comes back, leads must not wait for a receiver's politeness.
-_KAFKA_BREAKER = breaker.Policy(open_s=5, open_most_s=5, trial_s=30, disable_after=None)
-
 
 def main() -> int:
     """Run the router; the exit code is 0 after a signal, 2 for mistakes in the configuration."""
     try:
         configured = settings.load(RouterSettings)
-        routing = route_file.load(configured.routing_file, os.environ)
+        packages = [name.strip() for name in configured.destinations.split(",") if name.strip()]
+        routing = route_file.load(configured.routing_file, os.environ, kinds(packages))
     except Misconfigured as error:
         print(error, file=sys.stderr)  # noqa: T201 - logging may be part of what is misconfigured
         return 2
@@ -74,10 +68,14 @@ def parts(
 ) -> list[Part]:
     """Every part of a router, in the order of their start."""
     announce(routing)
-    couriers = [_courier(configured, one, pool, publisher) for one in routing.destinations.values() if one.on]
-    tending = Pulse("tend", _CLOCK)
-    tender = Tender(pool, frozenset(routing.destinations), tending)
-    planning = Pulse("plan", _CLOCK)
+    couriers = [
+        _courier(configured, one, routing.kinds[name], pool, publisher)
+        for name, one in routing.destinations.items()
+        if one.on
+    ]
+    tending = LoopHealth("tend", _CLOCK)
+    tender = Reaper(pool, frozenset(routing.destinations), tending)
+    planning = LoopHealth("plan", _CLOCK)
     bell = Bell()
     planner = Planner(
         pool,
@@ -88,7 +86,7 @@ def parts(
     )
     ear = Ear(configured.database_url.get_secret_value(), bell)
     admin = _admin({"planner": planning, "tender": tending}, couriers)
-    needs_kafka = any(isinstance(one, KafkaDestination) for one in routing.destinations.values())
+    needs_kafka = any(kind.needs_kafka for kind in routing.kinds.values())
     return [
         *([publisher] if needs_kafka else []),
         HttpServer("admin", admin, host=configured.admin_host, port=configured.admin_port),
@@ -122,11 +120,12 @@ async def _together(couriers: list[Courier]) -> None:
 
 def _courier(
     configured: RouterSettings,
-    one: Wanted,
+    one: Settings,
+    kind: Kind,
     pool: AsyncEngine,
     publisher: Publisher,
 ) -> Courier:
-    policy = _KAFKA_BREAKER if isinstance(one, KafkaDestination) else _webhook_breaker(configured)
+    policy = kind.policy(configured)
     terms = Terms(
         name=one.name,
         in_flight=one.in_flight,
@@ -135,8 +134,9 @@ def _courier(
         drain_s=configured.drain_s,
         poll_interval_s=configured.poll_interval_s,
         breaker=policy,
+        wants=kind.wants,
     )
-    settler = Settler(
+    recorder = OutcomeRecorder(
         destination=one.name,
         database=pool,
         schedule=Schedule(
@@ -148,42 +148,11 @@ def _courier(
         clock=_CLOCK,
         jitter=random.random,
     )
-    return Courier(terms, _destination(configured, one, publisher), settler, clock=_CLOCK, ids=_IDS)
+    sender = kind.sender(one, Services(configured=configured, publisher=publisher, clock=_CLOCK))
+    return Courier(terms, sender, recorder, clock=_CLOCK, ids=_IDS)
 
 
-def _webhook_breaker(configured: RouterSettings) -> breaker.Policy:
-    return breaker.Policy(
-        failures=configured.breaker_failures,
-        open_s=configured.breaker_open_s,
-        trial_s=configured.lease_s,
-        disable_after=timedelta(hours=configured.disable_after_h),
-    )
-
-
-def _destination(configured: RouterSettings, one: Wanted, publisher: Publisher) -> Destination:
-    if isinstance(one, KafkaDestination):
-        return KafkaQueue(publisher=publisher, topic=connect.topics(configured).sales)
-    return _webhook(configured, one)
-
-
-def _webhook(configured: RouterSettings, one: WebhookDestination) -> Webhook:
-    limits = Limits(
-        connect_s=configured.connect_timeout_s,
-        allowed=one.allowed,
-        plain=one.plain,
-        ca_file=one.ca_file,
-        in_flight=one.in_flight,
-    )
-    return Webhook(
-        client=client(limits, SystemResolver()),
-        url=one.url,
-        keys=one.keys,
-        request_s=configured.request_timeout_s,
-        clock=_CLOCK,
-    )
-
-
-def _admin(pulses: Mapping[str, Pulse], couriers: list[Courier]) -> FastAPI:
+def _admin(pulses: Mapping[str, LoopHealth], couriers: list[Courier]) -> FastAPI:
     """Readiness needs Postgres; liveness only that our loops turn."""
     live = {name: pulse.alive for name, pulse in pulses.items()}
     live |= {f"courier_{number}": courier.pulse.alive for number, courier in enumerate(couriers)}

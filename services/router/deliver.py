@@ -10,16 +10,17 @@ ends, and the same delivery goes out again with the same id.
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.router import breaker, health, metrics, queue
 from services.router.breaker import HEALTHY, Health
-from services.router.pulse import Pulse
+from services.router.destination import Sender, Wants
+from services.router.loop_health import LoopHealth
 from services.router.queue import Delivery
+from services.router.record_outcome import OutcomeRecorder
 from services.router.retry import Failed, Outcome
-from services.router.settle import Settler
 from services.router.wake import Bell
 from shared.clock import Clock
 from shared.database import transaction
@@ -30,16 +31,6 @@ from shared.telemetry import log
 _LEVELS: Final = {"closed": "info", "half_open": "info", "open": "warning", "disabled": "error"}
 
 
-class Destination(Protocol):
-    """Where a delivery goes. Two kinds: `destinations.webhook`, `destinations.kafka_queue`."""
-
-    async def send(self, delivery: Delivery) -> Outcome:
-        """One attempt, within the destination's own deadline; never raises for what the world does."""
-
-    async def stop(self) -> None:
-        """Close connections."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """How one destination is served.
@@ -47,6 +38,7 @@ class Terms:
     in_flight:  deliveries at the same time at most
     lease_s:    how long a claim lasts
     send_s:     how long one attempt can last; shorter than the lease
+    wants:      every transition, or only the newest that waits
     drain_s:    what deliveries under way get when we stop
     """
 
@@ -57,20 +49,21 @@ class Terms:
     drain_s: float
     poll_interval_s: float
     breaker: breaker.Policy
+    wants: Wants = "every"
 
 
 class Courier:
     """Delivers to one destination, several at a time, never two of one lead."""
 
     def __init__(
-        self, terms: Terms, destination: Destination, settler: Settler, *, clock: Clock, ids: Ids
+        self, terms: Terms, destination: Sender, recorder: OutcomeRecorder, *, clock: Clock, ids: Ids
     ) -> None:
         self.bell = Bell()
-        self.pulse = Pulse("deliver", clock)
+        self.pulse = LoopHealth("deliver", clock)
         self._terms = terms
         self._destination = destination
-        self._settler = settler
-        self._database: AsyncEngine = settler.database
+        self._recorder = recorder
+        self._database: AsyncEngine = recorder.database
         self._clock = clock
         self._ids = ids
         self._under_way: set[asyncio.Task[None]] = set()
@@ -110,7 +103,7 @@ class Courier:
             return
         with metrics.ATTEMPT_SECONDS.labels(destination=self._terms.name).time():
             outcome = await self._sent(delivery)
-        await self._settler.settle(delivery, outcome, until_s=until_s)
+        await self._recorder.record(delivery, outcome, until_s=until_s)
 
     async def _turn(self) -> None:
         """Start what may start; each end rings for the next turn."""
@@ -127,6 +120,10 @@ class Courier:
             task.add_done_callback(self._ended)
 
     async def _take(self, connection: Any, limit: int) -> list[Delivery]:
+        if self._terms.wants == "latest":
+            metrics.SUPERSEDED.labels(destination=self._terms.name).inc(
+                await queue.supersede(connection, self._terms.name)
+            )
         return await queue.claim(
             connection,
             self._terms.name,

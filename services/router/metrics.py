@@ -43,6 +43,11 @@ DEAD_LETTERS = Counter(
     "Deliveries given up, kept with their body and the last error.",
     ["destination", "reason"],
 )
+SUPERSEDED = Counter(
+    "leadscore_router_superseded_deliveries_total",
+    "Deliveries given up because a newer state of the same lead was waiting, by destination.",
+    ["destination"],
+)
 LEASES_EXPIRED = Counter(
     "leadscore_router_leases_expired_total",
     "Claimed deliveries whose router did not finish in time; they are sent again.",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from services.router.destination import Wants
 from services.router.transition import Transition
 from shared.ids import DeliveryId, LeadId, TransitionId
 
@@ -29,12 +30,13 @@ _WRITE: Final = """
 INSERT INTO deliveries (
   delivery_id, destination, transition_id, lead_id, sequence, kind, body, state, last_error,
   event_received_at, finished_at)
-SELECT delivery_id, destination, transition_id, lead_id, sequence, 'every', body,
+SELECT delivery_id, destination, transition_id, lead_id, sequence, kind, body,
   CASE WHEN error IS NULL THEN 'pending' ELSE 'dead' END, error,
   event_received_at, CASE WHEN error IS NULL THEN NULL ELSE now() END
 FROM unnest(
-  $1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::int[], $6::bytea[], $7::text[], $8::timestamptz[]
-) AS n (delivery_id, destination, transition_id, lead_id, sequence, body, error, event_received_at)
+  $1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::int[], $6::bytea[], $7::text[], $8::timestamptz[],
+  $9::text[]
+) AS n (delivery_id, destination, transition_id, lead_id, sequence, body, error, event_received_at, kind)
 ON CONFLICT (delivery_id) DO NOTHING
 """
 
@@ -56,6 +58,7 @@ class Planned:
     body: bytes
     error: str | None
     event_received_at: datetime | None
+    wants: Wants = "every"
 
 
 async def claim(connection: Any, limit: int) -> list[Mapping[str, Any]]:
@@ -86,4 +89,5 @@ def _row(one: Planned) -> tuple[Any, ...]:
         one.body,
         one.error,
         one.event_received_at,
+        one.wants,
     )

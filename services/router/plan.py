@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.router import metrics, outbox
 from services.router.decide import decide
+from services.router.destination import Wants
+from services.router.loop_health import LoopHealth
 from services.router.outbox import Planned
-from services.router.pulse import Pulse
-from services.router.render import Language, render
+from services.router.render import Language
 from services.router.routing import Routing
 from services.router.transition import Transition, read
 from services.router.wake import Bell
@@ -22,6 +23,9 @@ from shared.database import transaction
 from shared.errors import Invalid, Transient
 from shared.ids import delivery_id
 from shared.telemetry import log
+
+Bodies = dict[tuple[Callable[[Transition, Language], bytes], Language], bytes]
+"""What is rendered already, by whom and in which language"""
 
 
 class Planner:
@@ -37,7 +41,7 @@ class Planner:
         routing: Routing,
         *,
         batch: int,
-        pulse: Pulse,
+        pulse: LoopHealth,
         planned: Callable[[], None],
     ) -> None:
         self._database = database
@@ -78,9 +82,11 @@ def plan(row: Mapping[str, Any], routing: Routing) -> Iterator[Planned]:
         transition = read(row)
     except Invalid as error:
         # Nobody can say any more which routes it would have met.
-        yield from (_planned(row, name, b"", error) for name in sorted(routing.active))
+        yield from (
+            _planned(row, (name, routing.kinds[name].wants), b"", error) for name in sorted(routing.active)
+        )
         return
-    bodies: dict[Language, bytes] = {}
+    bodies: Bodies = {}
     for name in decide(transition, routing.routes, routing.active):
         yield _render_for(transition, row, name, routing, bodies)
 
@@ -90,19 +96,20 @@ def _render_for(
     row: Mapping[str, Any],
     name: str,
     routing: Routing,
-    bodies: dict[Language, bytes],
+    bodies: Bodies,
 ) -> Planned:
     """The delivery for one destination; `bodies` remembers what is rendered already."""
-    language = routing.destinations[name].language
+    language, kind = routing.destinations[name].language, routing.kinds[name]
     try:
-        if language not in bodies:
-            bodies[language] = render(transition, language)
+        if (kind.render, language) not in bodies:
+            bodies[kind.render, language] = kind.render(transition, language)
     except Invalid as error:
-        return _planned(row, name, b"", error)
-    return _planned(row, name, bodies[language], None)
+        return _planned(row, (name, kind.wants), b"", error)
+    return _planned(row, (name, kind.wants), bodies[kind.render, language], None)
 
 
-def _planned(row: Mapping[str, Any], destination: str, body: bytes, error: Invalid | None) -> Planned:
+def _planned(row: Mapping[str, Any], to: tuple[str, Wants], body: bytes, error: Invalid | None) -> Planned:
+    destination, wants = to
     return Planned(
         delivery_id=delivery_id(row["transition_id"], destination),
         destination=destination,
@@ -112,6 +119,7 @@ def _planned(row: Mapping[str, Any], destination: str, body: bytes, error: Inval
         body=body,
         error=None if error is None else f"{error.code}: {error.message}",
         event_received_at=row["event_received_at"],
+        wants=wants,
     )
 
 

@@ -31,6 +31,21 @@ FROM ready WHERE d.delivery_id = ready.delivery_id
 RETURNING d.delivery_id, d.destination, d.lead_id, d.sequence, d.body, d.attempt, d.claim, d.event_received_at
 """
 
+# Of several that wait for one lead, only the newest says what is so now. One that is under way is left alone:
+# whoever comes after it waits for its end, as always.
+_SUPERSEDE: Final = """
+WITH older AS (
+  SELECT delivery_id FROM deliveries AS d
+  WHERE destination = $1 AND state = 'pending' AND kind = 'latest'
+    AND EXISTS (
+      SELECT 1 FROM deliveries AS newer
+      WHERE newer.destination = d.destination AND newer.lead_id = d.lead_id
+        AND newer.sequence > d.sequence AND newer.state = 'pending')
+  FOR NO KEY UPDATE SKIP LOCKED)
+UPDATE deliveries AS d SET state = 'superseded', finished_at = now()
+FROM older WHERE d.delivery_id = older.delivery_id
+"""
+
 _FINISH: Final = """
 UPDATE deliveries
 SET state = $3, claim = NULL, lease_until = NULL, last_status = $4, last_error = $5, finished_at = now()
@@ -93,12 +108,17 @@ async def claim(
     return [Delivery(**row) for row in rows]
 
 
+async def supersede(connection: Any, destination: str) -> int:
+    """Give up what waits where something newer of the same lead waits too; returns how many."""
+    return _rows(await connection.execute(_SUPERSEDE, destination))
+
+
 async def finish(connection: Any, delivery: Delivery, status: int | None) -> bool:
     """It arrived. False if the claim is not ours any more."""
     return await _changed(connection, _FINISH, delivery, "delivered", status, None)
 
 
-async def bury(connection: Any, delivery: Delivery, status: int | None, error: str) -> bool:
+async def mark_dead(connection: Any, delivery: Delivery, status: int | None, error: str) -> bool:
     """It is a dead letter now. False if the claim is not ours any more."""
     return await _changed(connection, _FINISH, delivery, "dead", status, error)
 

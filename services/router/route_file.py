@@ -9,26 +9,18 @@ planned for it, and the log says so at every start. That is how one routing.yaml
 and the one without.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from services.router import decide
+from services.router.destination import Kinds, Reading, Settings, kinds
 from services.router.mistakes import Mistakes
 from services.router.render import Language
-from services.router.route_shape import (
-    DestinationShape,
-    KafkaShape,
-    RangeShape,
-    RouteShape,
-    RoutingShape,
-    WebhookShape,
-    WhenShape,
-)
-from services.router.route_webhook import Webhooks, is_off
-from services.router.routing import Destination, KafkaDestination, Outline, Routing
+from services.router.route_shape import RangeShape, RouteShape, WhenShape, entry_shape, routing_shape
+from services.router.routing import Outline, Routing
 from shared import config_file
 from shared.config_file import Document
 from shared.config_mistakes import listing
@@ -36,70 +28,84 @@ from shared.errors import Misconfigured
 
 Shape = TypeVar("Shape")
 
-_DESTINATION: Final[TypeAdapter[DestinationShape]] = TypeAdapter(DestinationShape)
 _ROUTE: Final = TypeAdapter(RouteShape)
 _LANGUAGE: Final[TypeAdapter[Language]] = TypeAdapter(Language)
 
 
-def load(path: Path, environment: Mapping[str, str]) -> Routing:
+def load(path: Path, environment: Mapping[str, str], known: Kinds | None = None) -> Routing:
     """Read the file. Raises Misconfigured with every mistake, also if it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         problem = f"{path}: {error.__class__.__name__}. Set LEADSCORE_ROUTER_ROUTING_FILE to a YAML file"
         raise Misconfigured("The routing file cannot be read:", [problem]) from error
-    return parse(text, environment, file=str(path))
+    return parse(text, environment, file=str(path), known=known)
 
 
-def parse(text: str, environment: Mapping[str, str], *, file: str = "routing.yaml") -> Routing:
-    """The routing in this text. Raises Misconfigured with every mistake."""
+def parse(
+    text: str, environment: Mapping[str, str], *, file: str = "routing.yaml", known: Kinds | None = None
+) -> Routing:
+    """The routing in this text; without `known` with the destinations that come with Leadscore.
+
+    Raises Misconfigured with every mistake.
+    """
+    known = kinds() if known is None else known
     document = config_file.parse(text, file=file)
     mistakes = Mistakes(document)
     try:
-        config_file.validate(document, RoutingShape)
+        config_file.validate(document, routing_shape(known))
     except Misconfigured as error:
         mistakes.take(error.problems)
     # Also when the shape is wrong somewhere: what has the right shape is read on, to tell everything at once.
-    destinations = _destinations(document, Webhooks(environment, mistakes), mistakes)
+    entries = list(_entries(document, known))
+    destinations = _destinations(document, entries, environment, mistakes, known)
     routes = _routes(document, mistakes)
     _check_links(document, mistakes)
     mistakes.stop_if_any()
-    return Routing(routes=routes, destinations=destinations)
+    of_each = {shape.name: known[shape.kind] for _, shape in entries}
+    return Routing(routes=routes, destinations=destinations, kinds=of_each)
 
 
 def outline(text: str, environment: Mapping[str, str], *, file: str = "routing.yaml") -> Outline:
     """Who gets what by this text; no secret has to be there. Raises Misconfigured with every mistake."""
+    known = kinds()
     document = config_file.parse(text, file=file)
     mistakes = Mistakes(document)
     try:
-        config_file.validate(document, RoutingShape)
+        config_file.validate(document, routing_shape(known))
     except Misconfigured as error:
         mistakes.take(error.problems)
     routes = _routes(document, mistakes)
     _check_links(document, mistakes)
     mistakes.stop_if_any()
-    shapes = [shape for _, shape in _fitting(document, "destinations", _DESTINATION)]
+    shapes = [shape for _, shape in _entries(document, known)]
     return Outline(
         routes=routes,
         destinations=tuple(shape.name for shape in shapes),
-        off=frozenset(
-            shape.name for shape in shapes if isinstance(shape, WebhookShape) and is_off(shape, environment)
-        ),
+        off=frozenset(shape.name for shape in shapes if known[shape.kind].is_off(shape, environment)),
     )
 
 
-def _destinations(document: Document, webhooks: Webhooks, mistakes: Mistakes) -> dict[str, Destination]:
+def _entries(document: Document, known: Kinds) -> Iterator[tuple[int, Any]]:
+    """The destinations that have the shape of their kind."""
+    return _fitting(document, "destinations", TypeAdapter(entry_shape(known)))
+
+
+def _destinations(
+    document: Document,
+    entries: Sequence[tuple[int, Any]],
+    environment: Mapping[str, str],
+    mistakes: Mistakes,
+    known: Kinds,
+) -> dict[str, Settings]:
     language = _fits(_LANGUAGE, _entry(document, "language", "en")) or "en"
-    destinations: dict[str, Destination] = {}
-    for position, one in _fitting(document, "destinations", _DESTINATION):
+    destinations: dict[str, Settings] = {}
+    for position, one in entries:
         where = ("destinations", position)
         if one.name in destinations:
             mistakes.add((*where, "name"), f'destination "{one.name}" is here twice. Rename one')
-        destinations[one.name] = (
-            webhooks.destination(where, one, language)
-            if isinstance(one, WebhookShape)
-            else _kafka(one, language)
-        )
+        reading = Reading(where=where, language=language, environment=environment, mistakes=mistakes)
+        destinations[one.name] = known[one.kind].read(one, reading)
     return destinations
 
 
@@ -162,10 +168,6 @@ def _fits(shape: "TypeAdapter[Shape]", value: Any) -> Shape | None:
         return shape.validate_python(value)
     except ValidationError:
         return None
-
-
-def _kafka(shape: KafkaShape, language: Language) -> KafkaDestination:
-    return KafkaDestination(name=shape.name, language=shape.language or language, in_flight=shape.in_flight)
 
 
 def _when(shape: WhenShape) -> decide.When:

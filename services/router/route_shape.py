@@ -4,8 +4,7 @@ In: plain data. Out: pydantic objects; deploy/schemas/routing.v1.json is made fr
 Refuses unknown keys and values outside closed sets; what the whole file means is route_file's business.
 """
 
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, Union
 
 from pydantic import (
     BaseModel,
@@ -13,18 +12,17 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    SecretStr,
     StringConstraints,
     Tag,
+    create_model,
     model_validator,
 )
 
+from services.router.destination import Kinds, Name
 from services.router.render import Language
 from shared.scoring.definition.stages import StageName
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Grade = Annotated[str, StringConstraints(pattern=r"^([A-D][1-4]?|[1-4])$")]
-InFlight = Annotated[int, Field(ge=1, le=256)]
 Scalar = str | int | float | bool
 
 Item = TypeVar("Item")
@@ -93,45 +91,6 @@ class RouteShape(_Shape):
     stop: bool = Field(default=False, description="true: what matches here does not look at routes below.")
 
 
-class KafkaShape(_Shape):
-    """The sales queue: topic leads.sales.v1, one record per transition, keyed by lead."""
-
-    name: Name = Field(description="For routes, metrics and messages.")
-    kind: Literal["kafka"]
-    language: Language | None = Field(default=None, description="Of the reasons' sentences.")
-    in_flight: InFlight = Field(default=64, description="Records on their way at the same time at most.")
-
-
-class WebhookShape(_Shape):
-    """A receiver of signed HTTP posts (Standard Webhooks)."""
-
-    name: Name = Field(description="For routes, metrics and messages.")
-    kind: Literal["webhook"]
-    url: SecretStr = Field(
-        min_length=1,
-        description="https://…, or ${NAME} from the environment; while it is unset, the destination is off.",
-    )
-    secrets: list[SecretStr] = Field(
-        min_length=1,
-        max_length=5,
-        description="Signing secrets (whsec_…), best as ${NAME}, newest first. Bodies are signed with all of "
-        "them; later ones may be unset.",
-    )
-    language: Language | None = Field(default=None, description="Of the reasons' sentences.")
-    in_flight: InFlight = Field(default=8, description="Requests at the same time at most.")
-    allow_networks: list[str] = Field(
-        default_factory=list,
-        description="Networks (CIDR) that may be reached although they are not public, such as 10.20.0.0/16.",
-    )
-    allow_http: bool = Field(default=False, description="http without TLS, to allow_networks only.")
-    ca_file: Path | None = Field(
-        default=None, strict=False, description="Certificates (PEM) to trust beside the public ones."
-    )
-
-
-DestinationShape = Annotated[KafkaShape | WebhookShape, Field(discriminator="kind")]
-
-
 class RoutingShape(_Shape):
     """Where stage transitions go."""
 
@@ -139,7 +98,21 @@ class RoutingShape(_Shape):
     language: Language = Field(
         default="en", description="Of the reasons' sentences, unless a destination says."
     )
-    destinations: list[DestinationShape] = Field(min_length=1)
+    destinations: list[Any] = Field(min_length=1)
     routes: list[RouteShape] = Field(
         min_length=1, description="Every route that matches counts, top to bottom."
     )
+
+
+def entry_shape(known: Kinds) -> Any:
+    """The shape of one entry under `destinations:` where there are these kinds."""
+    shapes = tuple(kind.shape for kind in known.values())
+    return Annotated[Union[shapes], Field(discriminator="kind")]  # noqa: UP007 - of a tuple
+
+
+def routing_shape(known: Kinds) -> type[RoutingShape]:
+    """The shape of the whole file where there are these kinds."""
+    entries: Any = list.__class_getitem__(entry_shape(known))
+    file = create_model("RoutingShape", __base__=RoutingShape, destinations=(entries, Field(min_length=1)))
+    file.__doc__ = RoutingShape.__doc__
+    return file

@@ -5,66 +5,22 @@ In: a checked file (services/router/route_file.py). Out: `Routing`, frozen. Refu
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from services.router.addresses import Network
 from services.router.decide import Route
-from services.router.render import Language
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookDestination:
-    """A receiver of signed HTTP posts. Secrets stay out of the printed form.
-
-    url:        empty if the destination is off
-    keys:       signing keys, newest first
-    allowed:    networks reachable beside the public internet
-    in_flight:  requests at the same time at most
-    """
-
-    name: str
-    language: Language
-    in_flight: int
-    url: str = field(repr=False)
-    keys: tuple[bytes, ...] = field(repr=False)
-    allowed: tuple[Network, ...]
-    ca_file: Path | None
-
-    @property
-    def on(self) -> bool:
-        return bool(self.url)
-
-    @property
-    def plain(self) -> bool:
-        """Whether it is http without TLS."""
-        return self.url.startswith("http:")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KafkaDestination:
-    """The sales queue, `leads.sales.v1`."""
-
-    name: str
-    language: Language
-    in_flight: int
-
-    @property
-    def on(self) -> bool:
-        return True
-
-
-Destination = WebhookDestination | KafkaDestination
+from services.router.destination import Kind, Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routing:
     """What routing.yaml says.
 
+    kinds:  of each destination, by its name
     active: names of the destinations that are not off
     """
 
     routes: tuple[Route, ...]
-    destinations: Mapping[str, Destination]
+    destinations: Mapping[str, Settings]
+    kinds: Mapping[str, Kind] = field(repr=False)
 
     @property
     def active(self) -> frozenset[str]:

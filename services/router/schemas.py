@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
+from services.router.destination import kinds
 from services.router.render import StageChanged
-from services.router.route_shape import RoutingShape
+from services.router.route_shape import routing_shape
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -20,7 +21,7 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 def schemas() -> dict[str, str]:
     """Each schema file's name and content."""
     return {
-        "routing.v1.json": _text("Leadscore routing.yaml", RoutingShape.model_json_schema()),
+        "routing.v1.json": _text("Leadscore routing.yaml", routing_shape(kinds()).model_json_schema()),
         "lead.stage_changed.v1.json": _text("Body of lead.stage_changed", msgspec.json.schema(StageChanged)),
     }
 

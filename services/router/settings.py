@@ -33,6 +33,10 @@ class RouterSettings(ServiceSettings, KafkaSettings, DatabaseSettings):
     routing_file: Path = Field(
         default=Path("deploy/config/routing.yaml"), description="Where transitions go, and when."
     )
+    destinations: str = Field(
+        default="",
+        description="Packages with destinations of your own, separated by commas; each module is one.",
+    )
     poll_interval_s: PositiveS = Field(
         default=0.5, description="Seconds between looks at the tables when nobody wakes us."
     )

@@ -16,8 +16,8 @@ from services.router import health, queue
 from services.router.breaker import HEALTHY, Policy
 from services.router.deliver import Courier, Terms
 from services.router.queue import Delivery
+from services.router.record_outcome import OutcomeRecorder
 from services.router.retry import Delivered, Failed, Outcome, Schedule
-from services.router.settle import Settler
 from shared.clock import Clock, SystemClock
 from shared.ids import LeadId, SystemIds
 from shared.testing import FrozenClock
@@ -60,7 +60,7 @@ def courier(
 ) -> Courier:
     clock = clock or SystemClock()
     policy = Policy(failures=3, open_s=600)
-    settler = Settler(
+    recorder = OutcomeRecorder(
         destination="crm",
         database=pool,
         schedule=Schedule(waits_s=(5, 300)),
@@ -77,7 +77,7 @@ def courier(
         poll_interval_s=0.02,
         breaker=policy,
     )
-    return Courier(terms, told, settler, clock=clock, ids=SystemIds())
+    return Courier(terms, told, recorder, clock=clock, ids=SystemIds())
 
 
 @asynccontextmanager

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.router import outbox, route_file
+from services.router.loop_health import LoopHealth
 from services.router.plan import Planner
-from services.router.pulse import Pulse
 from services.router.render import MAX_BYTES
 from shared.database import transaction
 from shared.ids import LeadId, delivery_id
@@ -27,7 +27,7 @@ def planner(pool: AsyncEngine, *, text: str = ROUTING, rings: list[int] | None =
     routing = route_file.parse(text, {"URL": "http://127.0.0.1/", "SECRET": SECRET})
     heard: list[int] = [] if rings is None else rings
     return Planner(
-        pool, routing, batch=50, pulse=Pulse("plan", FrozenClock()), planned=lambda: heard.append(1)
+        pool, routing, batch=50, pulse=LoopHealth("plan", FrozenClock()), planned=lambda: heard.append(1)
     )
 
 

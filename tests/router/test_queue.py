@@ -59,7 +59,7 @@ async def test_a_dead_letter_releases_the_next_of_its_lead(sql: asyncpg.Connecti
     for sequence in (1, 2):
         await write_delivery(sql, lead=LEAD, sequence=sequence)
     (first,) = await claimed(sql)
-    assert await queue.bury(sql, first, 422, "client_error: no")
+    assert await queue.mark_dead(sql, first, 422, "client_error: no")
     assert [one.sequence for one in await claimed(sql)] == [2]
     row = await sql.fetchrow("SELECT * FROM deliveries WHERE state = 'dead'")
     assert (row["last_status"], row["last_error"]) == (422, "client_error: no")
@@ -123,7 +123,7 @@ async def test_a_late_outcome_changes_nothing(sql: asyncpg.Connection, outcome: 
     before = await sql.fetchrow("SELECT * FROM deliveries")
     assert not await {
         "finish": lambda: queue.finish(sql, late, 200),
-        "bury": lambda: queue.bury(sql, late, 500, "x"),
+        "bury": lambda: queue.mark_dead(sql, late, 500, "x"),
         "retry": lambda: queue.retry_at(sql, late, datetime.now(UTC), 500, "x"),
     }[outcome]()
     assert await sql.fetchrow("SELECT * FROM deliveries") == before
@@ -182,7 +182,7 @@ class History:
             assert await queue.retry_at(self.sql, one, datetime.now(UTC) - timedelta(seconds=1), 500, "x")
             return
         end: Any = (
-            queue.finish(self.sql, one, 200) if action == "finish" else queue.bury(self.sql, one, 1, "x")
+            queue.finish(self.sql, one, 200) if action == "finish" else queue.mark_dead(self.sql, one, 1, "x")
         )
         assert await end
         self.done[one.lead_id].append(one.sequence)

@@ -7,7 +7,9 @@ import pytest
 
 from services.router import route_file
 from services.router.decide import Range
-from services.router.routing import KafkaDestination, Routing, WebhookDestination
+from services.router.destinations.kafka_queue import KafkaDestination
+from services.router.destinations.webhook import WebhookDestination
+from services.router.routing import Routing
 from shared.errors import Misconfigured
 from tests.router.receiver import OLD_SECRET, SECRET
 

@@ -1,55 +1,54 @@
-"""A delivery as a record on the sales queue, `leads.sales.v1`.
+"""The sales queue as a destination: topic leads.sales.v1, one record per transition, keyed by lead.
 
-In: a claimed delivery. Out: `Delivered` once all in-sync replicas have it, else `Failed`.
-Refuses to reorder: the key is the lead, so that one partition holds a lead's transitions in order; a retry
-can repeat a record, which its `ce_id` (the delivery id) tells.
+In: its entry in routing.yaml. Out: `KIND`. services/router/send_kafka.py sends.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
-from services.router.queue import Delivery
-from services.router.render import TYPE
-from services.router.retry import Delivered, Failed, Outcome
-from shared.errors import Invalid, Transient
-from shared.kafka.publish import Publisher, Record
+from pydantic import Field
 
-_DEADLINE_S: Final = 10.0
+from services.router.breaker import Policy
+from services.router.destination import DestinationShape, InFlight, Kind, Reading, Sender, Services, Settings
+from services.router.render import Language
+
+if TYPE_CHECKING:
+    from services.router.settings import RouterSettings
+
+
+class KafkaShape(DestinationShape):
+    """The sales queue: topic leads.sales.v1, one record per transition, keyed by lead."""
+
+    kind: Literal["kafka"]
+    language: Language | None = Field(default=None, description="Of the reasons' sentences.")
+    in_flight: InFlight = Field(default=64, description="Records on their way at the same time at most.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KafkaQueue:
-    """One topic."""
-
-    publisher: Publisher
-    topic: str
-
-    async def send(self, delivery: Delivery) -> Outcome:
-        try:
-            await self.publisher.publish([record(delivery, self.topic)], deadline_s=_DEADLINE_S)
-        except Transient as error:
-            return Failed(reason="kafka", detail=str(error))
-        except Invalid as error:
-            return Failed(reason="too_large", detail=error.message)
-        return Delivered()
-
-    async def stop(self) -> None:
-        """Nothing: the publisher is a part of its own."""
+class KafkaDestination(Settings):
+    """The sales queue, `leads.sales.v1`."""
 
 
-def record(delivery: Delivery, topic: str) -> Record:
-    """The record of this delivery: CloudEvents 1.0, binary mode (pure)."""
-    return Record(
-        topic=topic,
-        key=str(delivery.lead_id).encode(),
-        value=delivery.body,
-        headers=(
-            ("ce_specversion", b"1.0"),
-            ("ce_id", str(delivery.delivery_id).encode()),
-            ("ce_source", b"/leadscore/router"),
-            ("ce_type", TYPE.encode()),
-            ("ce_subject", str(delivery.lead_id).encode()),
-            ("ce_sequence", str(delivery.sequence).encode()),
-            ("content-type", b"application/json"),
-        ),
+def read(shape: KafkaShape, reading: Reading) -> KafkaDestination:
+    """The entry as it will be used."""
+    return KafkaDestination(
+        name=shape.name, language=shape.language or reading.language, in_flight=shape.in_flight
     )
+
+
+def sender(_settings: KafkaDestination, services: Services) -> Sender:
+    """What writes to the topic."""
+    from services.router.send_kafka import KafkaQueue
+    from shared.kafka import connect
+
+    return KafkaQueue(publisher=services.publisher, topic=connect.topics(services.configured).sales)
+
+
+def policy(_configured: "RouterSettings") -> Policy:
+    """The queue is on our own Kafka: when it comes back, leads must not wait for a receiver's politeness."""
+    return Policy(open_s=5, open_most_s=5, trial_s=30, disable_after=None)
+
+
+KIND: Final = Kind(
+    name="kafka", shape=KafkaShape, wants="every", read=read, sender=sender, policy=policy, needs_kafka=True
+)

@@ -1,142 +1,202 @@
-"""A delivery as a signed HTTP POST (Standard Webhooks).
+"""A webhook as a destination: signed HTTP posts (Standard Webhooks) of every transition, in order per lead.
 
-In: a claimed delivery. Out: `Delivered` for any 2xx, else `Failed` with a reason from a closed set.
-Refuses to follow redirects, to wait longer than the deadline, and to read more than 16 kB of a reply.
+In: its entry in routing.yaml, the environment its `${NAME}` references point to. Out: `KIND`.
+services/router/send_webhook.py sends, imported only by who sends: httpx costs a start a tenth of a second.
+Refuses addresses that are not URLs, http without TLS to the public, weak secrets, unset variables; each is a
+mistake with its line, and a secret is never repeated.
 """
 
-import asyncio
-import ssl
-import unicodedata
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import Final
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Final, Literal
 
-import httpx
+from pydantic import Field, SecretStr
 
-from services.router.outbound import Denied
-from services.router.queue import Delivery
-from services.router.retry import Delivered, Failed, Outcome, Reason
-from services.router.sign import headers
-from shared.clock import Clock
+from services.router.addresses import Network
+from services.router.destination import DestinationShape, InFlight, Kind, Reading, Sender, Services, Settings
+from services.router.mistakes import Mistakes, Where
+from services.router.render import Language
+from services.router.sign import read_secret
+from shared.errors import Invalid
 
-MAX_REPLY_BYTES: Final = 16_384
-_KEPT_CHARACTERS: Final = 1_000
-_THROTTLES: Final = frozenset({429, 502, 503, 504})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Webhook:
-    """One receiver.
-
-    keys:       signing keys, newest first; more than one while a secret is being changed
-    request_s:  seconds for one request in all
-    """
-
-    client: httpx.AsyncClient
-    url: str
-    keys: tuple[bytes, ...]
-    request_s: float
-    clock: Clock
-
-    async def send(self, delivery: Delivery) -> Outcome:
-        try:
-            async with asyncio.timeout(self.request_s):
-                return await self._post(delivery)
-        except TimeoutError:
-            return Failed(reason="timeout", detail=f"no complete answer within {self.request_s:g} s")
-        except Denied as error:
-            return Failed(reason="denied_address", detail=str(error))
-        except httpx.HTTPError as error:
-            return Failed(reason=_why(error), detail=type(error).__name__)
-
-    async def stop(self) -> None:
-        await self.client.aclose()
-
-    async def _post(self, delivery: Delivery) -> Outcome:
-        now = self.clock.now()
-        signed = headers(delivery.delivery_id, delivery.body, self.keys, now)
-        async with self.client.stream(
-            "POST",
-            self.url,
-            content=delivery.body,
-            headers={"content-type": "application/json", **signed},
-        ) as response:
-            reply = await _beginning(response)
-        return judge(response.status_code, response.headers, reply, now)
+_REFERENCE: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 
-def judge(status: int, replied: Mapping[str, str], reply: bytes, now: datetime) -> Outcome:
-    """What a receiver's answer means (pure).
+class WebhookShape(DestinationShape):
+    """A receiver of signed HTTP posts (Standard Webhooks)."""
 
-    replied:  the answer's headers
-    reply:    the beginning of its body
-    """
-    if 200 <= status < 300:
-        return Delivered(status=status)
-    return Failed(
-        reason=_reason(status),
-        status=status,
-        detail=_readable(reply),
-        retry_after_s=_retry_after_s(replied.get("retry-after", ""), now),
+    kind: Literal["webhook"]
+    url: SecretStr = Field(
+        min_length=1,
+        description="https://…, or ${NAME} from the environment; while it is unset, the destination is off.",
+    )
+    secrets: list[SecretStr] = Field(
+        min_length=1,
+        max_length=5,
+        description="Signing secrets (whsec_…), best as ${NAME}, newest first. Bodies are signed with all of "
+        "them; later ones may be unset.",
+    )
+    language: Language | None = Field(default=None, description="Of the reasons' sentences.")
+    in_flight: InFlight = Field(default=8, description="Requests at the same time at most.")
+    allow_networks: list[str] = Field(
+        default_factory=list,
+        description="Networks (CIDR) that may be reached although they are not public, such as 10.20.0.0/16.",
+    )
+    allow_http: bool = Field(default=False, description="http without TLS, to allow_networks only.")
+    ca_file: Path | None = Field(
+        default=None, strict=False, description="Certificates (PEM) to trust beside the public ones."
     )
 
 
-def _reason(status: int) -> Reason:
-    if status == 410:
-        return "gone"
-    if status in _THROTTLES:
-        return "throttled"
-    if status < 400:
-        return "redirect"
-    return "client_error" if status < 500 else "server_error"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookDestination(Settings):
+    """A receiver of signed HTTP posts. Secrets stay out of the printed form.
+
+    url:        empty if the destination is off
+    keys:       signing keys, newest first
+    allowed:    networks reachable beside the public internet
+    """
+
+    url: str = field(repr=False)
+    keys: tuple[bytes, ...] = field(repr=False)
+    allowed: tuple[Network, ...]
+    ca_file: Path | None
+
+    @property
+    def on(self) -> bool:
+        return bool(self.url)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is http without TLS."""
+        return self.url.startswith("http:")
 
 
-def _retry_after_s(value: str, now: datetime) -> float | None:
-    """Retry-After in seconds, whether it counts seconds or names a date; None if it does neither."""
-    if value.isascii() and value.isdigit():
-        return float(value[:9])
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(timedelta(), at - now).total_seconds()
+class Webhooks:
+    """Reads webhooks and notes what is wrong with them."""
+
+    def __init__(self, environment: Mapping[str, str], mistakes: Mistakes) -> None:
+        self._environment = environment
+        self._mistakes = mistakes
+
+    def destination(self, where: Where, shape: WebhookShape, language: Language) -> WebhookDestination:
+        """The webhook as it will be used; off if its address is not set."""
+        url = self._filled((*where, "url"), shape.url.get_secret_value(), optional=True)
+        if url:
+            self._check_url((*where, "url"), url, shape)
+        if shape.allow_http and not shape.allow_networks:
+            self._mistakes.add(
+                (*where, "allow_http"),
+                "allow_http without allow_networks: http goes to allowed networks only. Name one",
+            )
+        return WebhookDestination(
+            name=shape.name,
+            language=shape.language or language,
+            in_flight=shape.in_flight,
+            url=url,
+            keys=self._keys(where, shape) if url else (),
+            allowed=self._networks(where, shape),
+            ca_file=self._ca_file(where, shape),
+        )
+
+    def _check_url(self, where: Where, url: str, shape: WebhookShape) -> None:
+        """Its parts, read by the parser that will send to it; where it leads is judged when we connect."""
+        import httpx  # a seventh of the start-up time of whoever reads routes without addresses (`plan`)
+
+        try:
+            parts = httpx.URL(url)
+        except httpx.InvalidURL:
+            parts = httpx.URL()
+        if parts.scheme not in {"https", "http"} or not parts.host or not _is_port(parts.port):
+            self._mistakes.add(where, "the url is not one. It looks like https://crm.example.com/leadscore")
+        elif parts.scheme == "http" and not shape.allow_http:
+            self._mistakes.add(
+                where, "the url is http without TLS. Use https, or set allow_http and allow_networks"
+            )
+        if parts.userinfo:
+            self._mistakes.add(
+                where, "the url holds a user or a password. The signature says who we are; remove it"
+            )
+        if parts.fragment:
+            self._mistakes.add(where, "the url has a part after #, which is never sent. Remove it")
+
+    def _keys(self, where: Where, shape: WebhookShape) -> tuple[bytes, ...]:
+        """The first secret has to be there; a later one that is unset is a rotation that is over."""
+        keys: list[bytes] = []
+        for position, secret in enumerate(shape.secrets):
+            at: Where = (*where, "secrets", position)
+            text = self._filled(at, secret.get_secret_value(), optional=position > 0)
+            if text:
+                try:
+                    keys.append(read_secret(text))
+                except Invalid as error:
+                    self._mistakes.add(at, f"{error.message}; seen: a secret, not shown")
+        return tuple(keys)
+
+    def _networks(self, where: Where, shape: WebhookShape) -> tuple[Network, ...]:
+        networks: list[Network] = []
+        for position, text in enumerate(shape.allow_networks):
+            try:
+                networks.append(ip_network(text))
+            except ValueError:
+                self._mistakes.add(
+                    (*where, "allow_networks", position),
+                    f'"{text}" is not a network. It looks like 10.20.0.0/16 or fd00::/8, host bits zero',
+                )
+        return tuple(networks)
+
+    def _ca_file(self, where: Where, shape: WebhookShape) -> Path | None:
+        if shape.ca_file is not None and not shape.ca_file.is_file():
+            self._mistakes.add((*where, "ca_file"), f'there is no file "{shape.ca_file}". Give a PEM file')
+        return shape.ca_file
+
+    def _filled(self, where: Where, text: str, *, optional: bool) -> str:
+        """The text with `${NAME}` replaced from the environment; empty if a name is unset and may be."""
+        unset = [name for name in _REFERENCE.findall(text) if not self._environment.get(name)]
+        if unset and not optional:
+            self._mistakes.add(where, f"{', '.join(unset)} is not set in the environment. Set it")
+        if unset:
+            return ""
+        return _REFERENCE.sub(lambda found: self._environment[found[1]], text)
 
 
-async def _beginning(response: httpx.Response) -> bytes:
-    """At most 16 kB of the reply, as sent: decompressing could make gigabytes of it."""
-    reply = bytearray()
-    async for chunk in response.aiter_raw(MAX_REPLY_BYTES):
-        reply += chunk
-        if len(reply) >= MAX_REPLY_BYTES:
-            break
-    return bytes(reply[:MAX_REPLY_BYTES])
+def is_off(shape: WebhookShape, environment: Mapping[str, str]) -> bool:
+    """Whether its address depends on a variable that is not set."""
+    return any(not environment.get(name) for name in _REFERENCE.findall(shape.url.get_secret_value()))
 
 
-def _readable(reply: bytes) -> str:
-    """The beginning of the reply for an operator's screen, without control characters."""
-    text = reply.decode(errors="replace")[:_KEPT_CHARACTERS]
-    return "".join(" " if unicodedata.category(letter)[0] == "C" else letter for letter in text).strip()
+def _is_port(port: int | None) -> bool:
+    return port is None or 0 < port <= 65_535
 
 
-def _why(error: httpx.HTTPError) -> Reason:
-    """Our word for what went wrong on the wire."""
-    if isinstance(error, httpx.TimeoutException):
-        return "timeout"
-    if isinstance(error, httpx.ConnectError):
-        causes = _causes(error)
-        if any(isinstance(cause, ssl.SSLError) for cause in causes):
-            return "tls"
-        return "dns" if "no address" in str(error) else "connect"
-    return "broken_reply"
+def read(shape: WebhookShape, reading: Reading) -> WebhookDestination:
+    """The entry as it will be used."""
+    return Webhooks(reading.environment, reading.mistakes).destination(reading.where, shape, reading.language)
 
 
-def _causes(error: BaseException) -> list[BaseException]:
-    causes: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in causes:
-        causes.append(cause)
-        cause = cause.__cause__ or cause.__context__
-    return causes
+def sender(settings: WebhookDestination, services: Services) -> Sender:
+    """What posts to the address."""
+    from services.router.outbound import Limits, SystemResolver, client
+    from services.router.send_webhook import Webhook
+
+    configured = services.configured
+    limits = Limits(
+        connect_s=configured.connect_timeout_s,
+        allowed=settings.allowed,
+        plain=settings.plain,
+        ca_file=settings.ca_file,
+        in_flight=settings.in_flight,
+    )
+    return Webhook(
+        client=client(limits, SystemResolver()),
+        url=settings.url,
+        keys=settings.keys,
+        request_s=configured.request_timeout_s,
+        clock=services.clock,
+    )
+
+
+KIND: Final = Kind(name="webhook", shape=WebhookShape, wants="every", read=read, sender=sender, is_off=is_off)

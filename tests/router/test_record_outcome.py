@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.router import health, queue
 from services.router.breaker import HEALTHY, Policy
 from services.router.queue import Delivery
+from services.router.record_outcome import OutcomeRecorder, health_after
 from services.router.retry import Delivered, Failed, Outcome, RetryAt, Schedule
-from services.router.settle import Settler, health_after
 from shared import database as postgres
 from shared.clock import SystemClock
 from tests.router.situations import AT, engine, write_delivery
@@ -21,8 +21,8 @@ from tests.router.situations import AT, engine, write_delivery
 SCHEDULE = Schedule(waits_s=(5, 300))
 
 
-def settler(pool: AsyncEngine, policy: Policy | None = None) -> Settler:
-    return Settler(
+def recorder(pool: AsyncEngine, policy: Policy | None = None) -> OutcomeRecorder:
+    return OutcomeRecorder(
         destination="crm",
         database=pool,
         schedule=SCHEDULE,
@@ -42,7 +42,7 @@ async def settled(pool: AsyncEngine, sql: asyncpg.Connection, outcome: Outcome) 
     wanted = await write_delivery(sql)
     one = await claimed(sql)
     assert one.delivery_id == wanted
-    await settler(pool).settle(one, outcome, until_s=SystemClock().monotonic_s() + 60)
+    await recorder(pool).record(one, outcome, until_s=SystemClock().monotonic_s() + 60)
     return await sql.fetchrow("SELECT * FROM deliveries WHERE delivery_id = $1", wanted)
 
 
@@ -69,7 +69,7 @@ async def test_the_last_attempt_makes_a_dead_letter(pool: AsyncEngine, sql: asyn
     """Visible, with body and last error, and not in the way of anything."""
     await write_delivery(sql, attempt=2)
     one = await claimed(sql)
-    await settler(pool).settle(one, Failed(reason="connect"), until_s=SystemClock().monotonic_s() + 60)
+    await recorder(pool).record(one, Failed(reason="connect"), until_s=SystemClock().monotonic_s() + 60)
     row = await sql.fetchrow("SELECT * FROM deliveries")
     assert (row["state"], row["last_error"], row["body"]) == ("dead", "connect: ", one.body)
 
@@ -103,7 +103,7 @@ async def test_failures_add_up_across_routers(
     async with engine(database) as other:
         await asyncio.gather(
             *(
-                settler(pool if number % 2 else other).settle(one, Failed(reason="connect"), until_s=until_s)
+                recorder(pool if number % 2 else other).record(one, Failed(reason="connect"), until_s=until_s)
                 for number, one in enumerate(claims)
             )
         )
@@ -123,7 +123,7 @@ async def test_an_outcome_waits_for_postgres(
     await lock.start()
     await blocked.execute("LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE")
     settling = asyncio.create_task(
-        settler(pool).settle(one, Delivered(status=200), until_s=SystemClock().monotonic_s() + 60)
+        recorder(pool).record(one, Delivered(status=200), until_s=SystemClock().monotonic_s() + 60)
     )
     try:
         # lock_timeout ends the first attempt as Transient; then let go.
@@ -143,13 +143,13 @@ async def test_after_the_lease_an_outcome_is_let_go(pool: AsyncEngine, sql: asyn
     one = await claimed(sql)
     away = settler_of_nothing()
     async with asyncio.timeout(5):
-        await away.settle(one, Delivered(status=200), until_s=SystemClock().monotonic_s() + 0.1)
+        await away.record(one, Delivered(status=200), until_s=SystemClock().monotonic_s() + 0.1)
     assert await sql.fetchval("SELECT state FROM deliveries") == "claimed"
 
 
-def settler_of_nothing() -> Settler:
-    """A settler whose Postgres is not there."""
-    return settler(postgres.engine("postgresql://nobody@127.0.0.1:1/none", application="t", pool_size=1))
+def settler_of_nothing() -> OutcomeRecorder:
+    """A recorder whose Postgres is not there."""
+    return recorder(postgres.engine("postgresql://nobody@127.0.0.1:1/none", application="t", pool_size=1))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ _DEAD_AFTER_S: Final = 60.0
 _STALE_AFTER_S: Final = 15.0
 
 
-class Pulse:
+class LoopHealth:
     """The pulse of one loop.
 
     task: closed set: `plan`, `deliver`, `tend`

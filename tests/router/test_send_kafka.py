@@ -6,9 +6,9 @@ from uuid import UUID
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from services.router.destinations.kafka_queue import KafkaQueue
 from services.router.queue import Delivery
 from services.router.retry import Delivered, Failed
+from services.router.send_kafka import KafkaQueue
 from shared.ids import DeliveryId, LeadId
 from shared.kafka.connect import Connection
 from shared.kafka.publish import MAX_RECORD_BYTES, KafkaPublisher

@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 
-from services.router.pulse import Pulse
+from services.router.loop_health import LoopHealth
 from shared.testing import FrozenClock
 
 
 def test_a_loop_is_not_ready_before_its_first_good_turn() -> None:
     """But it is alive."""
-    pulse = Pulse("plan", FrozenClock())
+    pulse = LoopHealth("plan", FrozenClock())
     assert pulse.fresh() == "no turn yet"
     assert pulse.alive() == ""
     pulse.beat()
@@ -18,7 +18,7 @@ def test_a_loop_is_not_ready_before_its_first_good_turn() -> None:
 def test_postgres_away_makes_it_unready_and_not_dead() -> None:
     """Killing the process would not bring Postgres back."""
     clock = FrozenClock()
-    pulse = Pulse("plan", clock)
+    pulse = LoopHealth("plan", clock)
     for _ in range(10):
         clock.advance(timedelta(seconds=30))
         pulse.miss("Postgres is away")
@@ -31,7 +31,7 @@ def test_postgres_away_makes_it_unready_and_not_dead() -> None:
 def test_a_loop_that_hangs_is_stale_then_dead() -> None:
     """15 s without a turn: send it nothing; 60 s: restart it."""
     clock = FrozenClock()
-    pulse = Pulse("plan", clock)
+    pulse = LoopHealth("plan", clock)
     pulse.beat()
     clock.advance(timedelta(seconds=16))
     assert pulse.fresh() == "last good turn 16 s ago"

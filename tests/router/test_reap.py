@@ -8,14 +8,14 @@ import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.router.pulse import Pulse
-from services.router.tend import Tender
+from services.router.loop_health import LoopHealth
+from services.router.reap import Reaper
 from shared.testing import FrozenClock
 from tests.router.situations import write_delivery, write_transition
 
 
-def tender(pool: AsyncEngine) -> Tender:
-    return Tender(pool, frozenset({"crm"}), Pulse("tend", FrozenClock()))
+def tender(pool: AsyncEngine) -> Reaper:
+    return Reaper(pool, frozenset({"crm"}), LoopHealth("tend", FrozenClock()))
 
 
 @pytest.mark.asyncio

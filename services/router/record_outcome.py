@@ -25,7 +25,7 @@ _AGAIN_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settler:
+class OutcomeRecorder:
     """Records outcomes of one destination.
 
     jitter:  random numbers, 0 ≤ number < 1
@@ -38,7 +38,7 @@ class Settler:
     clock: Clock
     jitter: Callable[[], float]
 
-    async def settle(self, delivery: Delivery, outcome: Outcome, *, until_s: float) -> None:
+    async def record(self, delivery: Delivery, outcome: Outcome, *, until_s: float) -> None:
         """Record the outcome, again and again while Postgres is away and the lease is ours.
 
         until_s: when the lease ends, on the monotonic clock; after it the delivery is sent again anyway
@@ -75,7 +75,7 @@ class Settler:
             await health.write(connection, self.destination, after)
         error = f"{failed.reason}: {failed.detail}"
         if isinstance(verdict, GiveUp):
-            return verdict, await queue.bury(connection, delivery, failed.status, error)
+            return verdict, await queue.mark_dead(connection, delivery, failed.status, error)
         at = verdict.at if isinstance(verdict, RetryAt) else now
         return verdict, await queue.retry_at(connection, delivery, at, failed.status, error)
 

@@ -14,10 +14,10 @@ from uuid import UUID
 import pytest
 
 from services.router.addresses import Network
-from services.router.destinations.webhook import MAX_REPLY_BYTES, Webhook, judge
 from services.router.outbound import Limits, SystemResolver, client
 from services.router.queue import Delivery
 from services.router.retry import Delivered, Failed, Outcome
+from services.router.send_webhook import MAX_REPLY_BYTES, Webhook, judge
 from services.router.sign import read_secret
 from shared.clock import SystemClock
 from shared.ids import DeliveryId, LeadId

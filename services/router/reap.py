@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.router import metrics, queue
-from services.router.pulse import Pulse
+from services.router.loop_health import LoopHealth
 from shared.database import transaction
 from shared.errors import Transient
 from shared.telemetry import log
@@ -20,13 +20,13 @@ INTERVAL_S: Final = 5.0
 _UNPLANNED: Final = "SELECT count(*) FROM transitions WHERE planned_at IS NULL"
 
 
-class Tender:
+class Reaper:
     """Looks after the queue of all destinations.
 
     destinations: those of routing.yaml; rows of any other wait for nobody, and are told about
     """
 
-    def __init__(self, database: AsyncEngine, destinations: frozenset[str], pulse: Pulse) -> None:
+    def __init__(self, database: AsyncEngine, destinations: frozenset[str], pulse: LoopHealth) -> None:
         self._database = database
         self._destinations = destinations
         self._pulse = pulse
