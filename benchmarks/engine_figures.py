@@ -91,7 +91,7 @@ def _scoring(engine: Engine) -> Iterator[Figure]:
     yield Figure(
         what="skim: the same life, looking only where a stage could change",
         measured=_rate(engine, "fast_replay"),
-        beside=f"{_times(engine, 'skim', 'live')} as fast as living it",
+        beside=f"{_times(engine, 'fast_replay', 'live')} as fast as living it",
     )
     yield Figure(
         what="score a lead from its state",

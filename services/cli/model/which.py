@@ -13,7 +13,7 @@ from services.scorer import model_source
 from services.scorer.store import models
 from services.scorer.store.models import StoredModel
 from shared.errors import Invalid
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.file.read import load_model
 
 ACTIVE: Final = "active"
@@ -28,7 +28,7 @@ class Named:
     """
 
     title: str
-    model: Model
+    model: Compiled
     text: str
     lists: Mapping[str, frozenset[str]]
     version: int | None

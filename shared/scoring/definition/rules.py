@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Final, Literal
 
 from shared.scoring.definition.conditions import (
@@ -195,7 +196,7 @@ class EngagementRule:
         return (self.event, self.points, self.half_life_s, self.limit, self.repeat, self.after)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: cached_property needs a dict
 class FitRule:
     """Points for who a person is: constant while the condition on the profile holds."""
 
@@ -204,7 +205,8 @@ class FitRule:
     group: str
     when: Condition
     points: float
-    holds: Predicate = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "holds", on_profile(self.when))
+    @cached_property
+    def holds(self) -> Predicate:
+        """The condition as a function of a profile."""
+        return on_profile(self.when)

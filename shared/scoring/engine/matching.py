@@ -1,7 +1,8 @@
 """Which rules an event or a person matches, and for how many points; memoised.
 
-In: the rules of a model (shared/scoring/engine/memo.py remembers). Out: for each event name an `EventMatcher`, for profiles a `ProfileMatch`. An answer
-depends on nothing but the values that the rules' own conditions look at.
+In: the rules of a model (shared/scoring/engine/memo.py remembers). Out: for each event name an
+`EventMatcher`, for profiles a `ProfileMatch`. An answer depends on nothing but the values that the rules'
+own conditions look at.
 """
 
 from collections.abc import Mapping, Sequence

@@ -17,8 +17,8 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from shared.scoring.definition.model import Model
 from shared.scoring.definition.stages import Move, Shown
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.points import Terms, shown_of, sums_of, terms_of
 from shared.scoring.engine.score import Standing, moment_s
 from shared.scoring.engine.state import LeadState
@@ -32,7 +32,7 @@ _EXACT_US: Final = 3600 * _US
 _LAST_MOMENT: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-def next_change(model: Model, state: LeadState, stage: StageState, as_of: datetime) -> datetime | None:
+def next_change(model: Compiled, state: LeadState, stage: StageState, as_of: datetime) -> datetime | None:
     """The next moment at which `decide` without an event could return a transition.
 
     Returns `as_of` itself if it could right now, None if it never will. Never later than the true
@@ -64,7 +64,7 @@ def next_change(model: Model, state: LeadState, stage: StageState, as_of: dateti
 
 
 def is_quiet(
-    model: Model,
+    model: Compiled,
     state: LeadState,
     stage: StageState,
     span: tuple[datetime, datetime],
@@ -135,7 +135,7 @@ class _Outlook:
 
     __slots__ = ("_terms", "falls", "model", "now_s", "profile", "state")
 
-    def __init__(self, model: Model, state: LeadState, as_of: datetime) -> None:
+    def __init__(self, model: Compiled, state: LeadState, as_of: datetime) -> None:
         self.model = model
         self.state = state
         self.profile = model.person.of(state.attributes).profile
