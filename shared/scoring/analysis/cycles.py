@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any, Final
 
-from shared.config_mistakes import Path
 from shared.scoring.analysis.reach import least, most, resting
 from shared.scoring.analysis.satisfiable import examples
 from shared.scoring.definition.conditions import ALWAYS, All
-from shared.scoring.definition.stages import SCORE, Move, StageName
+from shared.scoring.definition.stages import SCORE, Move, Path, StageName
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.points import weighted, whole
 from shared.scoring.engine.transitions import LineFacts, holds

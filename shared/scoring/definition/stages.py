@@ -35,6 +35,9 @@ STAGE_NAMES: Final[tuple[StageName, ...]] = get_args(StageName)
 SCORE: Final = "score"
 """The name of the whole score in lines, beside the names of dimensions."""
 
+Path = tuple[str | int, ...]
+"""Where something stands in the model file: keys and list positions from the root."""
+
 Shown = Mapping[str, int]
 """What a person sees: "score" and each dimension, in whole points."""
 
@@ -136,7 +139,7 @@ class Move:
     event_is: Predicate = field(default=lambda _event: True, repr=False, compare=False)
     event_when: Condition = ALWAYS
     unless: tuple[Line, ...] = ()
-    place: tuple[str | int, ...] = field(default=(), repr=False, compare=False)
+    place: Path = field(default=(), repr=False, compare=False)
 
     @cached_property
     def wait(self) -> timedelta:
