@@ -92,7 +92,7 @@ class _TryOut:
     def _met_more(self, move: Move, rule: EngagementRule) -> Iterator[Nearest]:
         """The rule met once, twice, three times more, as far as its limit allows."""
         gain = rule.points.range()[1]
-        if gain <= 0 or rule.repeat or rule.after:
+        if gain <= 0 or rule.needs_order:
             return
         account = self.state.rules.get(rule.id, RuleState(0.0, self.at_s))
         for times in range(1, min(MOST_TIMES, self._room(rule, account)) + 1):

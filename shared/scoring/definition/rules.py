@@ -171,7 +171,7 @@ def _key(value: object) -> str:
     return fold_case(str(value)) if isinstance(value, str | int | float) else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: cached_property needs a dict
 class EngagementRule:
     """Points for what a person did.
 
@@ -189,6 +189,11 @@ class EngagementRule:
     repeat: Repeat | None = None
     after: After | None = None
     between: Clamp = UNBOUNDED
+
+    @cached_property
+    def needs_order(self) -> bool:
+        """Whether what an event pays depends on which others came before it."""
+        return self.repeat is not None or self.after is not None
 
     @property
     def keeps(self) -> tuple[object, ...]:

@@ -19,7 +19,7 @@ from typing import Final
 
 from shared.scoring.definition.stages import Move, Shown
 from shared.scoring.engine.compiled import Compiled
-from shared.scoring.engine.points import Terms, shown_of, sums_of, terms_of
+from shared.scoring.engine.points import Terms, Unseen, shown_of, sums_of, terms_of
 from shared.scoring.engine.score import Standing, moment_s
 from shared.scoring.engine.state import LeadState
 from shared.scoring.engine.transitions import LineFacts, StageState, holds
@@ -100,11 +100,8 @@ def _opens(move: Move, stage: StageState, as_of: datetime) -> datetime:
     return max(opens, stage.held_until or opens, as_of)
 
 
-class _View(dict[str, int]):
-    """What is shown of the lead at one moment, or at a bound: worked out when the first number is asked for.
-
-    Most lines are decided by one of two bounds, or by the profile: the other bound is never worked out.
-    """
+class _View(Unseen):
+    """What is shown of the lead at one moment, or at a bound."""
 
     __slots__ = ("_at_s", "_exact", "_outlook")
 
@@ -120,11 +117,9 @@ class _View(dict[str, int]):
             self._exact = self._outlook.terms.at(self._at_s)
         return self._exact
 
-    def __missing__(self, name: str) -> int:
+    def _find(self) -> Shown:
         outlook = self._outlook
-        shown = shown_of(outlook.model, sums_of(outlook.model, outlook.terms, self.exact))
-        self.update(shown)
-        return shown[name]
+        return shown_of(outlook.model, sums_of(outlook.model, outlook.terms, self.exact))
 
 
 class _Outlook:

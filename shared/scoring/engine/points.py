@@ -9,7 +9,7 @@ It runs for every event of every lead: `zip` goes without `strict` here, which c
 loop (B905). What is zipped was made together, a few lines above or in the model.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import exp2, floor
 from typing import Final
 
@@ -63,15 +63,15 @@ class Sums(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unseen(dict[str, int]):
-    """What is shown, worked out when the first number is asked for.
+    """What is shown, worked out when the first number is asked for: whoever derives says how in `_find`.
 
     Most lines of stages are decided by one of two bounds, or by the profile: the other is never worked out.
     """
 
-    __slots__ = ("_find",)
+    __slots__ = ()
 
-    def __init__(self, find: Callable[[], Shown]) -> None:
-        self._find = find
+    def _find(self) -> Shown:
+        raise NotImplementedError
 
     def __missing__(self, name: str) -> int:
         shown = self._find()
