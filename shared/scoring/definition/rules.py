@@ -1,8 +1,7 @@
 """What a model's rules are, as values: dimensions, groups, rules, and what they are made of.
 
-In: checked values (shared/scoring/file/read.py makes them from scoring.yaml). Out: rules, immutable, with
-their conditions compiled.
-Refuses nothing: whoever builds one has checked names and numbers.
+In: checked values (shared/scoring/file/read.py makes them from scoring.yaml). Out: rules, immutable.
+Whoever builds one has checked names and numbers.
 
 Numbers are points unless their name carries a unit.
 """

@@ -1,7 +1,6 @@
 """The stages a lead passes and what moves it: lines, moves, grades.
 
 In: checked values from the model file. Out: `Stage`, `Move`, `Line`, `Grades`, and the truth of a line.
-Refuses nothing.
 
 A line is asked about bounds (`low`, `high`) as well as about one score: `None` means "somewhere in
 between it changes". That way decide() and next_change() can never disagree about a line.

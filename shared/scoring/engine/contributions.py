@@ -1,4 +1,4 @@
-"""Exact points → whole contributions that add up to the shown score.
+"""Breaks a score down into contributions in whole points that add up to it.
 
 In: the points of rules and the sums they were clamped to. Out: `Contribution` lines.
 Refuses to hide a clamp: what a group, a dimension or the score's own bounds took or gave is a line.

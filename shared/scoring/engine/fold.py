@@ -1,4 +1,4 @@
-"""Events → state, one at a time or all at once.
+"""Folds events into what is kept of a lead, one at a time or all at once.
 
 In: a model, a state, an event (or all of a lead's events). Out: the next state; None from `fold` where
 the event cannot be added without knowing the others: the caller then calls `refold`.

@@ -1,8 +1,8 @@
-"""Points of rules → groups → dimensions → the shown numbers.
+"""Adds up the points of rules into groups, dimensions and the score that is shown.
 
 In: a model, and what is kept of a lead. Out: `Terms` (who pays, into which group), `Sums`, exact, and
 `Shown`, in whole points.
-Refuses nothing. One function does the sums for every caller, always in the model's order, so that the
+One function does the sums for every caller, always in the model's order, so that the
 live score, its receipts and the forecast of the next crossing agree to the last bit.
 
 It runs for every event of every lead: `zip` goes without `strict` here, which costs more than a round of the

@@ -1,4 +1,4 @@
-"""State → score at a moment, with contributions that add up to it.
+"""The score of a lead at a moment, with contributions that add up to it.
 
 In: a model, a state, `as_of`. Out: `Score`: total 0..100, dimensions, grade, contributions in whole points.
 Refuses (ValueError) a state folded under other rules: refold it first (shared/scoring/engine/fold.py).

@@ -1,4 +1,4 @@
-"""Stages as a ledger: where a lead stands, and which moves a score, an event or time cause.
+"""Which stage a lead is in, and which transitions a score, an event or time cause.
 
 In: the present stage, the score, the profile, at most one event, now. Out: transitions, in order, each
 with its own number.

@@ -1,7 +1,7 @@
 """The checked shape of a model file → the `Model` that scores.
 
 In: the shape, and a reader for its conditions. Out: a `Model`.
-Refuses nothing: mistakes in conditions gather in the reader.
+Mistakes in conditions gather in the reader.
 """
 
 from collections.abc import Iterator

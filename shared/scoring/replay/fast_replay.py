@@ -55,7 +55,7 @@ class _FastReplay:
         self._is_over = False
 
     def life(self) -> Life:
-        """All of it."""
+        """The whole life, from the first event to the end."""
         events, count = self._events, self._count
         position = next((n for n in range(count) if events[n].email or events[n].user_id), count)
         if position < count:

@@ -1,4 +1,4 @@
-"""A model and a situation → what was expected, what was seen, where they differ.
+"""Checks a situation against a model: what was expected, what was seen, where they differ.
 
 In: a model, a `Situation`: events, now, expectations. Out: a `Verdict`.
 Refuses to trust the engine: beside what the author expects, every situation asks that the receipt adds
