@@ -14,7 +14,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -31,7 +31,7 @@ from services.scorer import model_source
 from shared import codec
 from shared.events import Event
 from shared.ids import EventId
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import fold, refold
 from shared.scoring.engine.score import standing
 from shared.scoring.engine.state import EMPTY, LeadState, decode
@@ -44,7 +44,7 @@ _SEED: Final = 4
 _GROWN: Final = (10, 1_000, 100_000)
 _VARIETY: Final = 1_000
 
-Pass = Callable[[Model], object]
+Pass = Callable[[Compiled], object]
 """Something to time, done with a model that has nothing in mind yet"""
 
 
@@ -62,7 +62,7 @@ _QUICK: Final = Size(command="python -m benchmarks.engine --quick", leads=500, r
 
 
 def measure(
-    model: Model, lives: Sequence[Sequence[Event]], rounds: int, lengths: Sequence[int] = _GROWN
+    model: Compiled, lives: Sequence[Sequence[Event]], rounds: int, lengths: Sequence[int] = _GROWN
 ) -> Engine:
     """Every measurement in turn, round after round; medians of the rounds.
 
@@ -98,12 +98,12 @@ def measure(
     )
 
 
-def _rates(model: Model, passes: Mapping[str, tuple[int, Pass]], rounds: int) -> dict[str, list[float]]:
+def _rates(model: Compiled, passes: Mapping[str, tuple[int, Pass]], rounds: int) -> dict[str, list[float]]:
     """Units per CPU second, for each pass one rate a round; a round before the first is not counted."""
     rates: dict[str, list[float]] = {name: [] for name in passes}
     for round_ in range(rounds + 1):
         for name, (units, run) in passes.items():
-            cold = replace(model)  # remembers nothing of the pass before, which saw the same events
+            cold = Compiled.of(model.model)  # remembers nothing of the pass before, which saw the same events
             gc.collect()
             began = time.process_time()
             run(cold)
@@ -120,7 +120,7 @@ def _count(lives: Sequence[Sequence[Event]]) -> None:
             counts[event.name] = counts.get(event.name, 0) + 1
 
 
-def _replay(model: Model, lives: Sequence[Sequence[Event]]) -> None:
+def _replay(model: Compiled, lives: Sequence[Sequence[Event]]) -> None:
     """Each lead's events folded one by one, and the lead scored at the end."""
     for life in lives:
         state = EMPTY
@@ -129,14 +129,14 @@ def _replay(model: Model, lives: Sequence[Sequence[Event]]) -> None:
         standing(model, state, END)
 
 
-def _fast_replay(model: Model, lives: Sequence[Sequence[Event]]) -> None:
+def _fast_replay(model: Compiled, lives: Sequence[Sequence[Event]]) -> None:
     """Each life, looking only where a stage could change."""
     chart = Chart(model)
     for life in lives:
         fast_replay(Timeline(chart, life).under(model), END)
 
 
-def _score_each(model: Model, lives: Sequence[Sequence[Event]]) -> None:
+def _score_each(model: Compiled, lives: Sequence[Sequence[Event]]) -> None:
     """The lead scored after every single event."""
     for life in lives:
         state = EMPTY
@@ -145,14 +145,14 @@ def _score_each(model: Model, lives: Sequence[Sequence[Event]]) -> None:
             standing(model, state, event.occurred_at)
 
 
-def _folded(model: Model, state: LeadState, event: Event) -> LeadState:
+def _folded(model: Compiled, state: LeadState, event: Event) -> LeadState:
     folded = fold(model, state, event)
     if folded is None:
         raise ValueError(f"event {event.event_id} is out of order")
     return folded
 
 
-def grow(model: Model, events: Sequence[Event], lengths: Sequence[int]) -> Iterator[Growth]:
+def grow(model: Compiled, events: Sequence[Event], lengths: Sequence[int]) -> Iterator[Growth]:
     """One lead's history grows to each of these lengths: the size of its state, the most memory it took."""
     for length in lengths:
         gc.collect()

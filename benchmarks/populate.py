@@ -25,7 +25,7 @@ from services.scorer.store.models import Author
 from shared.codec import encode
 from shared.events import Event
 from shared.ids import LeadId
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.score import standing
 from shared.scoring.replay.fast_replay import fast_replay
 from shared.scoring.replay.timeline import Chart, Timeline
@@ -84,7 +84,9 @@ def _piece(job: tuple[str, Crowd, tuple[int, str, int], datetime]) -> int:
     return asyncio.run(_write(url, (model, version), pasts, now))
 
 
-async def _write(url: str, active: tuple[Model, int], pasts: dict[LeadId, list[Event]], now: datetime) -> int:
+async def _write(
+    url: str, active: tuple[Compiled, int], pasts: dict[LeadId, list[Event]], now: datetime
+) -> int:
     connection = await asyncpg.connect(url)
     try:
         rows = list(_rows(pasts))
@@ -114,7 +116,7 @@ def _rows(pasts: dict[LeadId, list[Event]]) -> Iterator[tuple[Any, ...]]:
             )
 
 
-def _lead(active: tuple[Model, int], lead: LeadId, timeline: Timeline, now: datetime) -> Lead:
+def _lead(active: tuple[Compiled, int], lead: LeadId, timeline: Timeline, now: datetime) -> Lead:
     """The lead as it stands after this past."""
     (model, version), events = active, timeline.events
     life = fast_replay(timeline.under(model), now)

@@ -16,7 +16,7 @@ from services.scorer.settle import ActiveModel
 from services.scorer.store import models
 from shared.errors import Misconfigured
 from shared.leads.store import models as stored_models
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.file.read import load_model
 from shared.telemetry import log
 
@@ -33,7 +33,7 @@ class ModelsInForce:
     """Reads the versions in force, and keeps the models built from them."""
 
     def __init__(self) -> None:
-        self._built: dict[int, Model] = {}
+        self._built: dict[int, Compiled] = {}
         self._told: int | None = None
 
     async def read(self, connection: Any) -> InForce:
@@ -53,7 +53,7 @@ class ModelsInForce:
         shadow = current.shadow and ActiveModel(model=self._built[current.shadow], version=current.shadow)
         return InForce(active=active, shadow=shadow or None)
 
-    async def _model(self, connection: Any, number: int) -> Model:
+    async def _model(self, connection: Any, number: int) -> Compiled:
         """The model of this version; building one takes a tenth of a second, so not on the event loop."""
         if number in self._built:
             return self._built[number]

@@ -17,7 +17,7 @@ from services.scorer import builtin_lists
 from shared.config_file import MAX_BYTES, Document, parse
 from shared.errors import Misconfigured
 from shared.leads.store.models import Lists
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.file.lists import ListParts, list_values
 from shared.scoring.file.read import Trouble, list_sources, read_model
 
@@ -29,7 +29,7 @@ _ENCODINGS: Final = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 class Source:
     """A model with what it was made from: enough to store it and make it again."""
 
-    model: Model
+    model: Compiled
     text: str
     lists: Lists
 
@@ -53,7 +53,7 @@ def read(file: Path) -> Source:
     """The model in this file."""
     found = gather(file)
     reading = read_model(found.document, lists=found.lists, trouble=found.trouble)
-    return Source(model=reading.model, text=found.text, lists=found.lists)
+    return Source(model=reading.compiled, text=found.text, lists=found.lists)
 
 
 def gather(file: Path) -> Ingredients:

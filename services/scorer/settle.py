@@ -18,7 +18,7 @@ import msgspec
 from services.scorer.identify import Facts
 from shared.events import Event
 from shared.ids import LeadId
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import fold, is_current, refold
 from shared.scoring.engine.next_change import is_quiet, next_change
 from shared.scoring.engine.score import Score, evaluate, standing
@@ -95,7 +95,7 @@ class ActiveModel:
     facts:  names of events that enter a stage by themselves
     """
 
-    model: Model
+    model: Compiled
     version: int
     silent: bool = False
     facts: frozenset[str] = field(init=False)

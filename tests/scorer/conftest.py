@@ -24,7 +24,7 @@ from shared.codec import encode, partition_key
 from shared.events import Event
 from shared.ids import SystemIds, event_id
 from shared.kafka.publish import Record
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.file.read import load_model
 from shared.testing import MemoryBroker, MemoryStream
 from tests.books import BOOKS
@@ -126,7 +126,7 @@ class World:
 
     broker: MemoryBroker
     engine: AsyncEngine
-    model: Model
+    model: Compiled
     scorers: list[Scorer] = field(default_factory=list)
     names: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
 

@@ -30,7 +30,7 @@ from services.scorer.settle import (
 from services.scorer.shadow import Shadow, shade
 from shared.events import Event
 from shared.ids import EventId, LeadId
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.score import evaluate, score
 from shared.scoring.engine.state import decode
 from tests.scoring.test_properties import seen
@@ -54,7 +54,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.fresh = count(1)
 
     @initialize(first=models(), other=models(), stream=events())
-    def begin(self, first: Model, other: Model, stream: list[Event]) -> None:
+    def begin(self, first: Compiled, other: Compiled, stream: list[Event]) -> None:
         self.active = ActiveModel(model=first, version=next(self.versions))
         self.shadow = ActiveModel(model=other, version=next(self.versions))
         self.stream = stream
@@ -104,11 +104,11 @@ class AnyHistory(RuleBasedStateMachine):
         self.swap(data, self.taken_back, self.stored)
 
     @rule(model=models())
-    def another_model_is_published(self, model: Model) -> None:
+    def another_model_is_published(self, model: Compiled) -> None:
         self.active = ActiveModel(model=model, version=next(self.versions))
 
     @rule(model=models())
-    def another_shadow_begins(self, model: Model) -> None:
+    def another_shadow_begins(self, model: Compiled) -> None:
         self.shadow = ActiveModel(model=model, version=next(self.versions))
 
     @rule(hours=st.integers(1, 24 * 40))

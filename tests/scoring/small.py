@@ -6,7 +6,7 @@ from uuid import UUID
 
 from shared.events import Event
 from shared.ids import EventId
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.file.read import load_model
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -25,7 +25,7 @@ grade:
 """
 
 
-def model(**sections: str) -> Model:
+def model(**sections: str) -> Compiled:
     """The base with these sections in YAML: `engagement`, `fit`, `stages`, and any that replaces its own."""
     text = BASE + "".join(f"{name}:\n{body}\n" for name, body in sections.items())
     return load_model(text, file="small.yaml")

@@ -1,7 +1,6 @@
 """A fast replay gives the life that is lived event by event."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -10,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.events import Event
-from shared.scoring.definition.model import Model
 from shared.scoring.definition.stages import Line, Move, Stage
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import fold, refold
 from shared.scoring.engine.score import standing
 from shared.scoring.replay.fast_replay import _bounds, fast_replay
@@ -46,7 +45,7 @@ def _moved(draw: st.DrawFn, event: Event) -> Event:
 
 
 @st.composite
-def models(draw: st.DrawFn) -> Model:
+def models(draw: st.DrawFn) -> Compiled:
     """Random models in which event "c" leads from MQL to recycled."""
     model = draw(worlds.models())
     by_event = Move(to="recycled", kind="enter", line=Line(), text="c", event=frozenset({"c"}))
@@ -56,10 +55,10 @@ def models(draw: st.DrawFn) -> Model:
         else stage
         for stage in model.stages
     ]
-    return replace(model, stages=tuple(stages))
+    return model.changed(stages=tuple(stages))
 
 
-def track(model: Model, events: Sequence[Event]) -> Track:
+def track(model: Compiled, events: Sequence[Event]) -> Track:
     """What is kept of these events under one model."""
     return Timeline(Chart(model), events).under(model)
 
@@ -70,7 +69,9 @@ def facts(life: Life) -> tuple[object, ...]:
 
 @given(model=models(), events=persons(), wait=st.integers(-40, 400))
 @settings(max_examples=400)
-def test_fast_replay_gives_every_step_that_living_gives(model: Model, events: list[Event], wait: int) -> None:
+def test_fast_replay_gives_every_step_that_living_gives(
+    model: Compiled, events: list[Event], wait: int
+) -> None:
     """Same transitions at the same microsecond with the same numbers, for any model and history."""
     until = worlds.START + timedelta(days=60 + wait)
     assert facts(fast_replay(track(model, events), until)) == facts(live(model, events, until))
@@ -141,7 +142,7 @@ def test_bounds_of_one_rule(
 @given(model=models(), events=worlds.events(max_size=25), cut=st.integers(0, 25), wait=st.integers(0, 60))
 @settings(max_examples=150)
 def test_bounds_hold_at_every_moment_of_the_stretch(
-    model: Model, events: list[Event], cut: int, wait: int
+    model: Compiled, events: list[Event], cut: int, wait: int
 ) -> None:
     """Before and after each event, until the end: every shown number lies within the bounds."""
     ordered = [msgspec.structs.replace(event, traits={}) for event in events]

@@ -11,7 +11,7 @@ import yaml
 from shared import config_file
 from shared.scoring.definition.conditions import Operator
 from shared.scoring.definition.fields import EVENT_FIELDS
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.file.read import Reading, read_model
 from shared.scoring.lint.lint import lint
 from shared.scoring.situations.check import Situation, judge
@@ -35,7 +35,8 @@ def steps() -> Iterator[tuple[Reading, list[Situation]]]:
         whole = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
         reading = read_model(config_file.parse(whole, file=GUIDE.name))
         text = lines_above + block
-        lived = load_situations(text, file=GUIDE.name, model=reading.model).situations if situations else ()
+        model = reading.compiled
+        lived = load_situations(text, file=GUIDE.name, model=model).situations if situations else ()
         yield reading, list(lived)
 
 
@@ -46,14 +47,14 @@ def merged(data: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 
 
 CASES = [
-    pytest.param(reading.model, situation, id=f"line {situation.line}: {situation.name}")
+    pytest.param(reading.compiled, situation, id=f"line {situation.line}: {situation.name}")
     for reading, situations in steps()
     for situation in situations
 ]
 
 
 @pytest.mark.parametrize(("model", "situation"), CASES)
-def test_every_situation_in_the_guide_holds(model: Model, situation: Situation) -> None:
+def test_every_situation_in_the_guide_holds(model: Compiled, situation: Situation) -> None:
     """With the model that the guide has built up to that line."""
     assert judge(model, situation).differences == ()
 

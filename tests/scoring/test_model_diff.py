@@ -19,7 +19,7 @@ CONFIG = Path(__file__).resolve().parents[2] / "deploy" / "config"
 
 def differences(before: str, after: str) -> list[str]:
     """Each difference in one line."""
-    first, second = (load_model(text, file="m.yaml") for text in (before, after))
+    first, second = (load_model(text, file="m.yaml").model for text in (before, after))
     return [line for one in model_diff((first, NO_LISTS), (second, NO_LISTS)) for line in told(one)]
 
 
@@ -111,7 +111,7 @@ def test_lists_are_compared_by_their_values() -> None:
     )
     old = {"rivals": frozenset({"a.example", "b.example"})}
     new = {"rivals": frozenset({"b.example", *(f"c{n}.de" for n in range(9))})}
-    models = [(load_model(text, file="m.yaml", lists=lists), lists) for lists in (old, new)]
+    models = [(load_model(text, file="m.yaml", lists=lists).model, lists) for lists in (old, new)]
     [found] = model_diff(models[0], models[1])
     assert told(found) == [
         "changed list rivals: 9 added:  → c0.de, c1.de, c2.de, c3.de, c4.de, … (9 values)",
@@ -167,9 +167,9 @@ def test_the_models_of_this_house_can_be_told(name: str) -> None:
     from services.scorer import model_source
 
     source = model_source.read(CONFIG / name)
-    pair = (source.model, source.lists)
+    pair = (source.model.model, source.lists)
     assert model_diff(pair, pair) == []
-    assert len(model_diff((small.model(), NO_LISTS), pair)) > 30
+    assert len(model_diff((small.model().model, NO_LISTS), pair)) > 30
 
 
 def test_conditions_are_read_aloud() -> None:

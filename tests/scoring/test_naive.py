@@ -28,9 +28,9 @@ from shared.scoring.definition.conditions import (
     on_profile,
 )
 from shared.scoring.definition.fields import event_getter
-from shared.scoring.definition.model import Model
 from shared.scoring.definition.rules import Clamp, EngagementRule, Occurrence, Points
 from shared.scoring.definition.stages import StageName
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import fold, refold
 from shared.scoring.engine.next_change import is_quiet
 from shared.scoring.engine.score import Standing, evaluate, standing
@@ -102,12 +102,12 @@ on_events, on_people = conditions(FIELDS), conditions(PROFILE_FIELDS)
 
 
 @st.composite
-def odd_models(draw: st.DrawFn) -> Model:
+def odd_models(draw: st.DrawFn) -> Compiled:
     """Models whose rules ask for odd values."""
     model = draw(models())
     asking = [replace(rule, event=replace(rule.event, when=draw(on_events))) for rule in model.engagement]
     fit = [replace(rule, when=draw(on_people)) for rule in model.fit]
-    return replace(model, engagement=tuple(asking), fit=tuple(fit))
+    return model.changed(engagement=tuple(asking), fit=tuple(fit))
 
 
 @st.composite
@@ -194,7 +194,7 @@ def worth(rule: EngagementRule, ordered: list[Event], at: datetime) -> float:
     return rule.between.of(total)
 
 
-def naive(model: Model, stored: list[Event], at: datetime) -> dict[str, int]:
+def naive(model: Compiled, stored: list[Event], at: datetime) -> dict[str, int]:
     """Every dimension and the score, from scratch."""
     ordered = sorted(stored, key=stamp)
     person = profile(ordered)
@@ -220,7 +220,7 @@ def rounded(points: float) -> int:
     return floor(round(points, 6) + 0.5)
 
 
-def live(model: Model, arriving: list[Event]) -> LeadState:
+def live(model: Compiled, arriving: list[Event]) -> LeadState:
     """Fold, and refold where fold gives up; look at the numbers in between, as the scorer does."""
     state = EMPTY
     for position, event in enumerate(arriving):
@@ -232,7 +232,7 @@ def live(model: Model, arriving: list[Event]) -> LeadState:
 
 @given(odd_models(), odd_events(), moments)
 @thorough
-def test_the_numbers_are_those_of_the_definition(model: Model, stored: list[Event], at: datetime) -> None:
+def test_the_numbers_are_those_of_the_definition(model: Compiled, stored: list[Event], at: datetime) -> None:
     """Folded live or from history, every dimension and the score are what a plain evaluation gives."""
     expected = naive(model, stored, at)
     for state in (live(model, stored), refold(model, stored)):
@@ -242,7 +242,7 @@ def test_the_numbers_are_those_of_the_definition(model: Model, stored: list[Even
 
 @given(odd_models(), odd_events())
 @thorough
-def test_the_counts_are_those_of_the_definition(model: Model, stored: list[Event]) -> None:
+def test_the_counts_are_those_of_the_definition(model: Compiled, stored: list[Event]) -> None:
     """Of every rule: how many events met it, how many were paid, the newest, the points without decay."""
     ordered = sorted(stored, key=stamp)
     for state in (live(model, stored), refold(model, stored)):
@@ -269,7 +269,7 @@ def test_no_value_is_taken_for_another() -> None:
         replace(plain, id=f"rule-{number}", points=by_table, event=replace(plain.event, when=when))
         for number, when in enumerate(SHARP)
     ]
-    model = replace(base, engagement=tuple(rules))
+    model = base.changed(engagement=tuple(rules))
     for first in ODD:
         for value in (first, *ODD):
             event = small.event(1, "a", timedelta(0), properties={"n": value})
@@ -284,7 +284,7 @@ def test_nobody_is_taken_for_another() -> None:
     base = small.model(fit=small.rule("a", "when: {size: 1}, points: 1", group="who"))
     [plain] = base.fit
     rules = [replace(plain, id=f"rule-{number}", when=when) for number, when in enumerate(SHARP_FIT)]
-    model = replace(base, fit=tuple(rules))
+    model = base.changed(fit=tuple(rules))
     for first in ODD:
         for value in (first, *ODD):
             attributes = {"n": Attribute(value, (0.0, b""))}
@@ -295,7 +295,7 @@ def test_nobody_is_taken_for_another() -> None:
 def test_two_models_find_out_together_who_somebody_is() -> None:
     """If their fit rules are the same: one look for the same attributes."""
     base = small.model(fit=small.rule("a", "when: {size: 1}, points: 1", group="who"))
-    draft = replace(base, engagement=()).beside(base)
+    draft = base.changed(engagement=()).beside(base)
     assert draft.engagement == ()
     said = {"size": Attribute(1, (0.0, b"a"))}
     assert base.person.of(said) is draft.person.of(said)
@@ -305,14 +305,14 @@ def test_two_models_find_out_together_who_somebody_is() -> None:
     ):
         assert draft.person.of(other).profile == {name: each.value for name, each in other.items()}
         assert [rule.id for rule in draft.person.of(other).fits.rules] == held
-    dearer = replace(base, fit=tuple(replace(rule, points=9.0) for rule in base.fit))
+    dearer = base.changed(fit=tuple(replace(rule, points=9.0) for rule in base.fit))
     assert dearer.beside(base) is dearer
 
 
 @given(models(), events(), stages, moments, st.integers(0, 60))
 @thorough
 def test_known_numbers_change_no_answer(
-    model: Model, stored: list[Event], name: StageName, at: datetime, days: int
+    model: Compiled, stored: list[Event], name: StageName, at: datetime, days: int
 ) -> None:
     """Whether a stretch is quiet does not depend on who worked out the numbers at its beginning."""
     state = refold(model, stored)
@@ -324,7 +324,7 @@ def test_known_numbers_change_no_answer(
 
 @given(models(), events(), st.integers(0, 100))
 @thorough
-def test_a_life_has_the_numbers_of_its_moment(model: Model, stored: list[Event], hours: int) -> None:
+def test_a_life_has_the_numbers_of_its_moment(model: Compiled, stored: list[Event], hours: int) -> None:
     """Whatever was met or waited for last, the numbers are those of this state at this moment."""
     life = Life.begin(model, START)
     for event in sorted(stored, key=stamp):

@@ -5,7 +5,7 @@ from math import log2
 
 import pytest
 
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import refold
 from shared.scoring.engine.next_change import next_change
 from shared.scoring.engine.score import evaluate
@@ -23,7 +23,9 @@ FALLING = model(
 )
 
 
-def found(state: LeadState, standing: StageState, at: datetime = NOW, of: Model = FALLING) -> datetime | None:
+def found(
+    state: LeadState, standing: StageState, at: datetime = NOW, of: Compiled = FALLING
+) -> datetime | None:
     return next_change(of, state, standing, at)
 
 

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from shared.events import Event
-from shared.scoring.definition.model import Model
 from shared.scoring.definition.stages import StageName
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import fold, refold
 from shared.scoring.engine.next_change import next_change
 from shared.scoring.engine.points import terms_of
@@ -23,7 +23,7 @@ moments = st.integers(0, 60 * 24 * 60).map(lambda minutes: LATER + timedelta(min
 stages: st.SearchStrategy[StageName] = st.sampled_from(["lead", "mql", "sql", "recycled"])
 
 
-def live(model: Model, arriving: list[Event]) -> LeadState:
+def live(model: Compiled, arriving: list[Event]) -> LeadState:
     """What the scorer does: fold, and refold from everything stored where fold gives up."""
     state = EMPTY
     for position, event in enumerate(arriving):
@@ -41,14 +41,14 @@ def seen(found: Score) -> tuple[object, ...]:
     return found.total, found.dimensions, found.grade, lines, found.as_of
 
 
-def exact(model: Model, state: LeadState, at: datetime) -> list[float]:
+def exact(model: Compiled, state: LeadState, at: datetime) -> list[float]:
     return terms_of(model, state).at(at.timestamp())
 
 
 @given(models(), events(), st.randoms(use_true_random=False), moments)
 @thorough
 def test_the_order_of_arrival_does_not_matter(
-    model: Model, stored: list[Event], random: object, at: datetime
+    model: Compiled, stored: list[Event], random: object, at: datetime
 ) -> None:
     """Any permutation, folded live, gives the score and the receipts of a refold of the sorted events."""
     arriving = list(stored)
@@ -63,7 +63,7 @@ def test_the_order_of_arrival_does_not_matter(
 @given(models(), events(), st.integers(1, 5), moments)
 @thorough
 def test_pauses_between_batches_do_not_matter(
-    model: Model, stored: list[Event], size: int, at: datetime
+    model: Compiled, stored: list[Event], size: int, at: datetime
 ) -> None:
     """A state that was encoded and decoded between batches goes on as if it had never been put away."""
     state = EMPTY
@@ -77,7 +77,7 @@ def test_pauses_between_batches_do_not_matter(
 
 @given(models(), events())
 @thorough
-def test_bytes_hold_the_whole_state(model: Model, stored: list[Event]) -> None:
+def test_bytes_hold_the_whole_state(model: Compiled, stored: list[Event]) -> None:
     """decode(encode(state)) is the state."""
     state = refold(model, stored)
     assert decode(state.encode()) == state
@@ -85,7 +85,7 @@ def test_bytes_hold_the_whole_state(model: Model, stored: list[Event]) -> None:
 
 @given(models(), events(), moments)
 @thorough
-def test_receipts_add_up(model: Model, stored: list[Event], at: datetime) -> None:
+def test_receipts_add_up(model: Compiled, stored: list[Event], at: datetime) -> None:
     """The contributions add up to the score exactly, and the score is the pencil sum of the dimensions."""
     found = score(model, stored, at)
     assert sum(line.points for line in found.contributions) == found.total
@@ -97,7 +97,7 @@ def test_receipts_add_up(model: Model, stored: list[Event], at: datetime) -> Non
 
 @given(models(), events(), moments)
 @thorough
-def test_no_line_is_far_from_its_exact_points(model: Model, stored: list[Event], at: datetime) -> None:
+def test_no_line_is_far_from_its_exact_points(model: Compiled, stored: list[Event], at: datetime) -> None:
     """Rounding moves a line by less than a point, and once more where its dimension was rounded."""
     found = score(model, stored, at)
     weights = {each.id: each.weight for each in model.dimensions}
@@ -109,14 +109,14 @@ def test_no_line_is_far_from_its_exact_points(model: Model, stored: list[Event],
 
 @given(models(), events(), st.integers(0, 10**7))
 @thorough
-def test_a_past_score_knows_nothing_of_later_events(model: Model, stored: list[Event], age_s: int) -> None:
+def test_a_past_score_knows_nothing_of_later_events(model: Compiled, stored: list[Event], age_s: int) -> None:
     """The score as of a moment is that of the events until then."""
     then = LATER - timedelta(seconds=age_s)
     until_then = [event for event in stored if event.occurred_at <= then]
     assert seen(score(model, stored, then)) == seen(score(model, until_then, then))
 
 
-def moved(model: Model, state: LeadState, stage: StageState, now: datetime) -> list[Transition]:
+def moved(model: Compiled, state: LeadState, stage: StageState, now: datetime) -> list[Transition]:
     return decide(
         model, stage, evaluate(model, state, now), profile=state.profile, known=True, event=None, now=now
     )
@@ -132,7 +132,7 @@ def moved(model: Model, state: LeadState, stage: StageState, now: datetime) -> l
 )
 @settings(thorough, max_examples=120)
 def test_no_stage_changes_before_the_promised_moment(  # noqa: PLR0917 - one per thing drawn
-    model: Model, stored: list[Event], name: StageName, at: datetime, samples: list[float], stayed_h: int
+    model: Compiled, stored: list[Event], name: StageName, at: datetime, samples: list[float], stayed_h: int
 ) -> None:
     """Between now and next_change, time alone moves nobody; if it says never, then never."""
     state = refold(model, stored)
@@ -150,7 +150,7 @@ def test_no_stage_changes_before_the_promised_moment(  # noqa: PLR0917 - one per
 @given(models(only_rising=True), events(), moments)
 @settings(thorough, max_examples=120)
 def test_where_points_only_fall_few_looks_find_the_moment(
-    model: Model, stored: list[Event], at: datetime
+    model: Compiled, stored: list[Event], at: datetime
 ) -> None:
     """With positive points and no clamps a few looks reach the very microsecond at which the lead moves."""
     state = refold(model, stored)
@@ -169,7 +169,7 @@ def test_where_points_only_fall_few_looks_find_the_moment(
 @given(models(), events(), stages, moments)
 @settings(thorough, max_examples=40)
 def test_looking_when_told_reaches_every_move(
-    model: Model, stored: list[Event], name: StageName, at: datetime
+    model: Compiled, stored: list[Event], name: StageName, at: datetime
 ) -> None:
     """Following next_change from look to look never stands still and ends in a move or in never."""
     state = refold(model, stored)

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.events import Event
-from shared.scoring.definition.model import Model
 from shared.scoring.definition.stages import StageName
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import refold
 from shared.scoring.engine.next_change import is_quiet
 from shared.scoring.engine.score import evaluate, standing
@@ -23,7 +23,7 @@ thorough = settings(max_examples=120, derandomize=True, suppress_health_check=[H
 @given(models(), events(), stages, moments, st.lists(st.floats(0, 0.999), min_size=8, max_size=8))
 @thorough
 def test_a_quiet_stretch_has_no_move_in_it(
-    model: Model, stored: list[Event], name: StageName, at: datetime, samples: list[float]
+    model: Compiled, stored: list[Event], name: StageName, at: datetime, samples: list[float]
 ) -> None:
     """Where it says quiet, time alone moves nobody at any moment looked at."""
     state = refold(model, stored)
@@ -41,7 +41,7 @@ def test_a_quiet_stretch_has_no_move_in_it(
 @given(models(), events(), moments)
 @thorough
 def test_the_numbers_are_the_same_without_their_reasons(
-    model: Model, stored: list[Event], at: datetime
+    model: Compiled, stored: list[Event], at: datetime
 ) -> None:
     """What stages look at is what the receipt adds up to."""
     state = refold(model, stored)

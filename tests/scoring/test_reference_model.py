@@ -10,7 +10,7 @@ import pytest
 from services.scorer import model_source
 from shared.events import Event, Kind
 from shared.ids import EventId
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import fold
 from shared.scoring.engine.score import evaluate
 from shared.scoring.engine.state import EMPTY
@@ -21,7 +21,7 @@ CONFIG = Path(__file__).parents[2] / "deploy" / "config"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def load(name: str) -> Model:
+def load(name: str) -> Compiled:
     return model_source.read(CONFIG / name).model
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from shared.events import Event
 from shared.scoring.definition.conditions import ALWAYS
-from shared.scoring.definition.model import Model
 from shared.scoring.definition.rules import Clamp, Occurrence
 from shared.scoring.definition.stages import Line, Move, Stage
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.score import evaluate
 from shared.scoring.replay.fast_replay import fast_replay
 from shared.scoring.replay.life import Life, live
@@ -25,7 +25,7 @@ DAY = timedelta(days=1)
 
 
 @st.composite
-def drafts(draw: st.DrawFn) -> tuple[Model, Model]:
+def drafts(draw: st.DrawFn) -> tuple[Compiled, Compiled]:
     """A random model, and one with other stages, of whose rules one is changed, or gone, or new."""
     active = draw(worlds.models())
     rules = list(active.engagement)
@@ -39,10 +39,10 @@ def drafts(draw: st.DrawFn) -> tuple[Model, Model]:
         rules[place] = replace(rules[place], between=Clamp(lowest=0, highest=1))
     elif what == "half-life":
         rules[place] = replace(rules[place], half_life_s=86_400.0 * 3)
-    return active, replace(active, engagement=tuple(rules), stages=draw(worlds.stage_paths()))
+    return active, active.changed(engagement=tuple(rules), stages=draw(worlds.stage_paths()))
 
 
-def twin_track(models: tuple[Model, Model], events: Sequence[Event]) -> tuple[Track, Track]:
+def twin_track(models: tuple[Compiled, Compiled], events: Sequence[Event]) -> tuple[Track, Track]:
     """The tracks of both models, of one that never met what they differ in; other leads are passed over."""
     chart = Chart(*models)
     shared = shared_numbers(chart, *models)
@@ -63,7 +63,7 @@ def story(life: Life) -> tuple[object, ...]:
 @given(models=drafts(), events=persons(), wait=st.integers(-40, 100))
 @settings(max_examples=300)
 def test_lives_and_receipts_are_those_of_the_other_model(
-    models: tuple[Model, Model], events: list[Event], wait: int
+    models: tuple[Compiled, Compiled], events: list[Event], wait: int
 ) -> None:
     """The same moves with the same numbers, and a receipt with the same lines, although all is shared."""
     tracks = twin_track(models, events)
@@ -78,11 +78,11 @@ def test_lives_and_receipts_are_those_of_the_other_model(
     )
 
 
-def shared(one: Model, other: Model) -> SharedNumbers | None:
+def shared(one: Compiled, other: Compiled) -> SharedNumbers | None:
     return shared_numbers(Chart(one, other), one, other)
 
 
-def three_rules() -> Model:
+def three_rules() -> Compiled:
     lines = ("look", "page.viewed"), ("ask", "form.submitted"), ("click", "email.clicked")
     rules = [small.rule(name, f"event: {event}, points: 5") for name, event in lines]
     return small.model(
@@ -95,7 +95,7 @@ def test_what_differs_is_apart() -> None:
     active = three_rules()
     look, click = active.engagement[0], active.engagement[2]
     new = replace(look, id="new", event=Occurrence(names=frozenset({"b"}), when=ALWAYS))
-    draft = replace(active, engagement=(replace(look, half_life_s=9.0), click, new))
+    draft = active.changed(engagement=(replace(look, half_life_s=9.0), click, new))
     found = shared(active, draft)
     assert found is not None
     assert found.apart == {"look", "look of 0", "ask", "new of 0"}
@@ -107,7 +107,7 @@ def test_the_same_account_under_another_clamp_is_apart() -> None:
     """What is kept is the same, and what it is worth is not."""
     active = three_rules()
     look, *rest = active.engagement
-    found = shared(active, replace(active, engagement=(replace(look, between=Clamp(highest=3)), *rest)))
+    found = shared(active, active.changed(engagement=(replace(look, between=Clamp(highest=3)), *rest)))
     assert found is not None
     assert found.apart == {"look"}
 
@@ -116,41 +116,41 @@ def test_the_stages_are_the_other_models() -> None:
     """Rules of the one, stages of the other."""
     active = three_rules()
     move = Move(to="mql", kind="enter", line=Line(at_least={"score": 3}), text="")
-    draft = replace(active, stages=(Stage(name="lead", label={"en": "", "de": ""}, moves=(move,)),))
+    draft = active.changed(stages=(Stage(name="lead", label={"en": "", "de": ""}, moves=(move,)),))
     found = shared(active, draft)
     assert found is not None
     assert (found.model.stages, found.apart) == (draft.stages, frozenset())
 
 
-def _heavier(model: Model) -> Model:
-    return replace(model, dimensions=tuple(replace(one, weight=one.weight * 2) for one in model.dimensions))
+def _heavier(model: Compiled) -> Compiled:
+    return model.changed(dimensions=tuple(replace(one, weight=one.weight * 2) for one in model.dimensions))
 
 
-def _clamped(model: Model) -> Model:
-    return replace(model, groups=tuple(replace(one, between=Clamp(highest=1)) for one in model.groups))
+def _clamped(model: Compiled) -> Compiled:
+    return model.changed(groups=tuple(replace(one, between=Clamp(highest=1)) for one in model.groups))
 
 
-def _fitting(model: Model) -> Model:
-    return replace(model, fit=tuple(replace(rule, points=rule.points + 1) for rule in model.fit))
+def _fitting(model: Compiled) -> Compiled:
+    return model.changed(fit=tuple(replace(rule, points=rule.points + 1) for rule in model.fit))
 
 
-def _graded(model: Model) -> Model:
-    return replace(model, grades=replace(model.grades, letters=(99, *model.grades.letters[1:])))
+def _graded(model: Compiled) -> Compiled:
+    return model.changed(grades=replace(model.grades, letters=(99, *model.grades.letters[1:])))
 
 
-def _asking(model: Model) -> Model:
+def _asking(model: Compiled) -> Compiled:
     asks = small.model(fit=small.rule("a", "when: {y: 1}, points: 1", group="who")).fit[0].when
     line = Line(profile=asks)
     move = Move(to="mql", kind="enter", line=line, text="")
-    return replace(model, stages=(Stage(name="lead", label={"en": "", "de": ""}, moves=(move,)),))
+    return model.changed(stages=(Stage(name="lead", label={"en": "", "de": ""}, moves=(move,)),))
 
 
-def _reversed(model: Model) -> Model:
-    return replace(model, engagement=model.engagement[::-1])
+def _reversed(model: Compiled) -> Compiled:
+    return model.changed(engagement=model.engagement[::-1])
 
 
 @pytest.mark.parametrize("other", [_heavier, _clamped, _fitting, _graded, _asking, _reversed])
-def test_models_that_differ_in_more_have_no_twin(other: Callable[[Model], Model]) -> None:
+def test_models_that_differ_in_more_have_no_twin(other: Callable[[Compiled], Compiled]) -> None:
     """Weights, groups, fit, grades, what is kept of a person, the order of rules: nothing is taken over."""
     active = three_rules()
     assert other(active) != active

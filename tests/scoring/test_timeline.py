@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.events import Event
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import MAX_ATTRIBUTES, refold
 from shared.scoring.engine.points import decayed
 from shared.scoring.replay.timeline import Chart, Timeline
@@ -24,7 +24,7 @@ def ordered(events: Sequence[Event]) -> list[Event]:
 
 
 @st.composite
-def pairs(draw: st.DrawFn) -> tuple[Model, Model]:
+def pairs(draw: st.DrawFn) -> tuple[Compiled, Compiled]:
     """A random model, and one that has some of its rules, some with other points, and some of a third one."""
     one, third = draw(worlds.models()), draw(worlds.models())
     rules = []
@@ -37,13 +37,13 @@ def pairs(draw: st.DrawFn) -> tuple[Model, Model]:
         elif what == "same":
             rules.append(rule)
     other = {rule.id: rule for rule in rules}
-    return one, replace(one, engagement=tuple(other.values()))
+    return one, one.changed(engagement=tuple(other.values()))
 
 
 @given(models=pairs(), events=worlds.events(max_size=20), cut=st.integers(0, 20))
 @settings(max_examples=100)
 def test_each_model_sees_what_folding_gives(
-    models: tuple[Model, Model], events: list[Event], cut: int
+    models: tuple[Compiled, Compiled], events: list[Event], cut: int
 ) -> None:
     """After any number of events, the same state that each model would have come to alone."""
     events = ordered(events)
@@ -59,7 +59,7 @@ def test_each_model_sees_what_folding_gives(
 )
 @settings(max_examples=100)
 def test_a_range_is_what_the_account_was_worth(
-    model: Model, events: list[Event], cut: int, days: int
+    model: Compiled, events: list[Event], cut: int, days: int
 ) -> None:
     """Neither more nor less: the extremes right before and right after each event, and at both ends."""
     events = ordered(events)
@@ -86,14 +86,14 @@ def test_an_account_that_two_models_share_is_kept_once() -> None:
         + small.rule("ask", "event: form.submitted, points: 30")
     )
     look, ask = one.engagement
-    other = replace(one, engagement=(replace(look, id="seen", group="who"), replace(ask, half_life_s=9.0)))
+    other = one.changed(engagement=(replace(look, id="seen", group="who"), replace(ask, half_life_s=9.0)))
     chart = Chart(one, other)
     accounts = dict(chart.rule_states(one)), dict(chart.rule_states(other))
     assert accounts[0] == {"look": "look", "ask": "ask"}
     assert accounts[1]["seen"] == "look"
     assert accounts[1]["ask"] not in {"look", "ask"}
     assert len(chart.event_matchers["form.submitted"].of(small.event(1, "form.submitted", DAY)).pays) == 2
-    assert Chart(one, replace(one, name="same rules")).event_matchers is one.event_matchers
+    assert Chart(one, one.changed(name="same rules")).event_matchers is one.event_matchers
 
 
 def test_only_what_is_new_about_a_person_is_news() -> None:

@@ -25,6 +25,7 @@ from shared.scoring.definition.rules import (
     Window,
 )
 from shared.scoring.definition.stages import Grades, Line, Move, Stage, StageName
+from shared.scoring.engine.compiled import Compiled
 
 START = datetime(2026, 8, 30, 22, tzinfo=UTC)
 LABEL: Label = {"en": "Something {times}", "de": "Etwas {times}"}
@@ -125,35 +126,41 @@ def stage_paths(draw: st.DrawFn) -> tuple[Stage, ...]:
 
 
 @st.composite
-def models(draw: st.DrawFn, *, only_rising: bool = False) -> Model:
+def models(draw: st.DrawFn, *, only_rising: bool = False) -> Compiled:
     weights = st.just(1.0) if only_rising else st.sampled_from([1.0, 1.0, 0.6, 0.4, 1.5, 0.0])
     clamps = st.just(UNBOUNDED) if only_rising else bounds
-    return Model(
-        name="random",
-        dimensions=tuple(
-            Dimension(id=name, label=LABEL, weight=draw(weights), between=draw(clamps))
-            for name in ("fit", "engagement")
-        ),
-        groups=(
-            Group(id="who", label=LABEL, dimension="fit", between=draw(clamps)),
-            Group(id="web", label=LABEL, dimension="engagement", between=draw(clamps)),
-            Group(id="mail", label=LABEL, dimension="engagement", between=draw(clamps)),
-        ),
-        engagement=tuple(
-            draw(engagement_rules(number, only_rising=only_rising))
-            for number in range(draw(st.integers(1, 5)))
-        ),
-        fit=tuple(
-            FitRule(
-                id=f"fit-{test.field}", label=LABEL, group="who", when=test, points=draw(st.integers(-20, 30))
-            )
-            for test in (
-                Test(field="size", operator="eq", operand=2.0),
-                Test(field="city", operator="eq", operand="ulm"),
-            )
-        ),
-        grades=Grades(letters=(30, 20, 10), numbers=(40, 25, 10)),
-        stages=draw(stage_paths()),
+    return Compiled.of(
+        Model(
+            name="random",
+            dimensions=tuple(
+                Dimension(id=name, label=LABEL, weight=draw(weights), between=draw(clamps))
+                for name in ("fit", "engagement")
+            ),
+            groups=(
+                Group(id="who", label=LABEL, dimension="fit", between=draw(clamps)),
+                Group(id="web", label=LABEL, dimension="engagement", between=draw(clamps)),
+                Group(id="mail", label=LABEL, dimension="engagement", between=draw(clamps)),
+            ),
+            engagement=tuple(
+                draw(engagement_rules(number, only_rising=only_rising))
+                for number in range(draw(st.integers(1, 5)))
+            ),
+            fit=tuple(
+                FitRule(
+                    id=f"fit-{test.field}",
+                    label=LABEL,
+                    group="who",
+                    when=test,
+                    points=draw(st.integers(-20, 30)),
+                )
+                for test in (
+                    Test(field="size", operator="eq", operand=2.0),
+                    Test(field="city", operator="eq", operand="ulm"),
+                )
+            ),
+            grades=Grades(letters=(30, 20, 10), numbers=(40, 25, 10)),
+            stages=draw(stage_paths()),
+        )
     )
 
 

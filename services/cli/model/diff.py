@@ -36,7 +36,7 @@ def diff(
     """Say in words how model B differs from model A; exit code 1 if it does."""
     try:
         first, second = asyncio.run(_named((before, after)))
-        found = model_diff((first.model, _lists(first)), (second.model, _lists(second)))
+        found = model_diff((first.model.model, _lists(first)), (second.model.model, _lists(second)))
     except LeadscoreError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error

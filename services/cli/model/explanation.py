@@ -13,7 +13,7 @@ from typing import Any, Final
 from shared.events import Event
 from shared.leads.handover import receipts
 from shared.scoring.analysis.nearest import Nearest, nearest
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.contributions import Contribution
 from shared.scoring.engine.fold import refold
 from shared.scoring.engine.next_change import next_change
@@ -48,7 +48,7 @@ class Explanation:
 
 
 def explain(
-    named: tuple[str, Model], history: Sequence[Event], ledger: StageState, at: datetime
+    named: tuple[str, Compiled], history: Sequence[Event], ledger: StageState, at: datetime
 ) -> Explanation:
     """The score as of this moment.
 

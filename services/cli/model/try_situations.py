@@ -17,7 +17,7 @@ import typer
 
 from services.cli.model.which import from_file
 from shared.errors import Misconfigured
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.situations.check import Verdict, judge
 from shared.scoring.situations.expectations import Difference
 from shared.scoring.situations.read import load_situations
@@ -59,7 +59,7 @@ def beside(model: Path) -> Path:
     return model.with_name(f"{model.stem}.situations.yaml")
 
 
-def try_files(model: Model, files: Iterable[Path]) -> list[Tried]:
+def try_files(model: Compiled, files: Iterable[Path]) -> list[Tried]:
     """Every situation of these files.
 
     Raises Misconfigured with the mistakes of all of them.

@@ -13,7 +13,7 @@ from services.scorer import model_source
 from shared.errors import Invalid
 from shared.leads.store import models as stored_models
 from shared.leads.store.models import StoredModel
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.file.read import load_model
 
 ACTIVE: Final = "active"
@@ -28,7 +28,7 @@ class Named:
     """
 
     title: str
-    model: Model
+    model: Compiled
     text: str
     lists: Mapping[str, frozenset[str]]
     version: int | None

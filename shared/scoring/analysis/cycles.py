@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any, Final
 
-from shared.config_mistakes import Path
 from shared.scoring.analysis.reach import least, most, resting
 from shared.scoring.analysis.satisfiable import examples
 from shared.scoring.definition.conditions import ALWAYS, All
-from shared.scoring.definition.model import Model
-from shared.scoring.definition.stages import SCORE, Move, StageName
+from shared.scoring.definition.stages import SCORE, Move, Path, StageName
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.points import weighted, whole
 from shared.scoring.engine.transitions import LineFacts, holds
 
@@ -62,19 +61,19 @@ class Cycle:
         )
 
 
-def endless(model: Model) -> list[Cycle]:
+def endless(model: Compiled) -> list[Cycle]:
     """Circles that are mistakes: of score lines that hold together, or of time limits and lower lines."""
-    found = _cycles(model, (least(model), most(model)))
+    found = _cycles(model, (least(model.model), most(model.model)))
     return [each for each in found if not {"enter", "limit"} <= {move.kind for move in each.moves}]
 
 
-def slow(model: Model) -> list[Cycle]:
+def slow(model: Compiled) -> list[Cycle]:
     """Circles of a time limit and a way back in, for leads whose points do not age: perhaps meant."""
-    found = _cycles(model, resting(model))
+    found = _cycles(model, resting(model.model))
     return [each for each in found if {"enter", "limit"} <= {move.kind for move in each.moves}]
 
 
-def _cycles(model: Model, reach: tuple[Reach, Reach]) -> list[Cycle]:
+def _cycles(model: Compiled, reach: tuple[Reach, Reach]) -> list[Cycle]:
     """Every cycle within this reach, each once, with its earliest line in the file first."""
     found: dict[frozenset[Path], Cycle] = {}
     moves = [move for stage in model.stages for move in stage.moves if not move.event]
@@ -87,7 +86,7 @@ def _cycles(model: Model, reach: tuple[Reach, Reach]) -> list[Cycle]:
     return list(found.values())
 
 
-def _next(model: Model, stage: StageName, facts: LineFacts) -> Move | None:
+def _next(model: Compiled, stage: StageName, facts: LineFacts) -> Move | None:
     """Where a lead goes from here without an event: the first of the moves with the shortest wait."""
     due = [move for move in model.moves[stage] if not move.event and holds(model, move, facts)]
     return min(due, key=lambda move: move.after_s, default=None)
@@ -124,7 +123,7 @@ def _rank(move: Move) -> tuple[bool, list[str]]:
     return move.kind == "enter", list(map(str, move.place))
 
 
-def _line_facts(model: Model, moves: Sequence[Move], reach: tuple[Reach, Reach]) -> Iterator[LineFacts]:
+def _line_facts(model: Compiled, moves: Sequence[Move], reach: tuple[Reach, Reach]) -> Iterator[LineFacts]:
     """Points and profiles at which these moves may differ."""
     profiles = _profiles(moves)
     for shown in _standings(model, moves, reach):
@@ -141,7 +140,9 @@ def _profiles(moves: Sequence[Move]) -> list[Mapping[str, Any]]:
     return [{}, *together, *single]
 
 
-def _standings(model: Model, moves: Sequence[Move], reach: tuple[Reach, Reach]) -> Iterator[dict[str, int]]:
+def _standings(
+    model: Compiled, moves: Sequence[Move], reach: tuple[Reach, Reach]
+) -> Iterator[dict[str, int]]:
     """Every combination of points on, above and below the lines, as far as the rules can give them."""
     low, high = reach
     lines = [line for move in moves for line in (move.line, *move.unless)]
@@ -170,7 +171,7 @@ def _finite(points: float) -> int:
     return int(max(-_BEYOND, min(_BEYOND, points)))
 
 
-def _adds_up(model: Model, shown: Mapping[str, int], reach: tuple[Reach, Reach]) -> bool:
+def _adds_up(model: Compiled, shown: Mapping[str, int], reach: tuple[Reach, Reach]) -> bool:
     """Whether some points of the other dimensions make this score of these dimensions."""
     ends = []
     for end in reach:

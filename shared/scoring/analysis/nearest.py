@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from shared.scoring.definition.model import Model
 from shared.scoring.definition.rules import EngagementRule, FitRule, Label
 from shared.scoring.definition.stages import SCORE, Move, StageName
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.matching import fits_of
 from shared.scoring.engine.points import Terms, decayed, shown_of, sums_of, terms_of, terms_with
 from shared.scoring.engine.score import moment_s
@@ -41,7 +41,7 @@ class Nearest:
     total: int
 
 
-def nearest(model: Model, state: LeadState, stage: StageState, as_of: datetime) -> list[Nearest]:
+def nearest(model: Compiled, state: LeadState, stage: StageState, as_of: datetime) -> list[Nearest]:
     """Everything single that would have moved the lead up from its stage, the fewest events first.
 
     Moves that still have to wait are left out, and so are those that would happen anyway.
@@ -66,7 +66,7 @@ def nearest(model: Model, state: LeadState, stage: StageState, as_of: datetime) 
 class _TryOut:
     """One lead at one moment, with one thing changed at a time."""
 
-    def __init__(self, model: Model, state: LeadState, at_s: float) -> None:
+    def __init__(self, model: Compiled, state: LeadState, at_s: float) -> None:
         self.model = model
         self.state = state
         self.at_s = at_s
@@ -92,7 +92,7 @@ class _TryOut:
     def _met_more(self, move: Move, rule: EngagementRule) -> Iterator[Nearest]:
         """The rule met once, twice, three times more, as far as its limit allows."""
         gain = rule.points.range()[1]
-        if gain <= 0 or rule.repeat or rule.after:
+        if gain <= 0 or rule.needs_order:
             return
         account = self.state.rules.get(rule.id, RuleState(0.0, self.at_s))
         for times in range(1, min(MOST_TIMES, self._room(rule, account)) + 1):

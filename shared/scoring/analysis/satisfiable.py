@@ -1,4 +1,4 @@
-"""What is certain about conditions without a single event: which can never hold, and what would meet them.
+"""Which conditions can never hold, and which values would meet the others: found without a single event.
 
 In: a `Condition`. Out: why it can never hold, or examples that it holds for.
 Refuses to guess: patterns are only tried on values that other tests name, and a field is taken to hold

@@ -59,7 +59,7 @@ class AnyOf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Not:
-    """The opposite."""
+    """Holds where its part does not."""
 
     part: "Condition"
 

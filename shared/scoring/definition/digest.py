@@ -1,7 +1,7 @@
 """Values → a short text that is the same for the same values in every process.
 
 In: dataclasses, mappings, sets, lists, tuples and plain values in them. Out: sixteen characters.
-Refuses nothing; what is derived from other fields of a dataclass does not count.
+What is derived from other fields of a dataclass does not count.
 """
 
 import hashlib

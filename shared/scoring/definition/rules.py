@@ -1,8 +1,7 @@
 """What a model's rules are, as values: dimensions, groups, rules, and what they are made of.
 
-In: checked values (shared/scoring/file/read.py makes them from scoring.yaml). Out: rules, immutable, with
-their conditions compiled.
-Refuses nothing: whoever builds one has checked names and numbers.
+In: checked values (shared/scoring/file/read.py makes them from scoring.yaml). Out: rules, immutable.
+Whoever builds one has checked names and numbers.
 
 Numbers are points unless their name carries a unit.
 """
@@ -11,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Final, Literal
 
 from shared.scoring.definition.conditions import (
@@ -170,7 +170,7 @@ def _key(value: object) -> str:
     return fold_case(str(value)) if isinstance(value, str | int | float) else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: cached_property needs a dict
 class EngagementRule:
     """Points for what a person did.
 
@@ -189,13 +189,18 @@ class EngagementRule:
     after: After | None = None
     between: Clamp = UNBOUNDED
 
+    @cached_property
+    def needs_order(self) -> bool:
+        """Whether what an event pays depends on which others came before it."""
+        return self.repeat is not None or self.after is not None
+
     @property
     def keeps(self) -> tuple[object, ...]:
         """All that decides what is kept of a lead for this rule (`RuleState`)."""
         return (self.event, self.points, self.half_life_s, self.limit, self.repeat, self.after)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: cached_property needs a dict
 class FitRule:
     """Points for who a person is: constant while the condition on the profile holds."""
 
@@ -204,7 +209,8 @@ class FitRule:
     group: str
     when: Condition
     points: float
-    holds: Predicate = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "holds", on_profile(self.when))
+    @cached_property
+    def holds(self) -> Predicate:
+        """The condition as a function of a profile."""
+        return on_profile(self.when)

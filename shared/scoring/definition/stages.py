@@ -1,7 +1,6 @@
 """The stages a lead passes and what moves it: lines, moves, grades.
 
 In: checked values from the model file. Out: `Stage`, `Move`, `Line`, `Grades`, and the truth of a line.
-Refuses nothing.
 
 A line is asked about bounds (`low`, `high`) as well as about one score: `None` means "somewhere in
 between it changes". That way decide() and next_change() can never disagree about a line.
@@ -10,6 +9,7 @@ between it changes". That way decide() and next_change() can never disagree abou
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Final, Literal, get_args
 
 from shared.scoring.definition.conditions import ALWAYS, Condition, Predicate, on_profile
@@ -33,6 +33,9 @@ STAGE_NAMES: Final[tuple[StageName, ...]] = get_args(StageName)
 
 SCORE: Final = "score"
 """The name of the whole score in lines, beside the names of dimensions."""
+
+Path = tuple[str | int, ...]
+"""Where something stands in the model file: keys and list positions from the root."""
 
 Shown = Mapping[str, int]
 """What a person sees: "score" and each dimension, in whole points."""
@@ -62,25 +65,29 @@ def _rank(points: int, least: tuple[int, int, int]) -> int:
     return 0 if points >= first else 1 if points >= second else 2 if points >= third else 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: cached_property needs a dict
 class Line:
     """What must hold together for a move, apart from events and time.
 
     at_least, below:  points of "score" or a dimension
     grades:           any of these; empty means any grade
-    profile:          condition on the person's attributes; `for_all` says that there is none
+    profile:          condition on the person's attributes
     """
 
     at_least: Mapping[str, int] = field(default_factory=dict)
     below: Mapping[str, int] = field(default_factory=dict)
     grades: frozenset[str] = frozenset()
     profile: Condition = ALWAYS
-    fits: Predicate = field(init=False, repr=False, compare=False)
-    for_all: bool = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "fits", on_profile(self.profile))
-        object.__setattr__(self, "for_all", self.profile == ALWAYS)
+    @cached_property
+    def fits(self) -> Predicate:
+        """The condition on the person's attributes as a function of them."""
+        return on_profile(self.profile)
+
+    @cached_property
+    def for_all(self) -> bool:
+        """Whether nothing is asked of the person's attributes."""
+        return self.profile == ALWAYS
 
 
 def truth(line: Line, grades: Grades, bounds: tuple[Shown, Shown], profile: Mapping[str, Any]) -> bool | None:
@@ -109,7 +116,7 @@ def truth(line: Line, grades: Grades, bounds: tuple[Shown, Shown], profile: Mapp
     return True if sure else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: cached_property needs a dict
 class Move:
     """One way out of a stage.
 
@@ -117,7 +124,6 @@ class Move:
     after_s:  seconds in the present stage before this move is allowed
     event:    names of events that cause it; empty: the score or time does
     event_is: the rest of what the event must be; `event_when` is the condition it was made from
-    wait:     `after_s` to add to a time
     unless:   lines that forbid it: what would make the lead leave the new stage at once
     text:     the move in words, for the ledger
     place:    where in the model file it stands, for the linter
@@ -132,11 +138,12 @@ class Move:
     event_is: Predicate = field(default=lambda _event: True, repr=False, compare=False)
     event_when: Condition = ALWAYS
     unless: tuple[Line, ...] = ()
-    place: tuple[str | int, ...] = field(default=(), repr=False, compare=False)
-    wait: timedelta = field(init=False, repr=False, compare=False)
+    place: Path = field(default=(), repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "wait", timedelta(seconds=self.after_s))
+    @cached_property
+    def wait(self) -> timedelta:
+        """`after_s`, to add to a time."""
+        return timedelta(seconds=self.after_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

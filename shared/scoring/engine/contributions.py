@@ -1,4 +1,4 @@
-"""Exact points → whole contributions that add up to the shown score.
+"""Breaks a score down into contributions in whole points that add up to it.
 
 In: the points of rules and the sums they were clamped to. Out: `Contribution` lines.
 Refuses to hide a clamp: what a group, a dimension or the score's own bounds took or gave is a line.
@@ -13,9 +13,9 @@ from uuid import UUID
 import msgspec
 
 from shared.ids import EventId
-from shared.scoring.definition.model import Model
 from shared.scoring.definition.rules import Dimension, EngagementRule, FitRule, Group, Label
 from shared.scoring.definition.stages import SCORE
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.points import Sums, Terms, shown_of, weighted, whole
 from shared.scoring.engine.state import RuleState
 
@@ -59,7 +59,7 @@ Part = tuple[float, Source, RuleState | None]
 
 
 def contributions(
-    model: Model, terms: Terms, values: Sequence[float], sums: Sums
+    model: Compiled, terms: Terms, values: Sequence[float], sums: Sums
 ) -> tuple[Contribution, ...]:
     """The lines that add up to the score, largest first within each dimension, without those of 0 points.
 
@@ -81,7 +81,7 @@ def contributions(
     return tuple(receipt)
 
 
-def _parts(model: Model, terms: Terms, values: Sequence[float], sums: Sums) -> list[list[Part]]:
+def _parts(model: Compiled, terms: Terms, values: Sequence[float], sums: Sums) -> list[list[Part]]:
     """What each dimension is made of: rules, then what clamps took or gave."""
     parts: list[list[Part]] = [[] for _ in model.dimensions]
     sides = model.dimension_of_group

@@ -1,4 +1,4 @@
-"""Events → state, one at a time or all at once.
+"""Folds events into what is kept of a lead, one at a time or all at once.
 
 In: a model, a state, an event (or all of a lead's events). Out: the next state; None from `fold` where
 the event cannot be added without knowing the others: the caller then calls `refold`.
@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from shared.events import Event
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.matching import EventMatcher, Match
 from shared.scoring.engine.rule_totals import Rules, apply_match
 from shared.scoring.engine.state import EMPTY, Attribute, LeadState, Stamp
@@ -28,7 +28,7 @@ MAX_VALUE_BYTES: Final = 2_000
 _PLAIN: Final = frozenset({str, bool, float})
 
 
-def fold(model: Model, state: LeadState, event: Event) -> LeadState | None:
+def fold(model: Compiled, state: LeadState, event: Event) -> LeadState | None:
     """The state after one more event.
 
         event:  not folded into this state before
@@ -58,7 +58,7 @@ def fold(model: Model, state: LeadState, event: Event) -> LeadState | None:
     return LeadState(model.fold_key, attributes, rules, state.events + 1, first_s, last_s)
 
 
-def refold(model: Model, events: Iterable[Event], *, until: datetime | None = None) -> LeadState:
+def refold(model: Compiled, events: Iterable[Event], *, until: datetime | None = None) -> LeadState:
     """The state after all these events, from nothing.
 
     events:  every counting event of the lead, each once, in any order
@@ -76,7 +76,7 @@ def refold(model: Model, events: Iterable[Event], *, until: datetime | None = No
     return LeadState(model.fold_key, attributes, rules, len(ordered), ordered[0][0][0], ordered[-1][0][0])
 
 
-def is_current(model: Model, state: LeadState) -> bool:
+def is_current(model: Compiled, state: LeadState) -> bool:
     """Whether this state was folded under rules like this model's; if not, refold before scoring."""
     return state.fold_key == model.fold_key or not state.fold_key
 
@@ -87,7 +87,7 @@ def stamp_of(event: Event) -> Stamp:
 
 
 def match_event(event_matchers: Mapping[str, EventMatcher], event: Event) -> Match:
-    """What the event does to the rules, whoever's it is; see `Model.event_matchers`."""
+    """What the event does to the rules, whoever's it is; see `Compiled.event_matchers`."""
     return (event_matchers.get(event.name) or event_matchers[""]).of(event)
 
 

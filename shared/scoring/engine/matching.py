@@ -1,7 +1,8 @@
 """Which rules an event or a person matches, and for how many points; memoised.
 
-In: the rules of a model. Out: an `EventMatcher` for each event name, and what the fit rules say of a profile.
-An answer depends on nothing but the values that the rules' conditions look at, so it is remembered (memo.py).
+In: the rules of a model (shared/scoring/engine/memo.py remembers). Out: for each event name an
+`EventMatcher`, for profiles a `ProfileMatch`. An answer depends on nothing but the values that the rules'
+own conditions look at.
 """
 
 from collections.abc import Mapping, Sequence

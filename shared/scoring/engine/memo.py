@@ -1,4 +1,4 @@
-"""Answers that were found before, kept by the few things they depend on.
+"""Memoisation: answers that were found before, kept by the few values they depend on.
 
 In: the fields of a subject with what is asked about each; the function that finds an answer in the results.
 Out: the same answers, sooner.

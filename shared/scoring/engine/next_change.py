@@ -17,9 +17,9 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from shared.scoring.definition.model import Model
 from shared.scoring.definition.stages import Move, Shown
-from shared.scoring.engine.points import Terms, shown_of, sums_of, terms_of
+from shared.scoring.engine.compiled import Compiled
+from shared.scoring.engine.points import Terms, Unseen, shown_of, sums_of, terms_of
 from shared.scoring.engine.score import Standing, moment_s
 from shared.scoring.engine.state import LeadState
 from shared.scoring.engine.transitions import LineFacts, StageState, holds
@@ -32,7 +32,7 @@ _EXACT_US: Final = 3600 * _US
 _LAST_MOMENT: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-def next_change(model: Model, state: LeadState, stage: StageState, as_of: datetime) -> datetime | None:
+def next_change(model: Compiled, state: LeadState, stage: StageState, as_of: datetime) -> datetime | None:
     """The next moment at which `decide` without an event could return a transition.
 
     Returns `as_of` itself if it could right now, None if it never will. Never later than the true
@@ -64,7 +64,7 @@ def next_change(model: Model, state: LeadState, stage: StageState, as_of: dateti
 
 
 def is_quiet(
-    model: Model,
+    model: Compiled,
     state: LeadState,
     stage: StageState,
     span: tuple[datetime, datetime],
@@ -100,11 +100,8 @@ def _opens(move: Move, stage: StageState, as_of: datetime) -> datetime:
     return max(opens, stage.held_until or opens, as_of)
 
 
-class _View(dict[str, int]):
-    """What is shown of the lead at one moment, or at a bound: worked out when the first number is asked for.
-
-    Most lines are decided by one of two bounds, or by the profile: the other bound is never worked out.
-    """
+class _View(Unseen):
+    """What is shown of the lead at one moment, or at a bound."""
 
     __slots__ = ("_at_s", "_exact", "_outlook")
 
@@ -120,11 +117,9 @@ class _View(dict[str, int]):
             self._exact = self._outlook.terms.at(self._at_s)
         return self._exact
 
-    def __missing__(self, name: str) -> int:
+    def _find(self) -> Shown:
         outlook = self._outlook
-        shown = shown_of(outlook.model, sums_of(outlook.model, outlook.terms, self.exact))
-        self.update(shown)
-        return shown[name]
+        return shown_of(outlook.model, sums_of(outlook.model, outlook.terms, self.exact))
 
 
 class _Outlook:
@@ -135,7 +130,7 @@ class _Outlook:
 
     __slots__ = ("_terms", "falls", "model", "now_s", "profile", "state")
 
-    def __init__(self, model: Model, state: LeadState, as_of: datetime) -> None:
+    def __init__(self, model: Compiled, state: LeadState, as_of: datetime) -> None:
         self.model = model
         self.state = state
         self.profile = model.person.of(state.attributes).profile

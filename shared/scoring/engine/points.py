@@ -1,23 +1,23 @@
-"""Points of rules → groups → dimensions → the shown numbers.
+"""Adds up the points of rules into groups, dimensions and the score that is shown.
 
 In: a model, and what is kept of a lead. Out: `Terms` (who pays, into which group), `Sums`, exact, and
 `Shown`, in whole points.
-Refuses nothing. One function does the sums for every caller, always in the model's order, so that the
+One function does the sums for every caller, always in the model's order, so that the
 live score, its receipts and the forecast of the next change agree to the last bit.
 
 It runs for every event of every lead: `zip` goes without `strict` here, which costs more than a round of the
 loop (B905). What is zipped was made together, a few lines above or in the model.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import exp2, floor
 from typing import Final
 
 import msgspec
 
-from shared.scoring.definition.model import Bounds, Model
 from shared.scoring.definition.rules import EngagementRule
 from shared.scoring.definition.stages import SCORE, Shown
+from shared.scoring.engine.compiled import Bounds, Compiled
 from shared.scoring.engine.matching import Fits, RuleTerm
 from shared.scoring.engine.state import LeadState, RuleState
 
@@ -63,15 +63,15 @@ class Sums(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unseen(dict[str, int]):
-    """What is shown, worked out when the first number is asked for.
+    """What is shown, worked out when the first number is asked for: whoever derives says how in `_find`.
 
     Most lines of stages are decided by one of two bounds, or by the profile: the other is never worked out.
     """
 
-    __slots__ = ("_find",)
+    __slots__ = ()
 
-    def __init__(self, find: Callable[[], Shown]) -> None:
-        self._find = find
+    def _find(self) -> Shown:
+        raise NotImplementedError
 
     def __missing__(self, name: str) -> int:
         shown = self._find()
@@ -86,12 +86,12 @@ def decayed(rule: EngagementRule, rule_state: RuleState, at_s: float) -> float:
     return rule_state.value * exp2((rule_state.at_s - at_s) / rule.half_life_s)
 
 
-def terms_of(model: Model, state: LeadState) -> Terms:
+def terms_of(model: Compiled, state: LeadState) -> Terms:
     """The rules that concern this lead."""
     return terms_with(model, state.rules, model.person.of(state.attributes).fits)
 
 
-def terms_with(model: Model, rule_states: Mapping[str, RuleState], fits: Fits) -> Terms:
+def terms_with(model: Compiled, rule_states: Mapping[str, RuleState], fits: Fits) -> Terms:
     """The rules that concern somebody with these rule_states, for whom these fit rules hold."""
     slopes = model.rule_terms
     met = [(slopes[rule], rule_state) for rule, rule_state in rule_states.items()]
@@ -99,7 +99,7 @@ def terms_with(model: Model, rule_states: Mapping[str, RuleState], fits: Fits) -
     return Terms(met, fits)
 
 
-def sums_of(model: Model, terms: Terms, values: Sequence[float]) -> Sums:
+def sums_of(model: Compiled, terms: Terms, values: Sequence[float]) -> Sums:
     """Groups and dimensions from exact points: those of fit rules, and these of each rule of `terms.met`."""
     group_bounds, dimension_bounds = model.clamped
     asked = list(terms.fits.asked)
@@ -124,7 +124,7 @@ def _within(bounds: Bounds, asked: list[float]) -> list[float]:
     return granted
 
 
-def shown_of(model: Model, sums: Sums) -> dict[str, int]:
+def shown_of(model: Compiled, sums: Sums) -> dict[str, int]:
     """What is shown for these sums: each dimension, and "score"."""
     shown = {}
     score = 0.0
@@ -136,7 +136,7 @@ def shown_of(model: Model, sums: Sums) -> dict[str, int]:
     return shown
 
 
-def weighted(model: Model, shown: Shown) -> float:
+def weighted(model: Compiled, shown: Shown) -> float:
     """The score before rounding and its own bounds, from the shown dimensions."""
     return sum([weight * shown[name] for name, weight in model.dimension_weights])
 

@@ -1,4 +1,4 @@
-"""An event that rules are met by → the rule_states of these rules.
+"""What an event adds to the totals that are kept of a lead, rule by rule.
 
 In: what the event pays, when it occurred, the rule_states of one lead. Out: the next rule_states, in place.
 Refuses (False) an event older than one that a limit, a repetition or a sequence has counted already: what it
@@ -7,6 +7,8 @@ pays cannot be told without the lead's other events.
 
 from math import exp2
 from typing import Final
+
+from msgspec.structs import replace
 
 from shared.scoring.definition.rules import EngagementRule, Limit
 from shared.scoring.engine.matching import Match
@@ -34,7 +36,7 @@ def _pay(rule: EngagementRule, rules: Rules, points: float, stamp: Stamp) -> boo
     rule_state = rules.get(rule.id)
     if rule_state is None:
         rule_state = RuleState(0.0, stamp[0])
-    if rule.repeat or rule.after:
+    if rule.needs_order:
         if rule_state.seen is not None and stamp < rule_state.seen:
             return False
         qualifies = _qualifies(rule, rule_state, stamp[0])
@@ -83,7 +85,7 @@ def _qualifies(rule: EngagementRule, rule_state: RuleState, at_s: float) -> bool
 def _remember(rule: EngagementRule, rule_state: RuleState, stamp: Stamp) -> RuleState:
     """Note that an event met the rule, whether or not it pays."""
     trail = (stamp[0], *rule_state.trail)[: rule.repeat.times - 1] if rule.repeat else ()
-    return _looked_at(rule_state, stamp, trail, rule_state.opened_s)
+    return replace(rule_state, trail=trail, seen=stamp)
 
 
 def _open(rule: EngagementRule, rules: Rules, stamp: Stamp) -> bool:
@@ -93,28 +95,8 @@ def _open(rule: EngagementRule, rules: Rules, stamp: Stamp) -> bool:
         rule_state = RuleState(0.0, stamp[0])
     if rule_state.seen is not None and stamp < rule_state.seen:
         return False
-    rules[rule.id] = _looked_at(rule_state, stamp, rule_state.trail, stamp[0])
+    rules[rule.id] = replace(rule_state, opened_s=stamp[0], seen=stamp)
     return True
-
-
-def _looked_at(
-    rule_state: RuleState, stamp: Stamp, trail: tuple[float, ...], opened_s: float | None
-) -> RuleState:
-    """The rule_state after an event was looked at, before anything is paid."""
-    return RuleState(
-        rule_state.value,
-        rule_state.at_s,
-        rule_state.matched,
-        rule_state.raw,
-        rule_state.paid,
-        rule_state.limited,
-        rule_state.newest,
-        rule_state.last,
-        rule_state.window,
-        trail,
-        opened_s,
-        stamp,
-    )
 
 
 def _paid(
@@ -135,36 +117,26 @@ def _paid(
         last, newest = stamp, (stamp, *newest[: NEWEST_KEPT - 1])
     else:
         newest = tuple(sorted((stamp, *newest), reverse=True))[:NEWEST_KEPT]
-    return RuleState(
-        value,
-        at_s,
-        rule_state.matched + 1,
-        rule_state.raw + points,
-        rule_state.paid + 1,
-        rule_state.limited + points,
-        newest,
-        last,
-        window,
-        rule_state.trail,
-        rule_state.opened_s,
-        rule_state.seen,
+    return replace(
+        rule_state,
+        value=value,
+        at_s=at_s,
+        matched=rule_state.matched + 1,
+        raw=rule_state.raw + points,
+        paid=rule_state.paid + 1,
+        limited=rule_state.limited + points,
+        newest=newest,
+        last=last,
+        window=window,
     )
 
 
 def _cut_off(rule_state: RuleState, points: float, stamp: Stamp) -> RuleState:
     """The rule_state after an event that met the rule but came after its limit was used up."""
     last = rule_state.last
-    return RuleState(
-        rule_state.value,
-        rule_state.at_s,
-        rule_state.matched + 1,
-        rule_state.raw + points,
-        rule_state.paid,
-        rule_state.limited,
-        rule_state.newest,
-        stamp if last is None or stamp > last else last,
-        rule_state.window,
-        rule_state.trail,
-        rule_state.opened_s,
-        rule_state.seen,
+    return replace(
+        rule_state,
+        matched=rule_state.matched + 1,
+        raw=rule_state.raw + points,
+        last=stamp if last is None or stamp > last else last,
     )

@@ -1,4 +1,4 @@
-"""State → score at a moment, with contributions that add up to it.
+"""The score of a lead at a moment, with contributions that add up to it.
 
 In: a model, a state, `as_of`. Out: `Score`: total 0..100, dimensions, grade, contributions in whole points.
 Refuses (ValueError) a state folded under other rules: refold it first (shared/scoring/engine/fold.py).
@@ -20,8 +20,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from shared.events import Event
-from shared.scoring.definition.model import Model
 from shared.scoring.definition.stages import SCORE, Shown
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.contributions import Contribution, contributions
 from shared.scoring.engine.fold import is_current, refold
 from shared.scoring.engine.points import shown_of, sums_of, terms_of
@@ -56,7 +56,7 @@ class Score(Standing, frozen=True, kw_only=True):
     contributions: tuple[Contribution, ...]
 
 
-def standing(model: Model, state: LeadState, as_of: datetime) -> Standing:
+def standing(model: Compiled, state: LeadState, as_of: datetime) -> Standing:
     """The numbers of this lead at this moment: what stages look at, at half the cost of a receipt.
 
     Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
@@ -67,12 +67,12 @@ def standing(model: Model, state: LeadState, as_of: datetime) -> Standing:
     return Standing(
         total=shown.pop(SCORE),
         dimensions=shown,
-        grade=model.grades.of(shown["fit"], shown["engagement"]),
+        grade=model.model.grades.of(shown["fit"], shown["engagement"]),
         as_of=as_of,
     )
 
 
-def evaluate(model: Model, state: LeadState, as_of: datetime) -> Score:
+def evaluate(model: Compiled, state: LeadState, as_of: datetime) -> Score:
     """The score of this lead at this moment, with its receipt.
 
     Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
@@ -85,18 +85,18 @@ def evaluate(model: Model, state: LeadState, as_of: datetime) -> Score:
     return Score(
         total=shown.pop(SCORE),
         dimensions=shown,
-        grade=model.grades.of(shown["fit"], shown["engagement"]),
+        grade=model.model.grades.of(shown["fit"], shown["engagement"]),
         as_of=as_of,
         contributions=contributions(model, terms, values, sums),
     )
 
 
-def score(model: Model, events: Iterable[Event], as_of: datetime) -> Score:
+def score(model: Compiled, events: Iterable[Event], as_of: datetime) -> Score:
     """The score as a pure function of the events that occurred until `as_of` (each once, in any order)."""
     return evaluate(model, refold(model, events, until=as_of), as_of)
 
 
-def moment_s(model: Model, state: LeadState, as_of: datetime) -> float:
+def moment_s(model: Compiled, state: LeadState, as_of: datetime) -> float:
     """The moment to evaluate at, in seconds since 1970: never before the state's latest event.
 
     Raises ValueError if the state was folded under other rules.
@@ -109,7 +109,7 @@ def moment_s(model: Model, state: LeadState, as_of: datetime) -> float:
     return state.last_s if state.events and state.last_s > at_s else at_s
 
 
-def _moment(model: Model, state: LeadState, as_of: datetime) -> tuple[float, datetime]:
+def _moment(model: Compiled, state: LeadState, as_of: datetime) -> tuple[float, datetime]:
     """The moment to evaluate at, in seconds since 1970 and in UTC."""
     at_s = moment_s(model, state, as_of)
     if at_s == state.last_s and at_s != as_of.timestamp():

@@ -1,4 +1,4 @@
-"""Stages as a ledger: where a lead stands, and which moves a score, an event or time cause.
+"""Which stage a lead is in, and which transitions a score, an event or time cause.
 
 In: the present stage, the score, the profile, at most one event, now. Out: transitions, in order, each
 with its own number.
@@ -22,8 +22,8 @@ import msgspec
 from shared.events import Event
 from shared.ids import EventId
 from shared.scoring.definition.conditions import as_date
-from shared.scoring.definition.model import Model
 from shared.scoring.definition.stages import STAGE_NAMES, Move, Shown, StageName, truth
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.score import Standing
 
 Cause = Literal["identified", "score", "event", "decay", "limit", "manual", "merged", "model"]
@@ -85,7 +85,7 @@ def initial(since: datetime) -> StageState:
 
 
 def decide(  # noqa: PLR0913 - the facts a stage depends on, each from another place
-    model: Model,
+    model: Compiled,
     current: StageState,
     score: Standing,
     *,
@@ -181,11 +181,11 @@ def allowed(move: Move, since: datetime, now: datetime) -> bool:
     return now - since >= move.wait
 
 
-def holds(model: Model, move: Move, facts: LineFacts) -> bool | None:
+def holds(model: Compiled, move: Move, facts: LineFacts) -> bool | None:
     """Whether the move's line holds and nothing forbids it; None: for some scores within the bounds."""
-    answer = truth(move.line, model.grades, facts.bounds, facts.profile)
+    answer = truth(move.line, model.model.grades, facts.bounds, facts.profile)
     for line in move.unless if answer is not False else ():
-        forbidden = truth(line, model.grades, facts.bounds, facts.profile)
+        forbidden = truth(line, model.model.grades, facts.bounds, facts.profile)
         if forbidden:
             return False
         answer = None if forbidden is None else answer
@@ -224,7 +224,7 @@ class _TransitionLog:
         self.visited.add(transition.stage)
 
 
-def _move_by_event(model: Model, ledger: _TransitionLog, event: Event, facts: LineFacts) -> None:
+def _move_by_event(model: Compiled, ledger: _TransitionLog, event: Event, facts: LineFacts) -> None:
     """Follow the one move that this event causes, if there is one."""
     if event.name == LEAD_MOVED and event.kind == "crm":
         _move_by_hand(ledger, event)
@@ -246,7 +246,7 @@ def _move_by_hand(ledger: _TransitionLog, event: Event) -> None:
 
 
 def _due(
-    model: Model, state: StageState, visited: Collection[StageName], facts: LineFacts, now: datetime
+    model: Compiled, state: StageState, visited: Collection[StageName], facts: LineFacts, now: datetime
 ) -> Move | None:
     """The first move that score and time allow now; none while a hold lasts."""
     if state.held_until is not None and state.held_until > now:

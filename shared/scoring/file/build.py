@@ -1,13 +1,14 @@
 """The checked shape of a model file → the `Model` that scores.
 
 In: the shape, and a reader for its conditions. Out: a `Model`.
-Refuses nothing: mistakes in conditions gather in the reader.
+Mistakes in conditions gather in the reader.
 """
 
 from collections.abc import Iterator
 from typing import Final, cast
 
 from shared.scoring.definition.conditions import ALWAYS, All, Condition, Test, fold_case, on_event
+from shared.scoring.definition.durations import duration_words
 from shared.scoring.definition.model import Model
 from shared.scoring.definition.rules import (
     UNBOUNDED,
@@ -237,11 +238,3 @@ def _words(line: LineShape) -> str:
     if isinstance(line, EnterShape) and line.after:
         words.append(f"after {duration_words(line.after)}")
     return ", ".join(words)
-
-
-def duration_words(duration_s: float) -> str:
-    """Seconds in the largest unit that fits: 2w, 14d, 12h, 30m."""
-    for unit, seconds in (("d", 86_400), ("h", 3600)):
-        if duration_s % seconds == 0:
-            return f"{duration_s / seconds:g}{unit}"
-    return f"{duration_s / 60:g}m"

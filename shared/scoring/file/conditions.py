@@ -1,4 +1,4 @@
-"""Conditions as people write them → conditions as the engine knows them.
+"""Reads the conditions of a model file: as people write them → as the engine knows them.
 
 In: plain data under `when:` or `profile:` of a model file, with its path. Out: a `Condition`, and a list
 of mistakes, each with its path.

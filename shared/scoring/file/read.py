@@ -17,6 +17,7 @@ from shared.config_mistakes import Path, at, explain
 from shared.errors import Misconfigured
 from shared.scoring.analysis.cycles import endless
 from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.file.build import build
 from shared.scoring.file.conditions import ConditionReader
 from shared.scoring.file.lists import ListParts, mistakes_in, parts_of
@@ -49,23 +50,29 @@ NO_TROUBLE: Final[Trouble] = {}
 class Reading:
     """A model file without mistakes.
 
+    compiled:  the model as the engine wants it
     document:  where everything stands in the file
     lists:     the values of every list
     used:      the names of the lists that a condition looks into
     """
 
-    model: Model
+    compiled: Compiled
     document: Document
     lists: Lists
     used: frozenset[str]
 
+    @property
+    def model(self) -> Model:
+        """What the file says."""
+        return self.compiled.model
 
-def load_model(text: str, *, file: str, lists: Lists = NO_LISTS, trouble: Trouble = NO_TROUBLE) -> Model:
-    """The model in this text; see `read`.
+
+def load_model(text: str, *, file: str, lists: Lists = NO_LISTS, trouble: Trouble = NO_TROUBLE) -> Compiled:
+    """The model in this text, ready to score; see `read_model`.
 
     file:  its name, for messages
     """
-    return read_model(parse(text, file=file), lists=lists, trouble=trouble).model
+    return read_model(parse(text, file=file), lists=lists, trouble=trouble).compiled
 
 
 def read_model(document: Document, *, lists: Lists = NO_LISTS, trouble: Trouble = NO_TROUBLE) -> Reading:
@@ -81,7 +88,7 @@ def read_model(document: Document, *, lists: Lists = NO_LISTS, trouble: Trouble 
         raise _refusal(document, mistakes)
     values = _values(shape, document, lists)
     reader = ConditionReader(values)
-    model = build(shape, reader)
+    compiled = Compiled.of(build(shape, reader))
     found = [(path, path[:2], words) for path, words in check_references(shape, names_in(document.data))]
     found += [(path, path[:2], words) for path, words in _list_mistakes(shape, lists, trouble)]
     found += [(path, path, words) for path, words in reader.problems]
@@ -91,10 +98,10 @@ def read_model(document: Document, *, lists: Lists = NO_LISTS, trouble: Trouble 
         if not is_consequence(path, mended)
     ]
     if {path[:1] for path, _ in mistakes} <= _BESIDE_STAGES:
-        mistakes += _cycles(model, document)
+        mistakes += _cycles(compiled, document)
     if mistakes:
         raise _refusal(document, mistakes)
-    return Reading(model=model, document=document, lists=values, used=frozenset(reader.used))
+    return Reading(compiled=compiled, document=document, lists=values, used=frozenset(reader.used))
 
 
 def list_sources(document: Document) -> dict[str, ListParts]:
@@ -140,7 +147,7 @@ def _list_mistakes(shape: ModelShape, fetched: Lists, trouble: Trouble) -> Itera
             yield ("lists", name), "its values were not fetched. Load the model by its file"
 
 
-def _cycles(model: Model, document: Document) -> Iterator[Mistake]:
+def _cycles(model: Compiled, document: Document) -> Iterator[Mistake]:
     for cycle in endless(model):
         yield cycle.place, at(document.data, cycle.place[:2], cycle.words(document.line), NOUNS)
 

@@ -1,7 +1,7 @@
 """What the parts of a model file say about each other: names that must exist, numbers that must agree.
 
 In: the checked shape of the file, and every name that stands in it. Out: mistakes, each with its path.
-Refuses nothing by itself; shared/scoring/file/read.py raises.
+It only finds them; shared/scoring/file/read.py raises.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""A model file with mistakes in its shape → as much of it as can be looked at further.
+"""Keeps what is sound of a model file with mistakes, so that the rest of it can be checked too.
 
 In: the data of the file, and what pydantic found. Out: data in which each broken value is gone or
 replaced, and the paths of those; so that a rule's wrong type and its unknown group are told together.

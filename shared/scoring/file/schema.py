@@ -2,7 +2,7 @@
 
 In: the shape of the file (shared/scoring/file/shape.py). Out: JSON text, committed as
 deploy/schemas/scoring.v1.json; a test compares the two.
-Refuses nothing: what a schema cannot say, `model_file.load` says.
+What a schema cannot say, shared/scoring/file/read.py says.
 
 To write it again after a change of the shape:
 `.venv/bin/python -m shared.scoring.file.schema > deploy/schemas/scoring.v1.json`

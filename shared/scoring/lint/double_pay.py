@@ -42,7 +42,7 @@ def paid_twice(model: Model) -> Iterator[Doubt]:
             examples=examples(rule.event.when),
         )
         for rule in model.engagement
-        if rule.points.range()[1] > 0 and not rule.repeat and not rule.after
+        if rule.points.range()[1] > 0 and not rule.needs_order
     ]
     told = tried = 0
     for one, other in combinations(paying, 2):

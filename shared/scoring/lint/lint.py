@@ -21,7 +21,7 @@ def lint(reading: Reading) -> list[str]:
         *doubts_about_rules(reading.model),
         *paid_twice(reading.model),
         *doubts_about_stages(reading.model),
-        *((cycle.place, cycle.words(document.line)) for cycle in slow(reading.model) if cycle.waits),
+        *((cycle.place, cycle.words(document.line)) for cycle in slow(reading.compiled) if cycle.waits),
     ]
     in_order = sorted(dict.fromkeys(doubts), key=lambda doubt: document.line(doubt[0]))
     return [

@@ -179,9 +179,10 @@ def _scored_ways_into(model: Model, stage: Stage) -> list[Move]:
 
 def _bounces(model: Model) -> Iterator[Doubt]:
     """A time limit sends a lead to a stage from which the score brings it straight back."""
+    moves = {stage.name: stage.moves for stage in model.stages}
     for stage in model.stages:
         for limit in (move for move in stage.moves if move.kind == "limit"):
-            for move in model.moves[limit.to]:
+            for move in moves.get(limit.to, ()):
                 if move.to == stage.name and move.kind == "enter" and not move.event and not move.after_s:
                     yield (
                         move.place,

@@ -17,7 +17,8 @@ from typing import Final
 
 from shared.events import Event
 from shared.scoring.definition.stages import Shown, StageName
-from shared.scoring.engine.points import Unseen, shown_of, sums_of, terms_with
+from shared.scoring.engine.compiled import Compiled
+from shared.scoring.engine.points import Terms, Unseen, shown_of, sums_of, terms_with
 from shared.scoring.engine.state import LeadState
 from shared.scoring.engine.transitions import LEAD_MOVED, LineFacts, holds
 from shared.scoring.replay.life import Life
@@ -54,7 +55,7 @@ class _FastReplay:
         self._is_over = False
 
     def life(self) -> Life:
-        """All of it."""
+        """The whole life, from the first event to the end."""
         events, count = self._events, self._count
         position = next((n for n in range(count) if events[n].email or events[n].user_id), count)
         if position < count:
@@ -149,11 +150,21 @@ def _find_bounds(life: Life, track: Track, stretch: Stretch) -> tuple[Shown, Sho
         # A rule that was never met is worth nothing, whatever its bounds.
         met = term.rule.id in before
         ranges.append((lowest, highest) if met else (min(lowest, 0.0), max(highest, 0.0)))
-
-    def shown(values: list[float]) -> Shown:
-        return shown_of(model, sums_of(model, terms, values))
-
     return (
-        Unseen(lambda: shown([lowest - _SLACK for lowest, _ in ranges])),
-        Unseen(lambda: shown([highest + _SLACK for _, highest in ranges])),
+        _Bound(model, terms, [lowest - _SLACK for lowest, _ in ranges]),
+        _Bound(model, terms, [highest + _SLACK for _, highest in ranges]),
     )
+
+
+class _Bound(Unseen):
+    """What is shown if each rule is worth this."""
+
+    __slots__ = ("_exact", "_model", "_terms")
+
+    def __init__(self, model: Compiled, terms: Terms, exact: list[float]) -> None:
+        self._model = model
+        self._terms = terms
+        self._exact = exact
+
+    def _find(self) -> Shown:
+        return shown_of(self._model, sums_of(self._model, self._terms, self._exact))

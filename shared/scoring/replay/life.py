@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from shared.events import Event
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import fold
 from shared.scoring.engine.next_change import is_quiet, next_change
 from shared.scoring.engine.score import Standing, standing
@@ -29,7 +29,7 @@ class Step:
     """A transition, and what was kept of the lead under the model at that moment."""
 
     transition: Transition
-    model: Model
+    model: Compiled
     state: LeadState
 
     @property
@@ -49,7 +49,7 @@ class Life:
     `_numbers` are those of this state at this moment, while they are known.
     """
 
-    model: Model
+    model: Compiled
     at: datetime
     ledger: StageState
     state: LeadState = EMPTY
@@ -58,7 +58,7 @@ class Life:
     _numbers: Standing | None = field(default=None, repr=False)
 
     @classmethod
-    def begin(cls, model: Model, at: datetime) -> "Life":
+    def begin(cls, model: Compiled, at: datetime) -> "Life":
         """An anonymous visitor of whom nothing is known yet."""
         return cls(model=model, at=at, ledger=initial(at))
 
@@ -135,7 +135,7 @@ class Life:
             self.steps += [Step(transition=move, model=self.model, state=self.state) for move in moves]
 
 
-def live(model: Model, events: Iterable[Event], until: datetime) -> Life:
+def live(model: Compiled, events: Iterable[Event], until: datetime) -> Life:
     """The life that these events make (each once, in order of (occurred_at, event_id)), until this moment."""
     life: Life | None = None
     for event in events:

@@ -8,10 +8,10 @@ A draft mostly changes a few rules or a line. For a lead without those rules, ev
 the score that was found for the one model is true for the other.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.replay.timeline import Chart
 
 _SAME: Final = ("dimensions", "groups", "fit", "grades", "attributes")
@@ -24,11 +24,11 @@ class SharedNumbers:
     apart:  rule_states, of which a lead must have none, or the numbers may differ
     """
 
-    model: Model
+    model: Compiled
     apart: frozenset[str]
 
 
-def shared_numbers(chart: Chart, one: Model, other: Model) -> SharedNumbers | None:
+def shared_numbers(chart: Chart, one: Compiled, other: Compiled) -> SharedNumbers | None:
     """The other model's stages on the rules of `one`, if all else is the same."""
     if any(getattr(one, part) != getattr(other, part) for part in _SAME):
         return None
@@ -41,4 +41,4 @@ def shared_numbers(chart: Chart, one: Model, other: Model) -> SharedNumbers | No
         for rule, (_, rule_state) in zip(model.engagement, chart.rule_states(model), strict=True)
         if rule not in both
     )
-    return SharedNumbers(model=replace(one, stages=other.stages).beside(one), apart=apart)
+    return SharedNumbers(model=one.changed(stages=other.stages).beside(one), apart=apart)

@@ -17,9 +17,9 @@ from typing import Final, Generic, TypeVar
 
 from shared.events import Event
 from shared.scoring.definition.digest import digest
-from shared.scoring.definition.model import Model
 from shared.scoring.definition.rules import EngagementRule
 from shared.scoring.definition.stages import Shown
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import add_said, match_event, stamp_of
 from shared.scoring.engine.matching import event_matchers
 from shared.scoring.engine.points import decayed
@@ -43,7 +43,7 @@ class Chart:
     asked:     each set of attributes that one of the models looks at
     """
 
-    def __init__(self, first: Model, *others: Model) -> None:
+    def __init__(self, first: Compiled, *others: Compiled) -> None:
         kept = {digest(rule.keeps): rule for rule in first.engagement}
         for number, model in enumerate(others):
             for rule in model.engagement:
@@ -56,7 +56,7 @@ class Chart:
             for model in (first, *others)
         }
 
-    def rule_states(self, model: Model) -> Sequence[tuple[str, str]]:
+    def rule_states(self, model: Compiled) -> Sequence[tuple[str, str]]:
         """For each rule of this model its id, and the id of its rule_state."""
         return self._rule_states[model.fold_key]
 
@@ -110,7 +110,7 @@ class Timeline:
         """Whether no event opened one of these rule_states."""
         return rule_states.isdisjoint(self._rule_states)
 
-    def under(self, model: Model) -> "Track":
+    def under(self, model: Compiled) -> "Track":
         """What is kept under this model, one of the chart's."""
         trails = self._rule_states
         rule_states = {rule: trails[id_] for rule, id_ in self._chart.rule_states(model) if id_ in trails}
@@ -177,7 +177,7 @@ class Track:
     def __init__(
         self,
         timeline: Timeline,
-        model: Model,
+        model: Compiled,
         rule_states: Mapping[str, Trail[RuleState]],
         said: Trail[Attributes],
     ) -> None:
@@ -188,7 +188,7 @@ class Track:
         self._states = {0: EMPTY}
         self.bounds: dict[Stretch, tuple[Shown, Shown]] = {}
 
-    def staged_as(self, model: Model) -> "Track":
+    def staged_as(self, model: Compiled) -> "Track":
         """The same track for a model that differs in its stages only: what one finds out, both know."""
         same = copy(self)
         same.model = model

@@ -1,4 +1,4 @@
-"""A model and a situation → what was expected, what was seen, where they differ.
+"""Checks a situation against a model: what was expected, what was seen, where they differ.
 
 In: a model, a `Situation`: events, now, expectations. Out: a `Verdict`.
 Refuses to trust the engine: beside what the author expects, every situation asks that the receipt adds
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.events import Event
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import fold, refold
 from shared.scoring.engine.score import Score, evaluate, score
 from shared.scoring.engine.state import EMPTY, LeadState
@@ -50,7 +50,7 @@ class Verdict:
         return not self.differences
 
 
-def judge(model: Model, situation: Situation) -> Verdict:
+def judge(model: Compiled, situation: Situation) -> Verdict:
     """Live through the situation, and compare."""
     try:
         outcome = Outcome.of(model, situation.events, situation.begin, situation.now)
@@ -81,7 +81,7 @@ def _swapped(events: Sequence[Event]) -> list[Event]:
     return [event for pair in pairs for event in pair]
 
 
-def _arrived(model: Model, arriving: Sequence[Event]) -> LeadState:
+def _arrived(model: Compiled, arriving: Sequence[Event]) -> LeadState:
     """The state if events arrive in this order: folded where that is possible, as the scorer does it."""
     state = EMPTY
     for position, event in enumerate(arriving):

@@ -13,7 +13,7 @@ from typing import Any, Final
 from shared.events import Event
 from shared.ids import EventId
 from shared.scoring.analysis.nearest import nearest
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.contributions import Contribution
 from shared.scoring.engine.next_change import next_change
 from shared.scoring.engine.score import Score, evaluate
@@ -31,14 +31,14 @@ _MOST_LOOKS: Final = 1_000
 class Outcome:
     """One lead at the end of a situation."""
 
-    model: Model
+    model: Compiled
     events: Sequence[Event]
     now: datetime
     life: Life
     score: Score
 
     @classmethod
-    def of(cls, model: Model, events: Sequence[Event], begin: StageState, now: datetime) -> "Outcome":
+    def of(cls, model: Compiled, events: Sequence[Event], begin: StageState, now: datetime) -> "Outcome":
         """Live through these events, and look whenever the engine asks for it.
 
             events:  in order of (occurred_at, event_id), none of them after now

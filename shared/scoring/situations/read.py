@@ -18,8 +18,8 @@ from shared.config_file import Document
 from shared.config_mistakes import Path, at, listing
 from shared.events import Event
 from shared.ids import EventId
-from shared.scoring.definition.model import Model
 from shared.scoring.definition.rules import UNBOUNDED
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.transitions import StageState
 from shared.scoring.file.read import load_model
 from shared.scoring.situations.check import Situation
@@ -47,11 +47,11 @@ class Situations:
     model:  the one that the file writes out, or the one that it was read for
     """
 
-    model: Model
+    model: Compiled
     situations: tuple[Situation, ...]
 
 
-def load_situations(text: str, *, file: str, model: Model | None = None) -> Situations:
+def load_situations(text: str, *, file: str, model: Compiled | None = None) -> Situations:
     """The situations in this text.
 
         file:   its name, for messages
@@ -75,7 +75,7 @@ def load_situations(text: str, *, file: str, model: Model | None = None) -> Situ
     return Situations(model=about, situations=tuple(situations))
 
 
-def _own_model(document: Document, shape: SituationsShape) -> Model | None:
+def _own_model(document: Document, shape: SituationsShape) -> Compiled | None:
     """The model that the file writes out, its mistakes told with their lines in this file."""
     if shape.model is None:
         return None
@@ -83,7 +83,7 @@ def _own_model(document: Document, shape: SituationsShape) -> Model | None:
     return load_model(above + shape.model, file=document.file)
 
 
-def _mistakes(shape: SituationsShape, model: Model) -> Iterator[tuple[Path, str]]:
+def _mistakes(shape: SituationsShape, model: Compiled) -> Iterator[tuple[Path, str]]:
     for position, each in enumerate(shape.situations):
         path: Path = ("situations", position)
         now = each.now or shape.now or NOW
@@ -102,7 +102,7 @@ def _event_mistakes(event: EventShape, path: Path, now: datetime) -> Iterator[tu
         yield path, f"{ends}happens after now, {now.isoformat()}. Make it older, or now later"
 
 
-def _expect_mistakes(expect: ExpectShape, path: Path, model: Model) -> Iterator[tuple[Path, str]]:
+def _expect_mistakes(expect: ExpectShape, path: Path, model: Compiled) -> Iterator[tuple[Path, str]]:
     if not expect.model_fields_set:
         yield path, "nothing is expected. Write at least one of score, receipts, stages"
     dimensions = {dimension.id for dimension in model.dimensions}
@@ -119,18 +119,18 @@ def _expect_mistakes(expect: ExpectShape, path: Path, model: Model) -> Iterator[
             yield (*path, "nearest", position, "rule"), f"unknown rule. Rules: {listing(each.rule, rules)}"
 
 
-def _receipt_lines(model: Model) -> frozenset[str]:
+def _receipt_lines(model: Compiled) -> frozenset[str]:
     """Every name that a line of a receipt can have."""
     groups = {f"group limit {each.id}" for each in model.groups if each.between is not UNBOUNDED}
     sides = {f"dimension limit {each.id}" for each in model.dimensions if each.between is not UNBOUNDED}
     return _rules(model) | groups | sides | {"score limit"}
 
 
-def _rules(model: Model) -> frozenset[str]:
+def _rules(model: Compiled) -> frozenset[str]:
     return frozenset(rule.id for rule in model.engagement) | frozenset(rule.id for rule in model.fit)
 
 
-def _moving_events(model: Model) -> frozenset[str]:
+def _moving_events(model: Compiled) -> frozenset[str]:
     """The names of events that move leads by themselves."""
     return frozenset[str]().union(*(move.event for stage in model.stages for move in stage.moves))
 

@@ -2,7 +2,7 @@
 
 In: the shape of the file (shared/scoring/situations/shape.py). Out: JSON text, committed as
 deploy/schemas/situations.v1.json; a test compares the two.
-Refuses nothing: what a schema cannot say, `situation_file.load` says.
+What a schema cannot say, shared/scoring/situations/read.py says.
 
 To write it again after a change of the shape:
 `.venv/bin/python -m shared.scoring.situations.schema > deploy/schemas/situations.v1.json`

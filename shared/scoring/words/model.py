@@ -7,6 +7,7 @@ Refuses to be exhaustive prose: a property at its default is left out.
 import math
 from collections.abc import Iterator, Mapping
 
+from shared.scoring.definition.durations import duration_words
 from shared.scoring.definition.model import Model
 from shared.scoring.definition.rules import (
     UNBOUNDED,
@@ -19,7 +20,6 @@ from shared.scoring.definition.rules import (
     Points,
 )
 from shared.scoring.definition.stages import Line, Move, Stage, StageName
-from shared.scoring.file.build import duration_words
 from shared.scoring.words.conditions import ListNames, condition_words
 
 Part = tuple[str, str]

@@ -35,7 +35,7 @@ from shared.database import transaction
 from shared.errors import Invalid, Misconfigured
 from shared.events import Kind
 from shared.scoring.definition.conditions import as_date
-from shared.scoring.file.build import duration_words
+from shared.scoring.definition.durations import duration_words
 from shared.scoring.file.shape import Duration
 
 _LOST: Final = frozenset({"lead.rejected", "deal.lost"})

@@ -11,8 +11,8 @@ from typing import Final
 
 from services.cli.model.backtest.crm_view import FIRST_STAGE, CrmView, came_from, stage_after, view
 from shared.events import EMAIL_DELIVERED, Event
-from shared.scoring.definition.model import Model
 from shared.scoring.definition.rules import EngagementRule
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import fold, refold
 from shared.scoring.engine.points import decayed
 from shared.scoring.engine.score import standing
@@ -27,7 +27,7 @@ class Person:
     known:  it has an e-mail address or a user id
     """
 
-    def __init__(self, models: Sequence[Model], free_mail: frozenset[str]) -> None:
+    def __init__(self, models: Sequence[Compiled], free_mail: frozenset[str]) -> None:
         self.known = False
         self._accounts = [_Account(model) for model in models]
         self._free_mail = free_mail
@@ -90,7 +90,7 @@ class Person:
 class _Account:
     """What one model keeps of a lead."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Compiled) -> None:
         self.model = model
         self.state = EMPTY
         self._paying: list[tuple[EngagementRule, RuleState]] = []
@@ -121,7 +121,7 @@ class _Account:
         return (*paying, *self._fitting)
 
 
-def _folded(model: Model, state: LeadState, events: Sequence[Event]) -> LeadState | None:
+def _folded(model: Compiled, state: LeadState, events: Sequence[Event]) -> LeadState | None:
     present: LeadState | None = state
     for event in events:
         if present is None:

@@ -18,7 +18,7 @@ from typing import Final, Literal, NamedTuple
 from services.cli.model.backtest.crm_view import CrmView
 from services.cli.model.backtest.person import Person
 from shared.events import Event
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 
 # 1970 began on a Thursday.
 _MONDAY_S: Final = 4 * 86_400
@@ -38,7 +38,7 @@ class Question:
     visitors:  anonymous visitors take part too, not only leads with an e-mail address or user id
     """
 
-    models: tuple[Model, ...]
+    models: tuple[Compiled, ...]
     outcome: str
     kinds: frozenset[str]
     lost: frozenset[str]

@@ -12,7 +12,7 @@ from typing import Final
 from services.cli.model.backtest.board import Board
 from services.cli.model.backtest.compare import ODOO, SHUFFLED, Comparison, Quality
 from services.cli.model.backtest.snapshots import Question
-from shared.scoring.file.build import duration_words
+from shared.scoring.definition.durations import duration_words
 
 FEW: Final = 20
 _TOO_GOOD: Final = 0.95

@@ -22,8 +22,8 @@ from services.router.transition import Person
 from services.router.transition import Transition as Routed
 from shared.events import Event
 from shared.ids import LeadId, TransitionId
-from shared.scoring.definition.model import Model
 from shared.scoring.definition.stages import StageName
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.score import Standing, standing
 from shared.scoring.engine.state import LeadState
 from shared.scoring.engine.transitions import StageState, Transition, decide
@@ -44,8 +44,8 @@ class Trial:
     routes:  who gets which transition; `destinations` all that there are, off or not
     """
 
-    active: Model
-    draft: Model
+    active: Compiled
+    draft: Compiled
     now: datetime
     days: int
     routes: tuple[routing.Route, ...]
@@ -79,7 +79,7 @@ class Place:
     model:  that model, or its shared, which scores this lead the same
     """
 
-    model: Model
+    model: Compiled
     stage: StageName
     standing: Standing
     state: LeadState
@@ -141,7 +141,7 @@ def replay(trial: Trial, lead: Known, history: Sequence[Event]) -> Replayed:
 
 
 def _moves_of_publishing(
-    trial: Trial, lead: Known, history: Sequence[Event], after: tuple[Model, LeadState, Standing]
+    trial: Trial, lead: Known, history: Sequence[Event], after: tuple[Compiled, LeadState, Standing]
 ) -> list[Transition]:
     """The moves at once; none without a counted event: a quarantined one moves nobody (scorer/count.py)."""
     draft, state, numbers = after

@@ -24,7 +24,7 @@ from services.router import route_file
 from shared.codec import decode_all
 from shared.database import engine
 from shared.errors import LeadscoreError
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.file.read import load_model
 
 LENGTH_BYTES: Final = 4
@@ -112,7 +112,7 @@ def _trial(order: Order) -> Trial:
     )
 
 
-def _model(written: Written) -> Model:
+def _model(written: Written) -> Compiled:
     lists = {name: frozenset(values) for name, values in written.lists.items()}
     return load_model(written.text, file=written.title, lists=lists)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from services.cli.model.backtest.snapshots import Question
 from shared.events import Event
 from shared.ids import EventId
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from tests.scoring import small
 
 # A Monday, 00:00 UTC: a cut-off.
@@ -35,7 +35,7 @@ def won(at: datetime, *, late: timedelta = timedelta(0), kind: str = "crm") -> E
     return event("deal.won", at, late=late, kind=kind)
 
 
-def question(models: Sequence[Model] = (SIGNAL,), **changed: Any) -> Question:
+def question(models: Sequence[Compiled] = (SIGNAL,), **changed: Any) -> Question:
     """Deals won within 14 days, weekly, known when received; until eight weeks after MONDAY."""
     asked: dict[str, Any] = {
         "models": tuple(models),

@@ -16,14 +16,14 @@ from services.cli.model.backtest.quality import Interval
 from services.cli.model.backtest.report import Report
 from services.cli.model.backtest.snapshots import Decision, Lived, Question, Snapshot, lived
 from shared.events import Event
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from tests.cli.model.backtest.histories import MONDAY, NOISE, SIGNAL, WEEK, event, question, won
 from tests.scoring import small
 
 NOBODY = CrmView("", "", "", "", "", "", "lead")
 
 
-def asked(*models: Model, **changed: object) -> Question:
+def asked(*models: Compiled, **changed: object) -> Question:
     return question(models or [SIGNAL, NOISE], as_of_s=(MONDAY + 20 * WEEK).timestamp(), **changed)
 
 

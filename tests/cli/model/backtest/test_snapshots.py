@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.cli.model.backtest.snapshots import Lived, lived
 from shared.events import EMAIL_DELIVERED, Event
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.score import score
 from tests.cli.model.backtest.histories import MONDAY, NOISE, SIGNAL, WEEK, event, question, won
 from tests.scoring import small, worlds
@@ -175,7 +175,7 @@ def test_nothing_after_the_end_is_looked_at() -> None:
 @settings(max_examples=80)
 @given(worlds.models(), worlds.events(max_size=10), st.data())
 def test_a_snapshot_is_the_score_of_the_log_cut_off_at_that_moment(
-    model: Model, events: list[Event], data: st.DataObject
+    model: Compiled, events: list[Event], data: st.DataObject
 ) -> None:
     """Leak canary: whatever comes later, the score is that of what had been received by then (P3)."""
     delays = data.draw(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from services.scorer.identify import Facts
 from services.scorer.settle import ActiveModel, Change, Lead, from_history, settle
 from shared.events import Event
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.score import standing
 from shared.scoring.engine.transitions import initial
 from tests.cli.model.plan.worlds import ACTIVE, DEARER, NOW, STRICTER, events, lead, replayed, trial
@@ -20,7 +20,7 @@ ACTS = st.tuples(
 
 
 @given(st.lists(ACTS, max_size=6), st.sampled_from([ACTIVE, DEARER, STRICTER]))
-def test_plan_and_publish_agree(acts: list[tuple[str, float]], draft: Model) -> None:
+def test_plan_and_publish_agree(acts: list[tuple[str, float]], draft: Compiled) -> None:
     """Stage and score, for any history; also for a lead of whom only quarantined events are known."""
     history = events(1, *acts)
     foretold = replayed(trial(draft), 1, history)

@@ -17,7 +17,7 @@ from services.cli.model.plan.page import cards, heat, render, style_hash
 from services.cli.model.plan.plots import HEIGHT, WIDTH, ceiling, chart
 from services.cli.model.plan.tally import Line
 from services.cli.model.plan.text import show
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from tests.cli.model.plan.test_findings import plan
 from tests.cli.model.plan.worlds import ACTIVE, DEARER, STRICTER, trial
 
@@ -74,7 +74,7 @@ def evil() -> Plan:
 
 @pytest.mark.parametrize("draft", [ACTIVE, DEARER, STRICTER])
 @pytest.mark.parametrize("days", [0, 1, 7, 366])
-def test_the_page_is_well_formed(draft: Model, days: int) -> None:
+def test_the_page_is_well_formed(draft: Compiled, days: int) -> None:
     """Every element is closed where it was opened, for plans with and without moves, days, queues."""
     seen = checked(render(plan(trial(draft, days=days)))).seen
     assert seen.get("svg") == (3 if days else 1)

@@ -1,6 +1,5 @@
 """One lead under two models: what publishing does at once, and what the queues would have got."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -34,7 +33,7 @@ def test_a_lead_over_the_new_line_moves_when_the_draft_is_published() -> None:
 
 def test_a_lead_keeps_its_stage_where_the_draft_does_not_take_it_away() -> None:
     """An MQL whose score lies between the draft's two lines stays: publishing judges where it stands."""
-    lower = replace(STRICTER, stages=ACTIVE.stages)
+    lower = STRICTER.changed(stages=ACTIVE.stages)
     assert stages(replayed(trial(lower), 1, events(1, ("form.submitted", 1)))) == ("mql", "mql")
 
 

@@ -10,7 +10,7 @@ from services.cli.model.plan.tally import Tally, count, empty
 from services.router import route_file
 from shared.events import Event
 from shared.ids import EventId, LeadId
-from shared.scoring.definition.model import Model
+from shared.scoring.engine.compiled import Compiled
 from shared.scoring.file.read import load_model
 from shared.scoring.replay.life import live
 from tests.scorer.conftest import MODEL
@@ -34,7 +34,7 @@ routes:
 """
 
 
-def trial(draft: Model, *, active: Model = ACTIVE, days: int = 7, now: datetime = NOW) -> Trial:
+def trial(draft: Compiled, *, active: Compiled = ACTIVE, days: int = 7, now: datetime = NOW) -> Trial:
     outline = route_file.outline(ROUTES, {})
     return Trial(
         active=active,
@@ -63,7 +63,7 @@ def events(person: int, *told: tuple[str, float], **fields: Any) -> list[Event]:
     ]
 
 
-def lead(person: int, history: Sequence[Event], *, model: Model = ACTIVE) -> Known:
+def lead(person: int, history: Sequence[Event], *, model: Compiled = ACTIVE) -> Known:
     """The lead as a scorer left it that counted each event when it occurred."""
     return Known(lead_id=LeadId(UUID(int=person)), ledger=live(model, history, NOW).ledger)
 
