@@ -10,7 +10,7 @@ import sys
 from importlib.metadata import version
 
 from services.ingest import app, source_file
-from services.ingest.publish import Outbox
+from services.ingest.publish import ParcelPublisher
 from services.ingest.receive import Receiver
 from services.ingest.registry import Registry
 from services.ingest.settings import IngestSettings
@@ -33,7 +33,7 @@ async def serve(settings: IngestSettings, registry: Registry, known: Providers) 
     publisher = KafkaPublisher(connection(settings, "leadscore-ingest"))
     receiver = Receiver(
         registry=registry,
-        outbox=Outbox(publisher, topics(settings)),
+        parcels=ParcelPublisher(publisher, topics(settings)),
         clock=SystemClock(),
         ids=SystemIds(),
         limits=settings.limits(),

@@ -74,7 +74,7 @@ class RejectedRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 _rejected_encoder = msgspec.json.Encoder()
 
 
-class Outbox:
+class ParcelPublisher:
     """Parcels → the topics of this installation."""
 
     def __init__(self, publisher: Publisher, topics: Topics) -> None:

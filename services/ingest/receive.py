@@ -18,7 +18,7 @@ from services.ingest.authorize import Headers
 from services.ingest.body import Body
 from services.ingest.draft import Arrival, Draft
 from services.ingest.limits import Limits
-from services.ingest.publish import Outbox, Parcel, Rejection, count
+from services.ingest.publish import Parcel, ParcelPublisher, Rejection, count
 from services.ingest.refusals import OverLimit
 from services.ingest.registry import Registry, Source
 from services.ingest.sources import forms, segment
@@ -94,9 +94,11 @@ class Receiver:
     Raises Invalid (4xx), OverLimit (429), Transient (503).
     """
 
-    def __init__(self, *, registry: Registry, outbox: Outbox, clock: Clock, ids: Ids, limits: Limits) -> None:
+    def __init__(
+        self, *, registry: Registry, parcels: ParcelPublisher, clock: Clock, ids: Ids, limits: Limits
+    ) -> None:
         self._registry = registry
-        self._outbox = outbox
+        self._parcels = parcels
         self._clock = clock
         self._ids = ids
         self._limits = limits
@@ -212,7 +214,7 @@ class Receiver:
         return parcel
 
     async def _sent(self, parcel: Parcel, deadline_s: float) -> Parcel:
-        await self._outbox.send(parcel, deadline_s=deadline_s)
+        await self._parcels.send(parcel, deadline_s=deadline_s)
         return parcel
 
     @asynccontextmanager
@@ -226,5 +228,5 @@ class Receiver:
                 count(metrics.NOBODY, 0, [rejection])
             else:
                 kept = Parcel(source=visit.source, received_at=visit.received_at, rejected=[rejection])
-                await self._outbox.send(kept, deadline_s=deadline_s)
+                await self._parcels.send(kept, deadline_s=deadline_s)
             raise

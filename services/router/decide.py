@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.router.transition import Transition
+from shared.leads.transition_row import TransitionRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Route:
     stop: bool = False
 
 
-def decide(transition: Transition, routes: Sequence[Route], active: frozenset[str]) -> tuple[str, ...]:
+def decide(transition: TransitionRow, routes: Sequence[Route], active: frozenset[str]) -> tuple[str, ...]:
     """The destinations of this transition, in the order in which the routes name them.
 
     active:  the destinations that are not off
@@ -76,7 +76,7 @@ def decide(transition: Transition, routes: Sequence[Route], active: frozenset[st
     return tuple(name for name in chosen if name in active)
 
 
-def matches(when: When, transition: Transition) -> bool:
+def matches(when: When, transition: TransitionRow) -> bool:
     """Whether all conditions hold."""
     return (
         (not when.stage or transition.stage in when.stage)

@@ -19,8 +19,8 @@ from services.router.mistakes import Mistakes, Where
 from services.router.queue import Delivery
 from services.router.render import Language, render
 from services.router.retry import Outcome
-from services.router.transition import Transition
 from shared.errors import Misconfigured
+from shared.leads.transition_row import TransitionRow
 
 if TYPE_CHECKING:  # whoever only reads routes (`leadscore model plan`) needs no Kafka
     from services.router.settings import RouterSettings
@@ -126,7 +126,7 @@ class Kind:
     wants: Wants
     read: Callable[[Any, Reading], Settings]
     sender: Callable[[Any, Services], Sender]
-    render: Callable[[Transition, Language], bytes] = render
+    render: Callable[[TransitionRow, Language], bytes] = render
     policy: Callable[["RouterSettings"], Policy] = webhook_policy
     is_off: Callable[[Any, Mapping[str, str]], bool] = _never_off
     needs_kafka: bool = False

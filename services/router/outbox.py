@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.router.destination import Wants
-from services.router.transition import Transition
 from shared.ids import DeliveryId, LeadId, TransitionId
+from shared.leads.transition_row import TransitionRow
 
 # Only the oldest unplanned transition of a lead. SKIP LOCKED alone would let a second planner take
 # number 2 of a lead while the first one still holds number 1, and commit it first.
 _CLAIM: Final = f"""
-SELECT {", ".join(Transition.__struct_fields__)}
+SELECT {", ".join(TransitionRow.__struct_fields__)}
 FROM transitions AS t
 WHERE planned_at IS NULL
   AND NOT EXISTS (

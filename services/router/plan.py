@@ -17,14 +17,14 @@ from services.router.loop_health import LoopHealth
 from services.router.outbox import Planned
 from services.router.render import Language
 from services.router.routing import Routing
-from services.router.transition import Transition, read
 from services.router.wake import Bell
 from shared.database import transaction
 from shared.errors import Invalid, Transient
 from shared.ids import delivery_id
+from shared.leads.transition_row import TransitionRow, read
 from shared.telemetry import log
 
-Bodies = dict[tuple[Callable[[Transition, Language], bytes], Language], bytes]
+Bodies = dict[tuple[Callable[[TransitionRow, Language], bytes], Language], bytes]
 """What is rendered already, by whom and in which language"""
 
 
@@ -92,7 +92,7 @@ def plan(row: Mapping[str, Any], routing: Routing) -> Iterator[Planned]:
 
 
 def _render_for(
-    transition: Transition,
+    transition: TransitionRow,
     row: Mapping[str, Any],
     name: str,
     routing: Routing,

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from services.router.transition import Moment, Person, Receipt, Transition
 from shared.errors import Invalid
+from shared.leads.transition_row import Moment, Person, Receipt, TransitionRow
 
 TYPE: Final = "lead.stage_changed"
 ADVISED_BYTES: Final = 20_000
@@ -79,7 +79,7 @@ class StageChanged(msgspec.Struct, frozen=True, kw_only=True):
     data: Data
 
 
-def render(transition: Transition, language: Language) -> bytes:
+def render(transition: TransitionRow, language: Language) -> bytes:
     """The body of this transition's deliveries.
 
     Raises Invalid (`too_large`) if even the shortened body is above 256 kB.
@@ -94,7 +94,7 @@ def render(transition: Transition, language: Language) -> bytes:
     return body
 
 
-def message(transition: Transition, language: Language) -> StageChanged:
+def message(transition: TransitionRow, language: Language) -> StageChanged:
     """The body as values, nothing left out."""
     return StageChanged(
         type=TYPE,

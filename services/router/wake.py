@@ -10,9 +10,8 @@ from typing import Any, Final
 
 import asyncpg
 
+from shared.leads.transition_row import CHANNEL
 from shared.telemetry import log
-
-CHANNEL: Final = "leadscore_transitions"
 
 _RECONNECT_S: Final = 1.0
 # A connection that died without a word (a firewall's idle limit) is found out by asking.

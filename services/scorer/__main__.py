@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer import first_model
 from services.scorer.consume import Consumer
-from services.scorer.count import Counter
+from services.scorer.count import BatchCounter
 from services.scorer.in_force import ModelsInForce
 from services.scorer.offsets import Offsets
 from services.scorer.rescore import Rescore
@@ -53,7 +53,7 @@ async def serve(settings: ScorerSettings) -> None:
     # A connection for each lane, one each for sweep and rescore, one for claims and recoveries.
     pool = postgres.engine(url, application="leadscore-scorer", pool_size=settings.lanes + 3)
     await first_model.ensure_first_model(pool, settings.model_file)
-    counter = Counter(
+    counter = BatchCounter(
         models=ModelsInForce(),
         identity_key=settings.identity_key.get_secret_value().encode(),
         topic=topics(settings).events,
@@ -64,7 +64,7 @@ async def serve(settings: ScorerSettings) -> None:
 
 
 def parts(
-    settings: ScorerSettings, pool: AsyncEngine, counter: Counter, stopping: asyncio.Event
+    settings: ScorerSettings, pool: AsyncEngine, counter: BatchCounter, stopping: asyncio.Event
 ) -> list[Part]:
     """Every part of a scorer, in the order of their start."""
     topic = topics(settings).events

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer import metrics
 from services.scorer.assignment import Assignment, Partition, backoff_s
-from services.scorer.count import Counter, Decoded, decode_records, pieces
+from services.scorer.count import BatchCounter, Decoded, decode_records, pieces
 from services.scorer.offsets import Fenced, Offsets
 from services.scorer.store.identities import IdentityRace
 from shared.clock import Clock
@@ -34,7 +34,9 @@ _ORPHANED_S: Final = 30.0
 class Consumer:
     """Reads all partitions that the group gives us, `lanes` of them at the same time."""
 
-    def __init__(self, *, offsets: Offsets, database: AsyncEngine, counter: Counter, clock: Clock) -> None:
+    def __init__(
+        self, *, offsets: Offsets, database: AsyncEngine, counter: BatchCounter, clock: Clock
+    ) -> None:
         self.assignment = Assignment(offsets=offsets, database=database, finish=self.finish)
         self._offsets = offsets
         self._database = database

@@ -68,7 +68,7 @@ def _content(record: Received) -> Event | Invalid:
         return reason
 
 
-class Counter:
+class BatchCounter:
     """Counts batches under the models in force."""
 
     def __init__(self, *, models: ModelsInForce, identity_key: bytes, topic: str, ids: Ids) -> None:

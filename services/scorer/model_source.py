@@ -1,6 +1,6 @@
 """A model file and the lists that it names → the model, and all it was made from.
 
-In: the path of a scoring.yaml. Out: `Source`: the model, its text, its lists; or `Ingredients`, before
+In: the path of a scoring.yaml. Out: `ModelSource`: the model, its text, its lists; or `Ingredients`, before
 anybody has looked whether they make a model.
 Refuses (`Misconfigured`) files that cannot be read, and every mistake that the model file has.
 
@@ -26,7 +26,7 @@ _ENCODINGS: Final = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ModelSource:
     """A model with what it was made from: enough to store it and make it again."""
 
     model: Compiled
@@ -49,11 +49,11 @@ class Ingredients:
     trouble: Trouble
 
 
-def read(file: Path) -> Source:
+def read(file: Path) -> ModelSource:
     """The model in this file."""
     found = gather(file)
     reading = read_model(found.document, lists=found.lists, trouble=found.trouble)
-    return Source(model=reading.compiled, text=found.text, lists=found.lists)
+    return ModelSource(model=reading.compiled, text=found.text, lists=found.lists)
 
 
 def gather(file: Path) -> Ingredients:

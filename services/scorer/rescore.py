@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer import metrics
-from services.scorer.count import Counter
+from services.scorer.count import BatchCounter
 from services.scorer.in_force import InForce
 from services.scorer.report import Report
 from services.scorer.score_leads import shade_anew
@@ -30,7 +30,7 @@ STRETCH: Final = 100
 class Rescore:
     """Walks while there is a walk to make; looks for one every `interval_s` seconds."""
 
-    def __init__(self, *, database: AsyncEngine, counter: Counter, interval_s: float) -> None:
+    def __init__(self, *, database: AsyncEngine, counter: BatchCounter, interval_s: float) -> None:
         self._database = database
         self._counter = counter
         self._interval_s = interval_s

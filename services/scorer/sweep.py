@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer import metrics
-from services.scorer.count import Counter
+from services.scorer.count import BatchCounter
 from services.scorer.poison import PoisonLimit
 from services.scorer.store import leads
 from shared.database import transaction
@@ -31,7 +31,7 @@ _PARTITIONS_EVERY_S: Final = 6 * 3600.0
 class Sweep:
     """Looks at due leads every `interval_s` seconds; keeps the months of `events` ahead of the calendar."""
 
-    def __init__(self, *, database: AsyncEngine, counter: Counter, interval_s: float) -> None:
+    def __init__(self, *, database: AsyncEngine, counter: BatchCounter, interval_s: float) -> None:
         self._database = database
         self._counter = counter
         self._interval_s = interval_s

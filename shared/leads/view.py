@@ -13,9 +13,9 @@ from uuid import UUID
 from shared.errors import Invalid
 from shared.events import Event
 from shared.ids import LeadId
-from shared.leads.handover import receipts
 from shared.leads.identifiers import IdentifierKind, hash_identifier
 from shared.leads.portrait import portrait
+from shared.leads.receipts import receipts
 from shared.leads.store import models as stored_models
 from shared.leads.store.history import histories
 from shared.leads.store.present import present as read_present

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from services.ingest import app as http
 from services.ingest import source_file
 from services.ingest.limits import Limits
-from services.ingest.publish import Outbox
+from services.ingest.publish import ParcelPublisher
 from services.ingest.receive import Receiver
 from services.ingest.registry import Registry
 from shared.testing import FrozenClock, MemoryBroker, SequentialIds
@@ -49,7 +49,11 @@ async def broker() -> AsyncIterator[MemoryBroker]:
 def app(registry: Registry, broker: MemoryBroker, clock: FrozenClock, limits: Limits) -> FastAPI:
     """Ingest, with everything but Kafka real."""
     receiver = Receiver(
-        registry=registry, outbox=Outbox(broker, Topics()), clock=clock, ids=SequentialIds(), limits=limits
+        registry=registry,
+        parcels=ParcelPublisher(broker, Topics()),
+        clock=clock,
+        ids=SequentialIds(),
+        limits=limits,
     )
     return http.create(receiver, registry, http.Admission(max_in_flight=64, trouble=broker.trouble))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.ingest import app as http
 from services.ingest import source_file
 from services.ingest.limits import Limits
-from services.ingest.publish import Outbox
+from services.ingest.publish import ParcelPublisher
 from services.ingest.receive import Receiver
 from services.ingest.refusals import STATUS
 from shared import codec
@@ -66,7 +66,7 @@ async def post(path: str, body: bytes) -> tuple[httpx.Response, MemoryBroker]:
     registry = source_file.read(SOURCES, file="sources.yaml", environment=ENVIRONMENT)
     receiver = Receiver(
         registry=registry,
-        outbox=Outbox(broker, Topics()),
+        parcels=ParcelPublisher(broker, Topics()),
         clock=FrozenClock(),
         ids=SequentialIds(),
         limits=Limits(),

@@ -8,7 +8,7 @@ import pytest
 
 from services.ingest import app as http
 from services.ingest.limits import Limits
-from services.ingest.publish import Outbox
+from services.ingest.publish import ParcelPublisher
 from services.ingest.receive import Receiver
 from services.ingest.registry import Registry
 from shared.kafka.connect import Connection
@@ -26,7 +26,7 @@ async def test_no_kafka_is_503_at_once(registry: Registry) -> None:
     publisher = KafkaPublisher(Connection(bootstrap_servers="127.0.0.1:1", client_id="test", options={}))
     receiver = Receiver(
         registry=registry,
-        outbox=Outbox(publisher, Topics()),
+        parcels=ParcelPublisher(publisher, Topics()),
         clock=FrozenClock(),
         ids=SequentialIds(),
         limits=Limits(ack_s=0.5),

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from services.ingest import app as http
 from services.ingest.limits import Limits
 from services.ingest.middleware import PROBES
-from services.ingest.publish import Outbox
+from services.ingest.publish import ParcelPublisher
 from services.ingest.receive import Receiver
 from services.ingest.registry import Registry
 from shared.errors import Transient
@@ -58,7 +58,7 @@ def crowded(registry: Registry, hanging: HangingBroker) -> httpx.AsyncClient:
     """An app in front of it that lets twelve in."""
     receiver = Receiver(
         registry=registry,
-        outbox=Outbox(hanging, Topics()),
+        parcels=ParcelPublisher(hanging, Topics()),
         clock=FrozenClock(),
         ids=SequentialIds(),
         limits=Limits(),

@@ -10,16 +10,16 @@ from uuid import UUID, uuid4
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.router.transition import Person, Receipt, Transition
 from shared import database as postgres
 from shared.ids import LeadId, TransitionId, transition_id
+from shared.leads.transition_row import Person, Receipt, TransitionRow
 from tests.waiting import until
 
 AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 LEAD = LeadId(UUID(int=7))
 
 
-def transition(**changes: Any) -> Transition:
+def transition(**changes: Any) -> TransitionRow:
     """A lead that became sales qualified, with these changes."""
     usual: dict[str, Any] = {
         "transition_id": TransitionId(UUID(int=1)),
@@ -51,7 +51,7 @@ def transition(**changes: Any) -> Transition:
         "model_version": 3,
         "event_received_at": AT,
     }
-    return Transition(**{**usual, **changes})
+    return TransitionRow(**{**usual, **changes})
 
 
 async def write_transition(

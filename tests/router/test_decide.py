@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.router.decide import Range, Route, When, decide, matches
-from services.router.transition import Person
+from shared.leads.transition_row import Person
 from tests.router.situations import transition
 
 ALL = frozenset({"crm", "queue", "slack"})

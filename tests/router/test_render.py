@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from services.router.render import ADVISED_BYTES, MAX_BYTES, StageChanged, render
-from services.router.transition import Person, Receipt
 from shared.errors import Invalid
+from shared.leads.transition_row import Person, Receipt
 from tests.router.situations import AT, LEAD, transition
 
 STRICT = msgspec.json.Decoder(StageChanged)

@@ -5,7 +5,8 @@ import asyncio
 import asyncpg
 import pytest
 
-from services.router.wake import CHANNEL, Bell, Ear
+from services.router.wake import Bell, Ear
+from shared.leads.transition_row import CHANNEL
 from tests.router.situations import eventually_row
 
 LISTENING = (

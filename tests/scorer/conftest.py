@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer import change_model
 from services.scorer.consume import Consumer
-from services.scorer.count import Counter
+from services.scorer.count import BatchCounter
 from services.scorer.in_force import ModelsInForce
 from services.scorer.offsets import Offsets
 from services.scorer.store.models import Author
@@ -136,7 +136,7 @@ class World:
         consumer = Consumer(
             offsets=Offsets(group="test", topic=TOPIC, owner=f"scorer-{self.names()}"),
             database=database,
-            counter=Counter(
+            counter=BatchCounter(
                 models=ModelsInForce(),
                 identity_key=KEY,
                 topic=TOPIC,

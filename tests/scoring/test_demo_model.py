@@ -20,7 +20,7 @@ Act = tuple[str, Kind, str, datetime, dict[str, Any]]
 """Visitor, kind, event name, time, everything else."""
 
 
-def acts(shop: list[rows.Row], known: dict[str, people.Person]) -> Iterator[Act]:
+def acts(shop: list[rows.Row], known: dict[str, people.Shopper]) -> Iterator[Act]:
     """What the visitors of the shop do, as the demo sends it."""
     run = calls.Run.ending(NOW, shop, "test")
     for row in shop:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from services.cli.demo.people import Person
+from services.cli.demo.people import Shopper
 from services.cli.demo.rows import Row
 
 Method = Literal["page", "track", "identify"]
@@ -74,7 +74,7 @@ class Call:
     arguments: Mapping[str, Any]
 
 
-def calls(rows: Sequence[Row], people: Mapping[str, Person], run: Run) -> Iterator[Call]:
+def calls(rows: Sequence[Row], people: Mapping[str, Shopper], run: Run) -> Iterator[Call]:
     """Every call, in the order of the rows; an identify call precedes the row that made somebody known."""
     sessions: set[str] = set()
     for row in rows:
@@ -95,7 +95,7 @@ def user_id(visitor: str) -> str:
     return f"customer-{visitor.removeprefix('user_')}"
 
 
-def _identify(row: Row, person: Person, run: Run) -> Call:
+def _identify(row: Row, person: Shopper, run: Run) -> Call:
     arguments = {
         **_who(row, person),
         **_envelope(row, run, f"{row.number}-identify"),
@@ -104,7 +104,7 @@ def _identify(row: Row, person: Person, run: Run) -> Call:
     return Call(at=row.at + run.shift, method="identify", arguments=arguments)
 
 
-def _act(row: Row, person: Person | None, run: Run, *, first: bool) -> Call:
+def _act(row: Row, person: Shopper | None, run: Run, *, first: bool) -> Call:
     """A page view or a track call; the first of a session says where it came from."""
     envelope = _envelope(row, run, str(row.number))
     query, referrer = _ARRIVALS[row.channel] if first else ("", "")
@@ -120,7 +120,7 @@ def _act(row: Row, person: Person | None, run: Run, *, first: bool) -> Call:
     return Call(at=row.at + run.shift, method="track", arguments={**arguments, "event": row.act})
 
 
-def _who(row: Row, person: Person | None) -> dict[str, Any]:
+def _who(row: Row, person: Shopper | None) -> dict[str, Any]:
     ids = {"anonymous_id": anonymous_id(row.visitor)}
     return {**ids, "user_id": user_id(row.visitor)} if person else ids
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from services.cli.demo.calls import BROWSERS, SHOP, Run, anonymous_id
-from services.cli.demo.people import Person, dice
+from services.cli.demo.people import Shopper, dice
 from services.cli.demo.rows import Row
 
 FORMS: Final = ("newsletter", "contact", "demo-request")
@@ -32,7 +32,7 @@ class Submit:
     user_agent: str
 
 
-def submits(rows: Sequence[Row], people: Mapping[str, Person], run: Run, seed: int) -> list[Submit]:
+def submits(rows: Sequence[Row], people: Mapping[str, Shopper], run: Run, seed: int) -> list[Submit]:
     """Every form post of a run, in the order of the last visits."""
     if not rows:
         return []
@@ -46,7 +46,7 @@ def submits(rows: Sequence[Row], people: Mapping[str, Person], run: Run, seed: i
     return [*made, *(_machine(number, run) for number in range(min(_MACHINES, len(made))))]
 
 
-def _of(row: Row, person: Person, run: Run, seed: int) -> Iterator[Submit]:
+def _of(row: Row, person: Shopper, run: Run, seed: int) -> Iterator[Submit]:
     chance = dice(seed, row.visitor, "forms")
     for form in FORMS:
         if chance.random() < _CHANCES[form]:
@@ -54,7 +54,7 @@ def _of(row: Row, person: Person, run: Run, seed: int) -> Iterator[Submit]:
             yield Submit(form=form, fields=fields, user_agent=BROWSERS[row.platform])
 
 
-def _fields(person: Person, form: str) -> dict[str, str]:
+def _fields(person: Shopper, form: str) -> dict[str, str]:
     """What the visitor types; a newsletter asks for nothing but the address."""
     if form == "newsletter":
         return {"email": person.email}

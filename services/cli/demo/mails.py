@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from services.cli.demo.calls import SHOP, Run
-from services.cli.demo.people import Person, dice
+from services.cli.demo.people import Shopper, dice
 from services.cli.demo.rows import Row
 
 _MAIL_CLIENT: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Thunderbird/128.0"
@@ -34,13 +34,13 @@ class Mailed:
 class _Mail:
     """One mail to one person; `name` is unique per person."""
 
-    person: Person
+    person: Shopper
     name: str
     category: str
     run: Run
 
 
-def mails(rows: Sequence[Row], people: Mapping[str, Person], run: Run, seed: int) -> list[Mailed]:
+def mails(rows: Sequence[Row], people: Mapping[str, Shopper], run: Run, seed: int) -> list[Mailed]:
     """Everything the e-mail provider reports, oldest first."""
     if not rows:
         return []
@@ -51,7 +51,7 @@ def mails(rows: Sequence[Row], people: Mapping[str, Person], run: Run, seed: int
     )
 
 
-def _welcomes(rows: Sequence[Row], people: Mapping[str, Person], run: Run, seed: int) -> Iterator[Mailed]:
+def _welcomes(rows: Sequence[Row], people: Mapping[str, Shopper], run: Run, seed: int) -> Iterator[Mailed]:
     for row in rows:
         person = people.get(row.visitor)
         if person is None or person.known_at != row.number:
@@ -69,7 +69,7 @@ def _welcomes(rows: Sequence[Row], people: Mapping[str, Person], run: Run, seed:
             yield _report(mail, "unsubscribe", sent + timedelta(hours=30))
 
 
-def _newsletters(rows: Sequence[Row], people: Mapping[str, Person], run: Run) -> Iterator[Mailed]:
+def _newsletters(rows: Sequence[Row], people: Mapping[str, Shopper], run: Run) -> Iterator[Mailed]:
     """Delivered, opened and clicked just before each visit that an e-mail brought."""
     seen: set[str] = set()
     for row in rows:

@@ -1,6 +1,6 @@
 """Who a visitor might be: invented, and the same in every run.
 
-In: a seed, a visitor's rows. Out: a `Person` for the visitors who make themselves known, about 45 %.
+In: a seed, a visitor's rows. Out: a `Shopper` for the visitors who make themselves known, about 45 %.
 Refuses real addresses: every domain ends in `.example`, which RFC 2606 keeps free of owners.
 """
 
@@ -43,7 +43,7 @@ _ASCII: Final = str.maketrans({" ": "-", "ü": "ue"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class Shopper:
     """A visitor who made themselves known.
 
     known_at:  number of the row from which on the shop knows them
@@ -58,7 +58,7 @@ class Person:
     machine: bool
 
 
-def people(rows: Iterable[Row], seed: int) -> dict[str, Person]:
+def people(rows: Iterable[Row], seed: int) -> dict[str, Shopper]:
     """Visitor → person, for those who become known in these rows."""
     told: dict[str, tuple[float, int]] = {}
     chances = dict(_TELLS)
@@ -78,7 +78,7 @@ def dice(seed: int, *about: object) -> Random:
     return Random(":".join(map(str, (seed, *about))))  # noqa: S311 - invents people, guards nothing
 
 
-def _person(visitor: str, known_at: int, seed: int) -> Person:
+def _person(visitor: str, known_at: int, seed: int) -> Shopper:
     chance = dice(seed, visitor, "person")
     first, last = chance.choice(_FIRST), chance.choice(_LAST)
     company = chance.choice(_COMPANIES)
@@ -97,7 +97,7 @@ def _person(visitor: str, known_at: int, seed: int) -> Person:
         "name": f"{first} {last}",
         "country": chance.choice(("DE", "DE", "AT", "CH", "FR")),
     }
-    return Person(
+    return Shopper(
         visitor=visitor,
         known_at=known_at,
         email=email,

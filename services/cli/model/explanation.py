@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from shared.events import Event
-from shared.leads.handover import receipts
+from shared.leads.receipts import receipts
 from shared.scoring.analysis.nearest import Nearest, nearest
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.contributions import Contribution

@@ -18,7 +18,7 @@ import typer
 from services.cli.model.which import from_file
 from shared.errors import Misconfigured
 from shared.scoring.engine.compiled import Compiled
-from shared.scoring.situations.check import Verdict, judge
+from shared.scoring.situations.check import CheckResult, judge
 from shared.scoring.situations.expectations import Difference
 from shared.scoring.situations.read import load_situations
 
@@ -30,7 +30,7 @@ class Tried:
     """One file of situations, and what became of them."""
 
     file: Path
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[CheckResult, ...]
 
 
 def try_situations(
@@ -102,7 +102,7 @@ def as_text(tried: Sequence[Tried], model: Path) -> str:
     return "\n".join(map(_printable, [*lines, _summary(tried, model)]))
 
 
-def _failure(file: Path, verdict: Verdict) -> Iterator[str]:
+def _failure(file: Path, verdict: CheckResult) -> Iterator[str]:
     yield f"{file}:{verdict.situation.line}: {verdict.situation.name}"
     for difference in verdict.differences:
         yield from _difference(difference)

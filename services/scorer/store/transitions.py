@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from shared.ids import LeadId, transition_id
-from shared.leads.handover import CHANNEL, receipts
 from shared.leads.portrait import Portrait
+from shared.leads.receipts import receipts
+from shared.leads.transition_row import CHANNEL
 from shared.scoring.engine.score import Score
 from shared.scoring.engine.transitions import Transition
 

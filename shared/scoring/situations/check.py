@@ -1,6 +1,6 @@
 """Checks a situation against a model: what was expected, what was seen, where they differ.
 
-In: a model, a `Situation`: events, now, expectations. Out: a `Verdict`.
+In: a model, a `Situation`: events, now, expectations. Out: a `CheckResult`.
 Refuses to trust the engine: beside what the author expects, every situation asks that the receipt adds
 up, that the score derived from all events at once is the one that was lived, that it does not depend on
 the order in which events arrive, and that transitions are numbered without gaps.
@@ -17,7 +17,7 @@ from shared.scoring.engine.score import Score, evaluate, score
 from shared.scoring.engine.state import EMPTY, LeadState
 from shared.scoring.engine.transitions import StageState
 from shared.scoring.situations.expectations import Difference, Expected, compared, differences
-from shared.scoring.situations.outcome import Outcome
+from shared.scoring.situations.observed import Observed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class CheckResult:
     """What became of one situation."""
 
     situation: Situation
@@ -50,17 +50,17 @@ class Verdict:
         return not self.differences
 
 
-def judge(model: Compiled, situation: Situation) -> Verdict:
+def judge(model: Compiled, situation: Situation) -> CheckResult:
     """Live through the situation, and compare."""
     try:
-        outcome = Outcome.of(model, situation.events, situation.begin, situation.now)
+        outcome = Observed.of(model, situation.events, situation.begin, situation.now)
         found = (*differences(situation.expected, outcome), *_contradictions(outcome))
     except RuntimeError as error:
         found = (Difference(what="stages", expected=("come to rest",), seen=(str(error),)),)
-    return Verdict(situation=situation, differences=found)
+    return CheckResult(situation=situation, differences=found)
 
 
-def _contradictions(outcome: Outcome) -> Iterator[Difference]:
+def _contradictions(outcome: Observed) -> Iterator[Difference]:
     """Where the engine contradicts itself: never the author's fault."""
     model, events, now = outcome.model, outcome.events, outcome.now
     lines = sum(line.points for line in outcome.score.contributions)

@@ -1,6 +1,6 @@
 """What the author of a situation expects, beside what was seen → where they differ.
 
-In: `Expected`, as it was written; an `Outcome`. Out: `Difference`s, both sides as lines of the file.
+In: `Expected`, as it was written; an `Observed`. Out: `Difference`s, both sides as lines of the file.
 Refuses to compare what was not asked: of an entry only the names that are written count. Receipts, sentences
 and stages must be all there are; of what is nearest, the first ones.
 """
@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import Any, Final
 
-from shared.scoring.situations.outcome import Details, Outcome
+from shared.scoring.situations.observed import Details, Observed
 from shared.scoring.situations.shape import NEVER, UNITS_S
 from shared.scoring.words.receipts import Language
 
@@ -49,7 +49,7 @@ class Difference:
     seen: tuple[str, ...]
 
 
-def differences(expected: Expected, outcome: Outcome) -> Iterator[Difference]:
+def differences(expected: Expected, outcome: Observed) -> Iterator[Difference]:
     """Every expectation that does not hold, in the order of a receipt: numbers, reasons, stages."""
     yield from _numbers(expected, outcome)
     if expected.receipts is not None:
@@ -73,7 +73,7 @@ def compared(what: str, expected: Sequence[str], seen: Sequence[str]) -> Iterato
         yield Difference(what=what, expected=tuple(expected), seen=tuple(seen))
 
 
-def _numbers(expected: Expected, outcome: Outcome) -> Iterator[Difference]:
+def _numbers(expected: Expected, outcome: Observed) -> Iterator[Difference]:
     found = outcome.score
     if expected.score is not None:
         least, most = expected.score

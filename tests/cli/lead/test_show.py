@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from services.cli.__main__ import COMMANDS, application
 from services.scorer import first_model
-from services.scorer.count import Counter, decode_records
+from services.scorer.count import BatchCounter, decode_records
 from services.scorer.in_force import ModelsInForce
 from services.scorer.offsets import Offsets
 from shared import database as postgres
@@ -63,7 +63,7 @@ async def scored(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     async with postgres.transaction(engine) as connection:
         claim = await Offsets(group="g", topic="t", owner="o").claim(connection, 0, generation=1, first=0)
         assert claim is not None
-        counter = Counter(models=ModelsInForce(), identity_key=KEY.encode(), topic="t", ids=SystemIds())
+        counter = BatchCounter(models=ModelsInForce(), identity_key=KEY.encode(), topic="t", ids=SystemIds())
         await counter.count(connection, decode_records(records), now=datetime.now(UTC))
     await engine.dispose()
     monkeypatch.setenv("DATABASE_URL", database)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from services.cli.__main__ import COMMANDS, application
 from services.scorer import first_model
-from services.scorer.count import Counter, decode_records
+from services.scorer.count import BatchCounter, decode_records
 from services.scorer.in_force import ModelsInForce
 from services.scorer.offsets import Offsets
 from services.scorer.rescore import Rescore
@@ -62,8 +62,8 @@ async def count(engine: AsyncEngine, happened: list[Event]) -> None:
         await counter().count(connection, decode_records(records), now=datetime.now(UTC))
 
 
-def counter() -> Counter:
-    return Counter(models=ModelsInForce(), identity_key=KEY, topic="t", ids=SystemIds())
+def counter() -> BatchCounter:
+    return BatchCounter(models=ModelsInForce(), identity_key=KEY, topic="t", ids=SystemIds())
 
 
 async def rescored(database: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from services.ingest import app as http
 from services.ingest import source_file
 from services.ingest.limits import Limits
-from services.ingest.publish import Outbox
+from services.ingest.publish import ParcelPublisher
 from services.ingest.receive import Receiver
 from services.ingest.sources.provider import providers
 from shared.codec import decode
@@ -84,7 +84,7 @@ async def ask(package: str, broker: MemoryBroker, method: str, **request: object
     )
     receiver = Receiver(
         registry=registry,
-        outbox=Outbox(broker, Topics()),
+        parcels=ParcelPublisher(broker, Topics()),
         clock=FrozenClock(),
         ids=SequentialIds(),
         limits=Limits(),

@@ -18,10 +18,9 @@ from typing import Any
 from uuid import UUID
 
 from services.router import decide as routing
-from services.router.transition import Person
-from services.router.transition import Transition as Routed
 from shared.events import Event
 from shared.ids import LeadId, TransitionId
+from shared.leads.transition_row import Person, TransitionRow
 from shared.scoring.definition.stages import StageName
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.score import Standing, standing
@@ -181,7 +180,7 @@ def _queues(
 ) -> tuple[str, ...]:
     """The destinations that this transition is routed to."""
     transition, numbers = moved
-    routed = Routed(
+    routed = TransitionRow(
         transition_id=_NOBODY,
         lead_id=lead.lead_id,
         sequence=transition.sequence,

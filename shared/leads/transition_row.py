@@ -1,17 +1,20 @@
-"""A stage transition as the scorer wrote it: one row of `transitions`, read and checked.
+"""A stage transition as the scorer hands it to the router: one row of `transitions`, and how it wakes it.
 
-In: the row. Out: `Transition`. Refuses (`Invalid`) a row whose JSON is not what the scorer promises:
+In: the row. Out: `TransitionRow`. Refuses (`Invalid`) a row whose JSON is not what the scorer promises:
 such a transition becomes a visible dead letter and does not hold up its neighbours.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from shared.errors import Invalid
 from shared.ids import LeadId, TransitionId
+
+CHANNEL: Final = "leadscore_transitions"
+"""Postgres notifies here when a transition is committed; the router's polling is the truth."""
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time that knows its zone."""
@@ -23,6 +26,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     points:   after limits and decay; the receipts of a transition add up to its score
     count:    events that it counted
     last_at:  when the newest of them happened, None for a rule about the profile
+    event_ids: the newest of them, at most three
     """
 
     rule: str
@@ -33,6 +37,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     sentence_de: str = ""
     count: int = 0
     last_at: Moment | None = None
+    event_ids: tuple[str, ...] = ()
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +50,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     traits: dict[str, Any] = {}
 
 
-class Transition(msgspec.Struct, frozen=True, kw_only=True):
+class TransitionRow(msgspec.Struct, frozen=True, kw_only=True):
     """One step of a lead from stage to stage.
 
     sequence:           counts the lead's transitions from 1; the order of its deliveries
@@ -73,13 +78,15 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     event_received_at: Moment | None
 
 
-def read(row: Mapping[str, Any]) -> Transition:
+def read(row: Mapping[str, Any]) -> TransitionRow:
     """The transition in this row (our pool decodes jsonb).
 
     Raises Invalid (`not_a_transition`); the message names the place, never its content.
     """
     try:
-        return msgspec.convert({field: row[field] for field in Transition.__struct_fields__}, Transition)
+        return msgspec.convert(
+            {field: row[field] for field in TransitionRow.__struct_fields__}, TransitionRow
+        )
     except msgspec.MsgspecError as error:
         raise Invalid(
             "not_a_transition", f"a row of transitions is not what the scorer promises: {error}"

@@ -1,6 +1,6 @@
 """What became of a lead: everything there is to see of it at one moment.
 
-In: a model, events, where the lead stood before them, now. Out: `Outcome`: score, receipt, transitions,
+In: a model, events, where the lead stood before them, now. Out: `Observed`: score, receipt, transitions,
 what would have moved it, when time alone will.
 Refuses to judge: shared/scoring/situations/expectations.py compares.
 """
@@ -28,7 +28,7 @@ _MOST_LOOKS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Observed:
     """One lead at the end of a situation."""
 
     model: Compiled
@@ -38,7 +38,7 @@ class Outcome:
     score: Score
 
     @classmethod
-    def of(cls, model: Compiled, events: Sequence[Event], begin: StageState, now: datetime) -> "Outcome":
+    def of(cls, model: Compiled, events: Sequence[Event], begin: StageState, now: datetime) -> "Observed":
         """Live through these events, and look whenever the engine asks for it.
 
             events:  in order of (occurred_at, event_id), none of them after now
