@@ -110,18 +110,21 @@ lower_lines = st.builds(
 def stage_paths(draw: st.DrawFn) -> tuple[Stage, ...]:
     """A path from lead to SQL, with lower lines, waits, time limits, and a way back from recycled."""
     leave = {name: draw(lower_lines) for name in ("mql", "sql")}
-    waits = st.sampled_from([0.0, HOUR_S, 3 * DAY_S])
+    waits = st.sampled_from([timedelta(), timedelta(hours=1), timedelta(days=3)])
     enter_mql = Move(to="mql", kind="enter", line=draw(lines), text="mql", unless=(leave["mql"],))
     enter_sql = Move(to="sql", kind="enter", line=draw(lines), text="sql", unless=(leave["sql"],))
-    back = Move(to="mql", kind="enter", line=draw(lines), text="back", after_s=draw(waits))
+    back = Move(to="mql", kind="enter", line=draw(lines), text="back", wait=draw(waits))
     moves: dict[StageName, list[Move]] = {
         "lead": [enter_mql, enter_sql],
-        "mql": [enter_sql, Move(to="lead", kind="leave", line=leave["mql"], text="", after_s=draw(waits))],
-        "sql": [Move(to="mql", kind="leave", line=leave["sql"], text="", after_s=draw(waits))],
+        "mql": [
+            enter_sql,
+            Move(to="lead", kind="leave", line=leave["mql"], text="", wait=draw(waits)),
+        ],
+        "sql": [Move(to="mql", kind="leave", line=leave["sql"], text="", wait=draw(waits))],
         "recycled": [back],
     }
     if draw(st.booleans()):
-        moves["mql"].append(Move(to="recycled", kind="limit", line=Line(), text="", after_s=5 * DAY_S))
+        moves["mql"].append(Move(to="recycled", kind="limit", line=Line(), text="", wait=timedelta(days=5)))
     return tuple(Stage(name=name, label=LABEL, moves=tuple(given)) for name, given in moves.items())
 
 

@@ -170,7 +170,7 @@ def _key(value: object) -> str:
     return fold_case(str(value)) if isinstance(value, str | int | float) else ""
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: cached_property needs a dict
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngagementRule:
     """Points for what a person did.
 
@@ -189,7 +189,7 @@ class EngagementRule:
     after: After | None = None
     between: Clamp = UNBOUNDED
 
-    @cached_property
+    @property
     def needs_order(self) -> bool:
         """Whether what an event pays depends on which others came before it."""
         return self.repeat is not None or self.after is not None

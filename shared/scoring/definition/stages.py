@@ -84,11 +84,6 @@ class Line:
         """The condition on the person's attributes as a function of them."""
         return on_profile(self.profile)
 
-    @cached_property
-    def for_all(self) -> bool:
-        """Whether nothing is asked of the person's attributes."""
-        return self.profile == ALWAYS
-
 
 def truth(line: Line, grades: Grades, bounds: tuple[Shown, Shown], profile: Mapping[str, Any]) -> bool | None:
     """Whether the line holds for every score within the bounds (True), for none (False), or for some (None).
@@ -103,7 +98,7 @@ def truth(line: Line, grades: Grades, bounds: tuple[Shown, Shown], profile: Mapp
     for name, most in line.below.items():
         if low[name] >= most:
             return False
-    if not line.for_all and not line.fits(profile):
+    if line.profile is not ALWAYS and not line.fits(profile):  # nearly always it is, and nothing is asked
         return False
     possible = grades.between(low, high) if line.grades else set()
     if line.grades and possible.isdisjoint(line.grades):
@@ -116,12 +111,12 @@ def truth(line: Line, grades: Grades, bounds: tuple[Shown, Shown], profile: Mapp
     return True if sure else None
 
 
-@dataclass(frozen=True, kw_only=True)  # without slots: cached_property needs a dict
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
     """One way out of a stage.
 
     kind:     enter (up, by score or event), leave (down, below the lower line), limit (time is over)
-    after_s:  seconds in the present stage before this move is allowed
+    wait:     time in the present stage before this move is allowed
     event:    names of events that cause it; empty: the score or time does
     event_is: the rest of what the event must be; `event_when` is the condition it was made from
     unless:   lines that forbid it: what would make the lead leave the new stage at once
@@ -133,17 +128,17 @@ class Move:
     kind: Literal["enter", "leave", "limit"]
     line: Line
     text: str
-    after_s: float = 0.0
+    wait: timedelta = timedelta()
     event: frozenset[str] = frozenset()
     event_is: Predicate = field(default=lambda _event: True, repr=False, compare=False)
     event_when: Condition = ALWAYS
     unless: tuple[Line, ...] = ()
     place: Path = field(default=(), repr=False, compare=False)
 
-    @cached_property
-    def wait(self) -> timedelta:
-        """`after_s`, to add to a time."""
-        return timedelta(seconds=self.after_s)
+    @property
+    def after_s(self) -> float:
+        """`wait` in seconds."""
+        return self.wait.total_seconds()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,10 +68,10 @@ def contributions(
     """
     shown = shown_of(model, sums)
     uncut = whole(weighted(model, shown))
-    shares = apportion([each.weight * shown[each.id] for each in model.dimensions], uncut)
+    shares = apportion([each.weight * shown[each.id] for each in model.model.dimensions], uncut)
     receipt: list[Contribution] = []
     parts = _parts(model, terms, values, sums)
-    for dimension, share, here in zip(model.dimensions, shares, parts, strict=True):
+    for dimension, share, here in zip(model.model.dimensions, shares, parts, strict=True):
         points = apportion([dimension.weight * part[0] for part in here], share)
         lines = [(each, part) for each, part in zip(points, here, strict=True) if each]
         lines.sort(key=_largest_first)
@@ -83,7 +83,7 @@ def contributions(
 
 def _parts(model: Compiled, terms: Terms, values: Sequence[float], sums: Sums) -> list[list[Part]]:
     """What each dimension is made of: rules, then what clamps took or gave."""
-    parts: list[list[Part]] = [[] for _ in model.dimensions]
+    parts: list[list[Part]] = [[] for _ in model.model.dimensions]
     sides = model.dimension_of_group
     fits = terms.fits
     for (term, rule_state), exact in zip(terms.met, values, strict=True):
@@ -93,12 +93,12 @@ def _parts(model: Compiled, terms: Terms, values: Sequence[float], sums: Sums) -
         if fit.points:
             parts[sides[room]].append((fit.points, fit, None))
     for side, group, asked, granted in zip(
-        sides, model.groups, sums.groups_asked, sums.groups_granted, strict=True
+        sides, model.model.groups, sums.groups_asked, sums.groups_granted, strict=True
     ):
         if asked != granted:
             parts[side].append((granted - asked, group, None))
     for here, dimension, asked, granted in zip(
-        parts, model.dimensions, sums.dimensions_asked, sums.dimensions_granted, strict=True
+        parts, model.model.dimensions, sums.dimensions_asked, sums.dimensions_granted, strict=True
     ):
         if asked != granted:
             here.append((granted - asked, dimension, None))

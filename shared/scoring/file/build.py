@@ -5,6 +5,7 @@ Mistakes in conditions gather in the reader.
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Final, cast
 
 from shared.scoring.definition.conditions import ALWAYS, All, Condition, Test, fold_case, on_event
@@ -180,7 +181,7 @@ def _enter(
         kind="enter",
         line=_line(line, path, reader),
         text=f"{stage}: {_words(line)}",
-        after_s=line.after or 0.0,
+        wait=timedelta(seconds=line.after or 0.0),
         event=frozenset(line.event or ()),
         event_is=on_event(condition),
         event_when=condition,
@@ -196,7 +197,7 @@ def _leaves(name: str, stage: StageShape, reader: ConditionReader) -> tuple[Move
             kind="leave",
             line=_line(line, ("stages", name, "leave", position), reader),
             text=f"{line.to}: left {name}, {_words(line)}",
-            after_s=stage.dwell or 0.0,
+            wait=timedelta(seconds=stage.dwell or 0.0),
             place=("stages", name, "leave", position),
         )
         for position, line in enumerate(stage.leave)
@@ -211,7 +212,7 @@ def _time_limit(name: str, stage: StageShape | None) -> Iterator[Move]:
             kind="limit",
             line=Line(),
             text=text,
-            after_s=stage.limit.after,
+            wait=timedelta(seconds=stage.limit.after),
             place=("stages", name, "limit"),
         )
 
