@@ -1,7 +1,7 @@
 """The event envelope: what travels on `leads.events.v1`.
 
 In: values that ingest has validated. Out: `Event`, frozen, as JSON on the wire (shared/codec.py).
-Refuses nothing by itself: ingest/validate decides what may become an event.
+Ingest/validate decides what may become an event.
 
 A reader of an older version must be able to read a newer one: fields are added, never renamed
 or given a new meaning; a breaking change is a new topic.

@@ -96,3 +96,116 @@ def test_every_decision_is_in_the_list() -> None:
     folder = ROOT / "docs" / "decisions"
     listed = (folder / "README.md").read_text()
     assert [path.name for path in folder.glob("0*.md") if path.name not in listed] == []
+
+
+def test_the_rooms_of_the_engine_are_those_of_the_map() -> None:
+    """docs/architecture.md says in which room of shared/scoring everything is, and nothing that is not there."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    told = {
+        f"{room}/{module}"
+        for room, modules in re.findall(r"\| `(\w+)/`: ([^|]+)\|", text)
+        for module in re.findall(r"`(\w+)`", modules)
+    }
+    rooms = ROOT / "shared" / "scoring"
+    there = {f"{path.parent.name}/{path.stem}" for path in rooms.glob("*/*.py") if path.stem != "__init__"}
+    assert told == there
+
+
+# What these words mean in our code is what they mean in English or in the trade.
+_PLAIN_WORDS = frozenset(
+    [
+        "after",
+        "all",
+        "and",
+        "any",
+        "attribute",
+        "bad",
+        "change",
+        "check",
+        "compiled",
+        "condition",
+        "count",
+        "cycle",
+        "detail",
+        "difference",
+        "enter",
+        "error",
+        "event",
+        "expect",
+        "expected",
+        "field",
+        "fit",
+        "fits",
+        "form",
+        "group",
+        "label",
+        "latest",
+        "lazy",
+        "lead",
+        "leave",
+        "letters",
+        "limit",
+        "line",
+        "list",
+        "match",
+        "memo",
+        "model",
+        "move",
+        "names",
+        "nearest",
+        "next",
+        "not",
+        "number",
+        "numbers",
+        "observed",
+        "occurrence",
+        "of",
+        "parts",
+        "pattern",
+        "points",
+        "profile",
+        "range",
+        "rate",
+        "reader",
+        "reading",
+        "receipt",
+        "repeat",
+        "result",
+        "results",
+        "rule",
+        "score",
+        "sentences",
+        "shape",
+        "shown",
+        "situation",
+        "situations",
+        "stage",
+        "standing",
+        "state",
+        "step",
+        "table",
+        "term",
+        "test",
+        "tests",
+        "time",
+        "trail",
+        "track",
+        "transition",
+        "window",
+    ]
+)
+
+
+def test_every_class_of_the_engine_is_in_the_glossary_or_plain_english() -> None:
+    """A name of ours that nobody explains costs every newcomer a question."""
+    glossary = (ROOT / "docs" / "glossary.md").read_text().lower()
+    unexplained = set()
+    for path in (ROOT / "shared" / "scoring").rglob("*.py"):
+        for name in re.findall(r"^class ([A-Z]\w+)", path.read_text(), re.MULTILINE):
+            words = [word.lower() for word in re.findall(r"[A-Z][a-z]+", name)]
+            spelled = " ".join(words)
+            if spelled not in glossary and not all(
+                word in _PLAIN_WORDS or f"**{word}" in glossary for word in words
+            ):
+                unexplained.add(name)
+    assert unexplained == set()

@@ -1,7 +1,7 @@
 """The `leadscore` command.
 
 In: argv. Out: one of the commands below, each in a module of its own that is imported only when it runs.
-Refuses nothing itself: what a command raises on purpose becomes one message and an exit code.
+What a command raises on purpose becomes one message and an exit code.
 
 Outside `up`, what the environment leaves open comes from the data folder: a second terminal knows the keys
 and addresses of the installation that runs in the first.

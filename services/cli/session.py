@@ -1,6 +1,6 @@
 """The database, for as long as a command runs.
 
-In: DATABASE_URL from the environment. Out: a pool that is gone when the block ends. Refuses nothing: that the
+In: DATABASE_URL from the environment. Out: a pool that is gone when the block ends. That the
 server is away shows at the first transaction (`Transient`).
 """
 

@@ -1,7 +1,7 @@
 """What a source adapter understood of one wire item, before anything is checked.
 
 In: values as they came. Out: `Draft`, and `Arrival` for what all items of a request share.
-Refuses nothing: validate.py decides what may become an event.
+Validate.py decides what may become an event.
 """
 
 from datetime import datetime

@@ -1,6 +1,6 @@
 """How much one request may be. Values: settings; reasons: deploy/config/reference.env.
 
-In: numbers. Out: `Limits`. Refuses nothing itself: body.py, decode.py and sources/ ask it.
+In: numbers. Out: `Limits`. Body.py, decode.py and sources/ ask it.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """What browsers fetch from ingest: the snippet, a page that says thanks, Segment's boot settings.
 
 In: request headers. Out: responses.
-Refuses nothing.
 """
 
 import gzip

@@ -1,7 +1,7 @@
 """How fast may a source send? A token bucket for each source that has a limit.
 
 In: a source, a number of events, the monotonic time. Out: seconds to wait, 0 for "go on".
-Refuses nothing itself. One process counts for itself: n replicas let n times as much through.
+One process counts for itself: n replicas let n times as much through.
 """
 
 from typing import Final

@@ -1,7 +1,7 @@
 """Which destinations get this transition (pure).
 
 In: a transition and the routes of routing.yaml. Out: destination names, each once.
-Refuses nothing: a transition that no route wants goes nowhere, and that is counted.
+A transition that no route wants goes nowhere, and that is counted.
 
 Precedence, in words:
 1. Routes are read from top to bottom, and every route that matches adds its destinations: there is no

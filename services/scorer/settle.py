@@ -1,7 +1,7 @@
 """A lead and its new events → the lead as it is now, and the stages it passed (pure).
 
 In: a model, a lead, events (each counted for the first time), the database's time. Out: `Settled`.
-Refuses nothing, but asks for help: `needs_history` says that the events cannot be folded into what is
+Asks for help: `needs_history` says that the events cannot be folded into what is
 kept of the lead, and that it has to be computed from its whole history.
 
 Stages are judged at `now`, after all events of a batch: an event that only lifts a lead over a line for

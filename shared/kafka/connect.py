@@ -1,6 +1,6 @@
 """How to reach Kafka, from settings to the arguments of every aiokafka client.
 
-In: `KafkaSettings`. Out: `Connection`. Refuses nothing: aiokafka says what does not fit, at start.
+In: `KafkaSettings`. Out: `Connection`. Aiokafka says what does not fit, at start.
 """
 
 import ssl

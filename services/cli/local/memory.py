@@ -1,6 +1,6 @@
 """How much memory there is for us.
 
-In: what the system and the container say. Out: bytes. Refuses nothing: a limit that cannot be read is none.
+In: what the system and the container say. Out: bytes. A limit that cannot be read is none.
 """
 
 from contextlib import suppress

@@ -1,7 +1,7 @@
 """Ports that stay the same from one start to the next.
 
 In: the file that remembers, the number wished for. Out: ports of 127.0.0.1 that were free a moment ago.
-Refuses nothing: a port that somebody took meanwhile is replaced, and the new one remembered.
+A port that somebody took meanwhile is replaced, and the new one remembered.
 """
 
 import json

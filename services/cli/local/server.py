@@ -1,6 +1,6 @@
 """What the embedded servers have in common: a folder, a port, and one child process.
 
-In: nothing of its own. Out: pid, running, wait, stop. Refuses nothing: how to start is each one's business.
+In: nothing of its own. Out: pid, running, wait, stop. How to start is each one's business.
 """
 
 from pathlib import Path

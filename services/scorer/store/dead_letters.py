@@ -1,7 +1,7 @@
 """dead_letters: records that cannot be processed, with their bytes and the reason.
 
 In: a record and what is wrong with it. Out: a row that a person can look at and replay.
-Refuses nothing, and loses nothing: the offset moves in the same transaction.
+Loses nothing: the offset moves in the same transaction.
 """
 
 import base64

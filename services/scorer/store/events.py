@@ -1,7 +1,7 @@
 """events: history and dedupe in one. An event is counted if and only if it has a row here.
 
 In: events with their lead. Out: which ids are known already. shared/leads/store/history.py reads them.
-Refuses nothing: the caller asks `known` first, holding the locks of the leads that the events belong to;
+The caller asks `known` first, holding the locks of the leads that the events belong to;
 that order is what makes the answer final (docs/decisions/0003).
 """
 

@@ -19,7 +19,7 @@ from typing import Final
 
 from shared.scoring.definition.stages import Move, Shown
 from shared.scoring.engine.compiled import Compiled
-from shared.scoring.engine.points import Terms, Unseen, shown_of, sums_of, terms_of
+from shared.scoring.engine.points import LazyShown, Terms, shown_of, sums_of, terms_of
 from shared.scoring.engine.score import Standing, moment_s
 from shared.scoring.engine.state import LeadState
 from shared.scoring.engine.transitions import LineFacts, StageState, holds
@@ -100,7 +100,7 @@ def _opens(move: Move, stage: StageState, as_of: datetime) -> datetime:
     return max(opens, stage.held_until or opens, as_of)
 
 
-class _View(Unseen):
+class _View(LazyShown):
     """What is shown of the lead at one moment, or at a bound."""
 
     __slots__ = ("_at_s", "_exact", "_outlook")

@@ -62,7 +62,7 @@ class Sums(msgspec.Struct, frozen=True, gc=False):
     dimensions_granted: list[float]
 
 
-class Unseen(dict[str, int]):
+class LazyShown(dict[str, int]):
     """What is shown, worked out when the first number is asked for: whoever derives says how in `_find`.
 
     Most lines of stages are decided by one of two bounds, or by the profile: the other is never worked out.

@@ -18,7 +18,7 @@ from typing import Final
 from shared.events import Event
 from shared.scoring.definition.stages import Shown, StageName
 from shared.scoring.engine.compiled import Compiled
-from shared.scoring.engine.points import Terms, Unseen, shown_of, sums_of, terms_with
+from shared.scoring.engine.points import LazyShown, Terms, shown_of, sums_of, terms_with
 from shared.scoring.engine.state import LeadState
 from shared.scoring.engine.transitions import LEAD_MOVED, LineFacts, holds
 from shared.scoring.replay.life import Life
@@ -156,7 +156,7 @@ def _find_bounds(life: Life, track: Track, stretch: Stretch) -> tuple[Shown, Sho
     )
 
 
-class _Bound(Unseen):
+class _Bound(LazyShown):
     """What is shown if each rule is worth this."""
 
     __slots__ = ("_exact", "_model", "_terms")
