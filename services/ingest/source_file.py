@@ -18,11 +18,11 @@ from services.ingest.source_shape import FormSection, SourcesFile, file_shape
 from services.ingest.sources.provider import Providers, Secrets, providers
 from shared.config_file import Document, parse, validate
 from shared.config_mistakes import Path
+from shared.config_references import filled, unset
 from shared.errors import Misconfigured
 
 MIN_KEY_CHARS: Final = 16
 
-_REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _HASHED: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")
 
 
@@ -112,8 +112,7 @@ class _Builder:
 
     def _resolve(self, written: str) -> str | None:
         """The value meant, None for a missing variable (which is already on the list)."""
-        reference = _REFERENCE.fullmatch(written)
-        return (self._environment.get(reference[1]) or None) if reference else written
+        return filled(written, self._environment)
 
     def _once(self, what: str, ids: list[str]) -> None:
         for name, times in Counter(ids).items():
@@ -137,9 +136,8 @@ def _form(section: FormSection) -> Form:
 def _missing_references(document: Document, environment: Mapping[str, str]) -> Iterator[str]:
     """A sentence for each `${NAME}` in the file that the environment does not have."""
     for path, text in _texts(document.data, ()):
-        reference = _REFERENCE.fullmatch(text)
-        if reference and not environment.get(reference[1]):
-            yield document.problem(path, f"${{{reference[1]}}} is not set. Set it in the environment")
+        for name in unset(text, environment):
+            yield document.problem(path, f"${{{name}}} is not set. Set it in the environment")
 
 
 def _texts(data: Any, path: Path) -> Iterator[tuple[Path, str]]:

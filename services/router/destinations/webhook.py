@@ -6,7 +6,6 @@ Refuses addresses that are not URLs, http without TLS to the public, weak secret
 mistake with its line, and a secret is never repeated.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
@@ -20,9 +19,8 @@ from services.router.destination import DestinationShape, InFlight, Kind, Readin
 from services.router.mistakes import Mistakes, Where
 from services.router.render import Language
 from services.router.sign import read_secret
+from shared.config_references import filled, unset
 from shared.errors import Invalid
-
-_REFERENCE: Final = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 
 class WebhookShape(DestinationShape):
@@ -155,17 +153,15 @@ class Webhooks:
 
     def _filled(self, where: Where, text: str, *, optional: bool) -> str:
         """The text with `${NAME}` replaced from the environment; empty if a name is unset and may be."""
-        unset = [name for name in _REFERENCE.findall(text) if not self._environment.get(name)]
-        if unset and not optional:
-            self._mistakes.add(where, f"{', '.join(unset)} is not set in the environment. Set it")
-        if unset:
-            return ""
-        return _REFERENCE.sub(lambda found: self._environment[found[1]], text)
+        missing = unset(text, self._environment)
+        if missing and not optional:
+            self._mistakes.add(where, f"{', '.join(missing)} is not set in the environment. Set it")
+        return filled(text, self._environment) or ""
 
 
 def is_off(shape: WebhookShape, environment: Mapping[str, str]) -> bool:
     """Whether its address depends on a variable that is not set."""
-    return any(not environment.get(name) for name in _REFERENCE.findall(shape.url.get_secret_value()))
+    return bool(unset(shape.url.get_secret_value(), environment))
 
 
 def _is_port(port: int | None) -> bool:
