@@ -1,7 +1,7 @@
 """`${NAME}` in a configuration file → what the environment says.
 
-In: a text of the file, the environment. Out: the text with every reference replaced, or the names that are not
-set. A variable that is set to nothing counts as not set: no key and no address is empty.
+In: a text of the file, the environment. Out: the text with every reference replaced, or the names that are
+not set. A variable that is set to nothing counts as not set: no key and no address is empty.
 """
 
 import re
