@@ -22,6 +22,7 @@ from shared.ids import SystemIds
 from shared.kafka.connect import connection, topics
 from shared.kafka.publish import KafkaPublisher
 from shared.lifecycle import HttpServer, run
+from shared.plugins import packages
 from shared.telemetry import admin_app, configure_logging
 
 _ANSWER_S = 1.0
@@ -78,7 +79,7 @@ def main() -> int:
     """Start, and say in plain words why not."""
     try:
         settings = settings_reader.load(IngestSettings)
-        known = providers([name.strip() for name in settings.providers.split(",") if name.strip()])
+        known = providers(packages(settings.providers))
         registry = _registry(settings, known)
         configure_logging("ingest", settings.log_level)
         asyncio.run(serve(settings, registry, known))

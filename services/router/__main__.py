@@ -33,6 +33,7 @@ from shared.ids import SystemIds
 from shared.kafka import connect
 from shared.kafka.publish import KafkaPublisher, Publisher
 from shared.lifecycle import BackgroundTask, HttpServer, Part, run
+from shared.plugins import packages
 from shared.telemetry import admin_app, configure_logging, log
 
 _CLOCK = SystemClock()
@@ -43,8 +44,9 @@ def main() -> int:
     """Run the router; the exit code is 0 after a signal, 2 for mistakes in the configuration."""
     try:
         configured = settings.load(RouterSettings)
-        packages = [name.strip() for name in configured.destinations.split(",") if name.strip()]
-        routing = route_file.load(configured.routing_file, os.environ, kinds(packages))
+        routing = route_file.load(
+            configured.routing_file, os.environ, kinds(packages(configured.destinations))
+        )
     except Misconfigured as error:
         print(error, file=sys.stderr)  # noqa: T201 - logging may be part of what is misconfigured
         return 2

@@ -5,8 +5,6 @@ services/router/destinations/, or to a package that LEADSCORE_ROUTER_DESTINATION
 it.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,8 +17,8 @@ from services.router.mistakes import Mistakes, Where
 from services.router.queue import Delivery
 from services.router.render import Language, render
 from services.router.retry import Outcome
-from shared.errors import Misconfigured
 from shared.leads.transition_row import TransitionRow
+from shared.plugins import Plugins
 
 if TYPE_CHECKING:  # whoever only reads routes (`leadscore model plan`) needs no Kafka
     from services.router.settings import RouterSettings
@@ -136,29 +134,14 @@ Kinds = Mapping[str, Kind]
 """Name → kind"""
 
 
+_PLUGINS: Final = Plugins(
+    type=Kind, attribute="KIND", noun="a destination", setting="LEADSCORE_ROUTER_DESTINATIONS"
+)
+
+
 def kinds(packages: Sequence[str] = ()) -> Kinds:
     """Those that come with Leadscore, and those of these packages.
 
     Raises Misconfigured if a package is not there, a module has no `KIND`, or two have one name.
     """
-    found: dict[str, Kind] = {}
-    for package in (SHIPPED, *packages):
-        for module in _modules(package):
-            kind = getattr(importlib.import_module(module), "KIND", None)
-            if not isinstance(kind, Kind):
-                raise Misconfigured("A destination is not one:", [f"{module}: has no KIND = Kind(…)"])
-            if kind.name in found:
-                raise Misconfigured(f'Two destinations are called "{kind.name}":', [f"{module}: rename it"])
-            found[kind.name] = kind
-    return found
-
-
-def _modules(package: str) -> list[str]:
-    try:
-        path = importlib.import_module(package).__path__
-    except (ImportError, AttributeError) as error:
-        raise Misconfigured(
-            "A package of destinations cannot be imported:",
-            [f'"{package}": {error}. Check LEADSCORE_ROUTER_DESTINATIONS and the Python path'],
-        ) from error
-    return [f"{package}.{found.name}" for found in pkgutil.iter_modules(path)]
+    return _PLUGINS.find([SHIPPED, *packages])

@@ -5,8 +5,6 @@ to services/ingest/sources/providers/, or to a package that LEADSCORE_INGEST_PRO
 knows it.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +13,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from services.ingest.draft import Draft
-from shared.errors import Misconfigured
+from shared.plugins import Plugins
 
 SHIPPED: Final = "services.ingest.sources.providers"
 
@@ -67,36 +65,14 @@ Providers = Mapping[str, Provider]
 """Name → provider"""
 
 
+_PLUGINS: Final = Plugins(
+    type=Provider, attribute="PROVIDER", noun="a webhook provider", setting="LEADSCORE_INGEST_PROVIDERS"
+)
+
+
 def providers(packages: Sequence[str] = ()) -> Providers:
     """Those that come with Leadscore, and those of these packages.
 
     Raises Misconfigured if a package is not there, a module has no `PROVIDER`, or two have one name.
     """
-    found: dict[str, Provider] = {}
-    for package in (SHIPPED, *packages):
-        for module in _modules(package):
-            provider = _provider(module)
-            if provider.name in found:
-                raise Misconfigured(
-                    f'two webhook providers are called "{provider.name}"', [f"{module}: rename it"]
-                )
-            found[provider.name] = provider
-    return found
-
-
-def _modules(package: str) -> list[str]:
-    try:
-        path = importlib.import_module(package).__path__
-    except (ImportError, AttributeError) as error:
-        raise Misconfigured(
-            "A package of webhook providers cannot be imported:",
-            [f'"{package}": {error}. Check LEADSCORE_INGEST_PROVIDERS and the Python path'],
-        ) from error
-    return [f"{package}.{found.name}" for found in pkgutil.iter_modules(path)]
-
-
-def _provider(module: str) -> Provider:
-    provider = getattr(importlib.import_module(module), "PROVIDER", None)
-    if not isinstance(provider, Provider):
-        raise Misconfigured("A webhook provider is not one:", [f"{module}: has no PROVIDER = Provider(…)"])
-    return provider
+    return _PLUGINS.find([SHIPPED, *packages])
