@@ -33,7 +33,7 @@ _CLOUDEVENTS: Final = "CloudEvents are not taken here: send the data as a track 
 # First parts of paths that clients of other products ask for.
 _FOREIGN: Final = {
     **dict.fromkeys(("/capture", "/e", "/i", "/decide", "/flags", "/array", "/engage"), _POSTHOG),
-    **dict.fromkeys(("/v1/events", "/events", "/cloudevents"), _CLOUDEVENTS),
+    **dict.fromkeys(("/", "/v1/events", "/events", "/cloudevents"), _CLOUDEVENTS),
     "/batch": "Segment's path begins with /v1. ",
 }
 _ONE_ACCEPTED: Final = b'{"success":true,"accepted":1,"rejected":0}'

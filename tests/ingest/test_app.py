@@ -272,6 +272,7 @@ async def test_wrong_addresses_have_code_and_message(
         ("/capture", "PostHog"),
         ("/i/v0/e/", "PostHog"),
         ("/v1/events", "CloudEvents"),
+        ("/", "CloudEvents"),
         ("/batch", "/v1"),
         ("/tracks", "POST /v1/batch"),
     ],
