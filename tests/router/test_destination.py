@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -92,13 +93,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         del sys.modules[name]
 
 
-@pytest.mark.asyncio
-async def test_a_delivery_goes_out_by_a_destination_that_is_one_file(
-    package: str, database: str, pool: AsyncEngine, sql: asyncpg.Connection, tmp_path: Path
-) -> None:
-    """Settings, body and sending are all in the module; the row says that it wants the latest state."""
-    written = tmp_path / "written"
-    written.mkdir()
+@asynccontextmanager
+async def running(package: str, database: str, pool: AsyncEngine, written: Path) -> AsyncIterator[None]:
+    """A whole router whose only destination is that folder."""
     routing = route_file.parse(ROUTING.format(folder=written), {}, known=kinds([package]))
     configured = RouterSettings.model_validate({"DATABASE_URL": database, "admin_port": 0, "drain_s": 2})
     stopping = asyncio.Event()
@@ -106,13 +103,40 @@ async def test_a_delivery_goes_out_by_a_destination_that_is_one_file(
         run(router.parts(configured, routing, pool, MemoryBroker()), stopping=stopping)
     )
     try:
-        await write_transition(sql, lead=LEAD, stage="sql")
-        row = await eventually_row(sql, "SELECT kind FROM deliveries WHERE state = 'delivered'")
+        yield
     finally:
         stopping.set()
         await whole
+
+
+@pytest.mark.asyncio
+async def test_a_delivery_goes_out_by_a_destination_that_is_one_file(
+    package: str, database: str, pool: AsyncEngine, sql: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """Settings, body and sending are all in the module; the row says that it wants the latest state."""
+    written = tmp_path / "written"
+    written.mkdir()
+    async with running(package, database, pool, written):
+        await write_transition(sql, lead=LEAD, stage="sql")
+        row = await eventually_row(sql, "SELECT kind FROM deliveries WHERE state = 'delivered'")
     assert row["kind"] == "latest"
     assert (written / str(LEAD)).read_text().strip() == "1 sql"
+
+
+@pytest.mark.asyncio
+async def test_a_router_sends_the_newest_of_what_waits(
+    package: str, database: str, pool: AsyncEngine, sql: asyncpg.Connection, tmp_path: Path
+) -> None:
+    """Three states of a lead wait when the router starts: the CRM hears of the last one only."""
+    written = tmp_path / "written"
+    written.mkdir()
+    for sequence in (1, 2, 3):
+        await write_delivery(sql, lead=LEAD, sequence=sequence, kind="latest", body=b"%d" % sequence)
+    async with running(package, database, pool, written):
+        await eventually_row(sql, "SELECT 1 FROM deliveries WHERE sequence = 3 AND state = 'delivered'")
+    assert (written / str(LEAD)).read_text().split() == ["3"]
+    states = await sql.fetch("SELECT state FROM deliveries ORDER BY sequence")
+    assert [row["state"] for row in states] == ["superseded", "superseded", "delivered"]
 
 
 def test_its_own_mistakes_are_told_with_their_line(package: str) -> None:
