@@ -18,12 +18,12 @@ import asyncpg
 
 from benchmarks.past import Crowd, past
 from services.scorer import change_model, model_source
-from services.scorer.identify import Facts, IdentifierKind
+from services.scorer.identify.facts import Facts
 from services.scorer.settle import Lead
 from services.scorer.store import leads
 from services.scorer.store.models import Author
 from shared.codec import encode
-from shared.events import Event
+from shared.events import OWN_NAMESPACE, Event
 from shared.ids import LeadId
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.score import standing
@@ -121,14 +121,15 @@ def _lead(active: tuple[Compiled, int], lead: LeadId, timeline: Timeline, now: d
     (model, version), events = active, timeline.events
     life = fast_replay(timeline.under(model), now)
     numbers = standing(model, life.state, now)
-    counts: dict[IdentifierKind, int] = {
-        "user_id": int(life.known),
-        "email": int(life.known),
-        "anonymous_id": 1,
-    }
     return Lead(
         lead_id=lead,
-        facts=Facts(known=life.known, first_seen_at=events[0].occurred_at, counts=counts),
+        facts=Facts(
+            known=life.known,
+            first_seen_at=events[0].occurred_at,
+            namespaces=frozenset({OWN_NAMESPACE} if life.known else ()),
+            addresses=int(life.known),
+            anonymous_ids=1,
+        ),
         last_seen_at=events[-1].occurred_at,
         event_count=len(events),
         state=life.state,

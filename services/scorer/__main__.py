@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.scorer import first_model
 from services.scorer.consume import Consumer
 from services.scorer.count import BatchCounter
+from services.scorer.identify.facts import Limits
 from services.scorer.in_force import ModelsInForce
 from services.scorer.offsets import Offsets
 from services.scorer.rescore import Rescore
@@ -50,12 +51,16 @@ def main() -> int:
 async def serve(settings: ScorerSettings) -> None:
     """Run the scorer until it is told to stop."""
     url = settings.database_url.get_secret_value()
-    # A connection for each lane, one each for sweep and rescore, one for claims and recoveries.
-    pool = postgres.engine(url, application="leadscore-scorer", pool_size=settings.lanes + 3)
+    # A connection for each lane, one each for sweep, rescore and regroup, one for claims and recoveries.
+    pool = postgres.engine(url, application="leadscore-scorer", pool_size=settings.lanes + 4)
     await first_model.ensure_first_model(pool, settings.model_file)
     counter = BatchCounter(
         models=ModelsInForce(),
-        identity_key=settings.identity_key.get_secret_value().encode(),
+        rules=settings.rules(),
+        limits=Limits(
+            people_per_device=settings.device_people_per_day,
+            ties_per_hour=settings.identifier_ties_per_hour,
+        ),
         topic=topics(settings).events,
         ids=SystemIds(),
     )
@@ -85,6 +90,9 @@ def parts(
     sweep = Sweep(database=pool, counter=counter, interval_s=settings.sweep_interval_s)
     rescore = Rescore(database=pool, counter=counter, interval_s=settings.sweep_interval_s)
 
+    async def regroup() -> None:
+        await consumer.regroup.run(settings.sweep_interval_s)
+
     async def consume() -> None:
         await consumer.run(stream, batch_records=settings.batch_records, lanes=settings.lanes)
 
@@ -96,6 +104,7 @@ def parts(
         BackgroundTask("consume", consume),
         BackgroundTask("sweep", sweep.run),
         BackgroundTask("rescore", rescore.run),
+        BackgroundTask("regroup", regroup),
     ]
 
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from services.scorer.identify import Picture
+from services.scorer.identify.facts import NOBODY
+from services.scorer.identify.picture import Picture
 from services.scorer.settle import ActiveModel, Change, Lead, absorb, newborn
 from services.scorer.store.events import Row
 from shared.events import Event
@@ -48,7 +49,7 @@ class Placed:
         """Leads with an event, a quarantined one too, or with other identifiers than before."""
         facts = self.picture.facts
         changed = {lead for lead, row in self.locked.items() if facts[lead] != row.facts}
-        return changed | {row.lead for row in self.rows}
+        return (changed | {row.lead for row in self.rows}) - {NOBODY}
 
     def _change(self, lead: LeadId, active: ActiveModel, now: datetime) -> Change:
         facts = self.picture.facts[lead]

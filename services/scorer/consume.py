@@ -18,6 +18,8 @@ from services.scorer import metrics
 from services.scorer.assignment import Assignment, Partition, backoff_s
 from services.scorer.count import BatchCounter, Decoded, decode_records, pieces
 from services.scorer.offsets import Fenced, Offsets
+from services.scorer.regroup import Regroup
+from services.scorer.report import Report
 from services.scorer.store.identities import IdentityRace
 from shared.clock import Clock
 from shared.database import transaction
@@ -41,6 +43,7 @@ class Consumer:
         self._offsets = offsets
         self._database = database
         self.counter = counter
+        self.regroup = Regroup(database=database, counter=counter)
         self._clock = clock
         self._running: dict[int, asyncio.Task[None]] = {}
         self._last_turn_s = clock.monotonic_s()
@@ -138,6 +141,9 @@ class Consumer:
         partition.claim = replace(claim, next_offset=to)
         metrics.note(report)
         self._note(partition, batch, now)
+        _tell_set_aside(report)
+        if report.to_regroup:
+            await self.regroup.work_off()
 
     def _note(self, partition: Partition, batch: list[Decoded], now: datetime) -> None:
         """Latencies and the poison limit, only after the commit."""
@@ -188,6 +194,14 @@ class Consumer:
                 metrics.LAG_RECORDS.labels(partition=str(number)).set(lag)
             if lag == 0:
                 metrics.LAG_SECONDS.labels(partition=str(number)).set(0)
+
+
+def _tell_set_aside(report: Report) -> None:
+    """Name what is not believed any more, as `leadscore lead release` takes it."""
+    for one in report.suspended:
+        log("scorer.identifier_suspended", level="warning", kind=one.kind, identifier=one.value.hex())
+    for one in report.shared:
+        log("scorer.device_shared", level="info", identifier=one.value.hex())
 
 
 def _log_poison(record: Received, error: Exception) -> None:

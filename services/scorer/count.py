@@ -10,20 +10,25 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.scorer.changes import Placed
-from services.scorer.identify import Identifier, Picture, identifiers
+from services.scorer.identify.evidence import Evidence, evidence
+from services.scorer.identify.facts import NOBODY, Limits, Merge
+from services.scorer.identify.picture import Picture
+from services.scorer.identify.place import place, place_quarantined, why_nobody
 from services.scorer.in_force import InForce, ModelsInForce
 from services.scorer.judge import quarantine_reason
 from services.scorer.offsets import Tally
 from services.scorer.poison import CONSECUTIVE
+from services.scorer.regroup_leads import regroup_leads
 from services.scorer.report import Report
 from services.scorer.score_leads import Batch, score
 from services.scorer.settle import Change, Lead
-from services.scorer.store import dead_letters, events, identities, leads
+from services.scorer.store import conflicts, dead_letters, events, identities, leads, merges
 from shared.codec import decode
 from shared.errors import Invalid
 from shared.events import Event
 from shared.ids import EventId, Ids, LeadId
 from shared.kafka.stream import Received
+from shared.leads.identifiers import Identifier, IdentityRules
 
 _MOST_LOOKS: Final = 5
 
@@ -71,9 +76,19 @@ def _content(record: Received) -> Event | Invalid:
 class BatchCounter:
     """Counts batches under the models in force."""
 
-    def __init__(self, *, models: ModelsInForce, identity_key: bytes, topic: str, ids: Ids) -> None:
+    def __init__(
+        self,
+        *,
+        models: ModelsInForce,
+        rules: IdentityRules,
+        topic: str,
+        ids: Ids,
+        limits: Limits | None = None,
+    ) -> None:
         self.models = models
-        self._key = identity_key
+        self.rules = rules
+        self.limits = limits or Limits()
+        self._namespaces = identities.Namespaces()
         self._topic = topic
         self._ids = ids
 
@@ -84,10 +99,10 @@ class BatchCounter:
         await dead_letters.insert(connection, self._topic, letters)
         candidates = [one for one in batch if isinstance(one.content, Event)]
         first = _first_copies(candidates)
-        names = {event: identifiers(_event(one), self._key) for event, one in first.items()}
-        picture, locked = await self._look(connection, {name for some in names.values() for name in some})
-        rows = self._place(await self._not_counted_before(connection, first), picture, names)
-        await self._store_identities(connection, picture, now)
+        seen = {event: evidence(_event(one), self.rules) for event, one in first.items()}
+        picture, locked = await self._look(connection, {name for one in seen.values() for name in one.all()})
+        rows = self._place(await self._not_counted_before(connection, first), picture, seen)
+        to_regroup = await self._store_identities(connection, picture)
         await events.insert(connection, rows)
         changes = Placed(picture=picture, locked=locked, rows=rows).changes(in_force.active, now)
         received = {row.event.event_id: row.event.received_at for row in rows}
@@ -103,7 +118,10 @@ class BatchCounter:
             ),
             passed=scored.passed,
             merged=len(picture.merges),
-            refused=picture.refused,
+            refused=len(picture.conflicts),
+            suspended=picture.suspended,
+            shared=picture.shared,
+            to_regroup=to_regroup,
             refolded=scored.refolded,
         )
 
@@ -118,6 +136,12 @@ class BatchCounter:
         scored = await score(connection, in_force, changes, Batch(now=now))
         return Report(passed=scored.passed, refolded=scored.refolded)
 
+    async def regroup(self, connection: Any, in_force: InForce, start: Sequence[LeadId]) -> Report:
+        """Group these leads anew from their history, in the caller's transaction."""
+        return await regroup_leads(
+            connection, start, in_force=in_force, rules=self.rules, limits=self.limits, ids=self._ids
+        )
+
     async def _look(self, connection: Any, wanted: set[Identifier]) -> tuple[Picture, dict[LeadId, Lead]]:
         """Lock every lead that the batch may touch, and know whose each identifier is under those locks.
 
@@ -126,11 +150,12 @@ class BatchCounter:
         """
         owners = await identities.read(connection, wanted)
         for _ in range(_MOST_LOOKS):
-            locked, merged_meanwhile = await leads.lock(connection, set(owners.values()))
+            locked, merged_meanwhile = await leads.lock(connection, {held.lead for held in owners.values()})
             again = await identities.read(connection, wanted)
             if again == owners and not merged_meanwhile:
                 facts = {lead: row.facts for lead, row in locked.items()}
-                return Picture(owners=owners, facts=facts, fresh=self._fresh_lead), locked
+                picture = Picture(owners=owners, facts=facts, fresh=self.fresh_lead, limits=self.limits)
+                return picture, locked
             owners = again
         raise identities.IdentityRace("the identities of this batch kept changing")
 
@@ -140,15 +165,18 @@ class BatchCounter:
         return [one for event, one in first.items() if event not in known]
 
     def _place(
-        self, fresh: Sequence[Decoded], picture: Picture, names: Mapping[EventId, list[Identifier]]
+        self, fresh: Sequence[Decoded], picture: Picture, seen: Mapping[EventId, Evidence]
     ) -> list[events.Row]:
         """Give every event its lead; after merges within the batch, the lead that is left."""
         placed = []
         for one in fresh:
             event = _event(one)
             quarantine = quarantine_reason(event)
-            put = picture.place_quarantined if quarantine else picture.place
-            placed.append((one, put(event, names[event.event_id]), quarantine))
+            put = place_quarantined if quarantine else place
+            lead = put(picture, seen[event.event_id])
+            if lead == NOBODY and not quarantine:
+                quarantine = why_nobody(picture, seen[event.event_id])
+            placed.append((one, lead, quarantine))
         return [
             events.Row(
                 event=_event(one), lead=picture.final(lead), quarantine=quarantine, body=one.record.value
@@ -156,20 +184,33 @@ class BatchCounter:
             for one, lead, quarantine in placed
         ]
 
-    async def _store_identities(self, connection: Any, picture: Picture, now: datetime) -> None:
-        """Write what placing the events decided about identifiers and merges."""
-        born = set(picture.created)
-        await identities.attach(connection, picture.attached, now)
-        await identities.move(connection, picture.moved)
-        for merge in picture.merges:
-            if merge.loser not in born:
-                # A winner born in this batch may have lost to another since: the last one inherits.
-                into = replace(merge, winner=picture.final(merge.winner))
-                moved = await identities.inherit(connection, into)
-                await leads.retire(connection, into, moved)
+    async def _store_identities(self, connection: Any, picture: Picture) -> int:
+        """Write what placing the events decided about people; returns how many regroups it asks for."""
+        await merges.write(connection, _merges(picture))
+        given = {one: held._replace(lead=picture.final(held.lead)) for one, held in picture.given.items()}
+        new = {one: held for one, held in given.items() if one in picture.new}
+        await self._namespaces.note(connection, new)
+        await identities.attach(connection, new)
+        await identities.change(connection, {one: held for one, held in given.items() if one not in new})
+        news = await conflicts.note(connection, list(picture.conflicts.values()))
+        pairs = [{picture.owner(one) for one in pair if one in picture.owners} for pair in news]
+        return await conflicts.request(
+            connection, [*pairs, *({picture.final(one)} for one in picture.review)]
+        )
 
-    def _fresh_lead(self) -> LeadId:
+    def fresh_lead(self) -> LeadId:
+        """The id of a new lead."""
         return LeadId(self._ids.fresh())
+
+
+def _merges(picture: Picture) -> list[Merge]:
+    """Merges of leads that the database has, each with the lead that is left in the end."""
+    born = set(picture.created)
+    return [
+        replace(merge, winner=picture.final(merge.winner))
+        for merge in picture.merges
+        if merge.loser not in born
+    ]
 
 
 def _losers(picture: Picture) -> dict[LeadId, list[LeadId]]:

@@ -42,6 +42,22 @@ MERGES = Counter("leadscore_scorer_merges_total", "Leads found to be one person,
 for _merge in ("merged", "refused"):
     MERGES.labels(result=_merge)
 
+SET_ASIDE = Counter(
+    "leadscore_scorer_identifiers_set_aside_total",
+    "Identifiers not believed any more: suspended (tied a crowd) or shared (a device of many people).",
+    ["status"],
+)
+for _status in ("suspended", "shared"):
+    SET_ASIDE.labels(status=_status)
+
+REGROUPS = Counter(
+    "leadscore_scorer_regroups_total",
+    "Leads grouped anew from their history because evidence came late, by outcome.",
+    ["result"],
+)
+for _regroup in ("changed", "unchanged", "too_large"):
+    REGROUPS.labels(result=_regroup)
+
 RETRIES = Counter(
     "leadscore_scorer_batch_retries_total", "Batches rolled back and tried again, by why.", ["reason"]
 )
@@ -87,3 +103,7 @@ def note(report: Report) -> None:
         REFOLDS.labels(reason=reason).inc()
     MERGES.labels(result="merged").inc(report.merged)
     MERGES.labels(result="refused").inc(report.refused)
+    if report.regrouped:
+        REGROUPS.labels(result=report.regrouped).inc()
+    for status, identifiers in (("suspended", report.suspended), ("shared", report.shared)):
+        SET_ASIDE.labels(status=status).inc(len(identifiers))

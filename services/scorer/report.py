@@ -6,6 +6,7 @@ In: what the conductors did. Out: values for metrics. Refuses to count by itself
 from dataclasses import dataclass, field
 
 from services.scorer.offsets import Tally
+from shared.leads.identifiers import Identifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +14,9 @@ class Report:
     """What one batch did, to be counted in metrics once it is committed.
 
     passed:    (previous stage, stage) of each transition
-    merged:    leads merged; `refused`: merges and identifiers that a rule forbade
+    merged:    leads merged; `refused`: pairs of identifiers that stay with two people
+    suspended: identifiers that tied a crowd together; `shared`: devices of too many people
+    to_regroup: requests to group leads anew; `regrouped`: how one of them ended, as a metric label
     refolded:  one reason per lead that was computed from its history
     """
 
@@ -21,4 +24,8 @@ class Report:
     passed: list[tuple[str, str]] = field(default_factory=list)
     merged: int = 0
     refused: int = 0
+    suspended: list[Identifier] = field(default_factory=list)
+    shared: list[Identifier] = field(default_factory=list)
+    to_regroup: int = 0
+    regrouped: str = ""
     refolded: list[str] = field(default_factory=list)

@@ -36,11 +36,13 @@ class Batch:
     now:       the database's time, of everything in this transaction
     received:  when ingest received the events that may have caused a transition
     losers:    lead → the leads that were merged into it
+    other_leads: lead → the leads that were one with it until now
     """
 
     now: datetime
     received: Mapping[EventId, datetime] = field(default_factory=dict)
     losers: Mapping[LeadId, Sequence[LeadId]] = field(default_factory=dict)
+    other_leads: Mapping[LeadId, Sequence[LeadId]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,7 @@ async def _store(
             model_version=active.version,
             event_received_at=batch.received.get(passed.cause_event) if passed.cause_event else None,
             silent=active.silent and passed.cause == "model",
+            other_leads=batch.other_leads.get(one.lead.lead_id, ()) if passed.cause == "unmerged" else (),
         )
         for one, score in moved
         for passed in one.transitions

@@ -2,22 +2,18 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from shared.leads.identity_settings import IdentitySettings
 from shared.settings import DatabaseSettings, KafkaSettings, Port, PositiveS, ServiceSettings
 
 
-class ScorerSettings(ServiceSettings, KafkaSettings, DatabaseSettings):
+class ScorerSettings(ServiceSettings, KafkaSettings, DatabaseSettings, IdentitySettings):
     """The scorer's settings."""
 
     model_config = SettingsConfigDict(env_prefix="LEADSCORE_SCORER_")
 
-    identity_key: SecretStr = Field(
-        min_length=16,
-        validation_alias="LEADSCORE_IDENTITY_KEY",
-        description="Secret that keys the hashes of identifiers. Changing it orphans every lead.",
-    )
     model_file: Path = Field(
         default=Path("deploy/config/scoring.yaml"),
         description="The scoring model of a new installation; later ones: leadscore model publish.",
@@ -41,6 +37,16 @@ class ScorerSettings(ServiceSettings, KafkaSettings, DatabaseSettings):
     sweep_interval_s: PositiveS = Field(
         default=1.0,
         description="Seconds between looks at the leads whose stage is due to change by time alone.",
+    )
+    device_people_per_day: int = Field(
+        default=4,
+        ge=1,
+        description="A device that serves more people in a day is shared: its anonymous events go to nobody.",
+    )
+    identifier_ties_per_hour: int = Field(
+        default=100,
+        ge=5,
+        description="An identifier that ties more devices and addresses together in an hour is suspended.",
     )
     admin_host: str = Field(default="127.0.0.1", description="Address of /metrics, /livez and /readyz.")
     admin_port: Port = Field(

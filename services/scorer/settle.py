@@ -15,7 +15,7 @@ from datetime import datetime
 
 import msgspec
 
-from services.scorer.identify import Facts
+from services.scorer.identify.facts import Facts
 from shared.events import Event
 from shared.ids import LeadId
 from shared.scoring.engine.compiled import Compiled

@@ -1,16 +1,124 @@
-"""Identifiers of people → the keyed hashes that are stored instead of them.
+"""Identifiers of people: one normal form for every spelling, and the keyed hash that is stored instead.
 
-In: the kind, the text as it was sent, the installation's key. Out: 16 bytes.
+In: an identifier as it was sent, the installation's rules. Out: `Identifier`, or None for a placeholder.
+Refuses to keep what it was given: an address cannot be read in a hash, nor tried without the key.
+
+| identifier   | what makes no difference                                                             |
+|--------------|--------------------------------------------------------------------------------------|
+| e-mail       | case, blanks, Unicode form, `xn--…`; on request `+tags` and the dots of Gmail          |
+| user id      | blanks, Unicode form; in one that is an e-mail address what makes none in an address  |
+| anonymous id | blanks, Unicode form                                                                 |
 """
 
 import hashlib
-from typing import Literal
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple
+from unicodedata import normalize
+
+import idna
+
+from shared.events import OWN_NAMESPACE
+from shared.leads.placeholders import is_placeholder
 
 IdentifierKind = Literal["user_id", "email", "anonymous_id"]
 
+_ADDRESS: Final = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@.]+")
+_GMAIL: Final = frozenset({"gmail.com", "googlemail.com"})
 
-def hash_identifier(kind: IdentifierKind, value: str, key: bytes) -> bytes:
-    """16 bytes that stand for this identifier, the same for ever under the same key."""
+
+class Identifier(NamedTuple):
+    """One identifier, hashed: identities outlive what may be read in them.
+
+    namespace: of a user id; empty for the other kinds
+    """
+
+    kind: IdentifierKind
+    value: bytes
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityRules:
+    """How this installation tells identifiers apart.
+
+    key:           secret of at least 16 bytes; without it nobody can test what is among the hashes
+    plus_tags:     `ada+news@firma.example` is `ada@firma.example`
+    gmail_dots:    `a.d.a@gmail.com` is `ada@gmail.com`, and `googlemail.com` is `gmail.com`
+    placeholders:  in lower case: what senders here write for nobody, beside the built-in list
+    """
+
+    key: bytes
+    plus_tags: bool = False
+    gmail_dots: bool = False
+    placeholders: frozenset[str] = frozenset()
+
+    def address(self, text: str) -> Identifier | None:
+        """The identifier that is this e-mail address; None for a placeholder."""
+        return self._identifier("email", self.normal_address(text))
+
+    def user_id(self, text: str, namespace: str = OWN_NAMESPACE) -> Identifier | None:
+        """The identifier that is this user id; None for a placeholder."""
+        normal = self.normal_address(text) if is_address(text) else normal_id(text)
+        return self._identifier("user_id", normal, namespace)
+
+    def anonymous_id(self, text: str) -> Identifier | None:
+        """The identifier that is this anonymous id; None for a placeholder."""
+        return self._identifier("anonymous_id", normal_id(text))
+
+    def normal_address(self, text: str) -> str:
+        """The one spelling of this address here."""
+        normal = normal_address(text)
+        if not (self.plus_tags or self.gmail_dots):
+            return normal
+        mailbox, _, domain = normal.rpartition("@")
+        if self.plus_tags:
+            mailbox = mailbox.partition("+")[0] or mailbox
+        if self.gmail_dots and domain in _GMAIL:
+            mailbox, domain = mailbox.replace(".", ""), "gmail.com"
+        return f"{mailbox}@{domain}"
+
+    def _identifier(self, kind: IdentifierKind, normal: str, namespace: str = "") -> Identifier | None:
+        if is_placeholder(normal) or normal.lower() in self.placeholders:
+            return None
+        return Identifier(kind, hash_identifier(kind, normal, self.key, namespace), namespace)
+
+
+def hash_identifier(kind: IdentifierKind, normal: str, key: bytes, namespace: str = "") -> bytes:
+    """16 bytes that stand for this identifier, the same for ever under the same key.
+
+    namespace: of a user id. The own namespace is not hashed, so that hashes of before namespaces stay right
+    """
+    text = normal if namespace in {"", OWN_NAMESPACE} else f"{namespace}\x00{normal}"
     return hashlib.blake2b(
-        value.strip().encode("utf-8", "surrogatepass"), digest_size=16, key=key[:64], person=kind.encode()
+        text.encode("utf-8", "surrogatepass"), digest_size=16, key=key[:64], person=kind.encode()
     ).digest()
+
+
+def is_address(text: str) -> bool:
+    """Whether an id is written like an e-mail address."""
+    return "@" in text and _ADDRESS.fullmatch(text.strip()) is not None
+
+
+def normal_id(text: str) -> str:
+    """The one spelling of an id that is no address: its case is its own."""
+    return text.strip() if text.isascii() else normalize("NFC", text).strip()
+
+
+@lru_cache(maxsize=4096)
+def normal_address(text: str) -> str:
+    """The one spelling of an e-mail address: lower case, NFC, the domain in Unicode."""
+    text = text.strip().lower()
+    if text.isascii() and "xn--" not in text:
+        return text
+    mailbox, _, domain = text.rpartition("@")
+    return f"{normalize('NFC', normalize('NFC', mailbox).lower())}@{_unicode_domain(domain)}"
+
+
+def _unicode_domain(domain: str) -> str:
+    """Decoded as IDNA 2008 says; what IDNA refuses is compared as it is written."""
+    try:
+        return idna.decode(domain, uts46=True).lower()
+    except idna.IDNAError:
+        return normalize("NFC", domain)

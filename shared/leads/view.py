@@ -1,19 +1,18 @@
 """An address or id → everything there is to say about that lead now.
 
-In: an e-mail address, user id, anonymous id or lead id, and the identity key. Out: `LeadView`, scored now.
+In: an e-mail address or any id, and the rules of identity. Out: `LeadView`, scored now.
 Refuses to write: it reads in one transaction, and computes what it shows with the engine the scorer uses.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 from shared.errors import Invalid
 from shared.events import Event
 from shared.ids import LeadId
-from shared.leads.identifiers import IdentifierKind, hash_identifier
+from shared.leads.find import find
+from shared.leads.identifiers import IdentityRules
 from shared.leads.portrait import portrait
 from shared.leads.receipts import receipts
 from shared.leads.store import models as stored_models
@@ -23,13 +22,6 @@ from shared.scoring.engine.fold import is_current, refold
 from shared.scoring.engine.score import Score, evaluate
 from shared.scoring.file.read import load_model
 
-# The strongest kind first: a user id may look like an address, and an anonymous id like a user id.
-_FIND: Final = """
-SELECT i.lead_id FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS asked (kind, value, place)
-JOIN identities i ON i.kind = asked.kind AND i.value = asked.value
-ORDER BY place LIMIT 1
-"""
-_WINNER: Final = "SELECT coalesce(merged_into, lead_id) FROM leads WHERE lead_id = $1"
 _PASSED: Final = """
 SELECT at, previous_stage, stage, cause, score FROM transitions WHERE lead_id = $1 ORDER BY sequence
 """
@@ -37,12 +29,6 @@ _QUARANTINED: Final = """
 SELECT count(*)::int FROM events e JOIN leads l USING (lead_id)
 WHERE coalesce(l.merged_into, l.lead_id) = $1 AND e.quarantine IS NOT NULL
 """
-
-_SPELLINGS: Final[Mapping[IdentifierKind, Callable[[str], str]]] = {
-    "email": str.lower,
-    "user_id": str,
-    "anonymous_id": str,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,38 +56,12 @@ class LeadView:
     quarantined_events: int
 
 
-async def find(connection: Any, who: str, key: bytes) -> LeadId:
-    """The lead with this e-mail address, lead id, user id or anonymous id.
-
-    Raises Invalid (`no_such_lead`) if there is none.
-    """
-    found = await connection.fetchval(_WINNER, _uuid(who))
-    if found is None:
-        kinds = list(_SPELLINGS)
-        values = [hash_identifier(kind, _SPELLINGS[kind](who), key) for kind in kinds]
-        found = await connection.fetchval(_FIND, kinds, values)
-    if found is None:
-        what = "no lead has the address" if "@" in who else "there is no lead"
-        raise Invalid(
-            "no_such_lead",
-            f"{what} {who}. Give an address, a user id or anonymous id as it was sent, or the lead's id",
-        )
-    return LeadId(found)
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-async def view(connection: Any, who: str, key: bytes) -> LeadView:
+async def view(connection: Any, who: str, rules: IdentityRules) -> LeadView:
     """The lead with this e-mail address or id of whatever kind.
 
     Raises Invalid (`no_such_lead`) if there is none, or (`no_model`) if nothing was ever scored.
     """
-    lead = await find(connection, who, key)
+    lead = await find(connection, who, rules)
     stored = await stored_models.active(connection)
     if stored is None:
         raise Invalid("no_model", "no model has scored yet. Start the scorer once")

@@ -24,6 +24,7 @@ from shared.codec import encode, partition_key
 from shared.events import Event
 from shared.ids import SystemIds, event_id
 from shared.kafka.publish import Record
+from shared.leads.identifiers import IdentityRules
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.file.read import load_model
 from shared.testing import MemoryBroker, MemoryStream
@@ -138,7 +139,7 @@ class World:
             database=database,
             counter=BatchCounter(
                 models=ModelsInForce(),
-                identity_key=KEY,
+                rules=IdentityRules(key=KEY),
                 topic=TOPIC,
                 ids=SystemIds(),
             ),

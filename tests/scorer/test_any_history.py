@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from services.scorer.identify import Facts
+from services.scorer.identify.facts import Facts
 from services.scorer.settle import (
     ActiveModel,
     Change,
@@ -77,7 +77,7 @@ class AnyHistory(RuleBasedStateMachine):
         }
         new = {one.event_id: one for one in batch if one.event_id not in seen_before}
         present = self.leads.get(lead) or newborn(
-            lead, Facts(known=known, first_seen_at=self.now, counts={}), self.active
+            lead, Facts(known=known, first_seen_at=self.now), self.active
         )
         self.stored.setdefault(lead, {}).update(new)
         self.transact(Change(lead=present, events=tuple(new.values()), judged=bool(new)))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.scorer.identify import Facts
+from services.scorer.identify.facts import Facts
 from services.scorer.settle import Change, Lead, absorb
 from shared.ids import LeadId
 from shared.scoring.definition.stages import StageName
@@ -19,7 +19,7 @@ def lead(number: int, stage: StageName, **ledger: object) -> Lead:
     state = StageState(stage=stage, since=NOW - timedelta(days=number), sequence=number)
     return Lead(
         lead_id=LeadId(UUID(int=number)),
-        facts=Facts(known=True, first_seen_at=NOW, counts={}),
+        facts=Facts(known=True, first_seen_at=NOW),
         last_seen_at=NOW - timedelta(days=number),
         event_count=number,
         state=EMPTY,

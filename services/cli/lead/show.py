@@ -10,28 +10,18 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 import typer
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from services.cli.session import database
 from shared.database import transaction
+from shared.leads.identifiers import IdentityRules
+from shared.leads.identity_settings import IdentitySettings
 from shared.leads.view import LeadView, view
 from shared.settings import load
 
 _TIMELINE_LINES: Final = 20
-
-
-class LeadSettings(BaseSettings):
-    """What `leadscore lead` reads."""
-
-    identity_key: SecretStr = Field(
-        min_length=16,
-        validation_alias="LEADSCORE_IDENTITY_KEY",
-        description="The key the scorer hashes identifiers with.",
-    )
 
 
 def show(
@@ -53,12 +43,12 @@ def show(
 
 async def _read(lead: str) -> LeadView:
     async with database() as pool, transaction(pool) as connection:
-        return await view(connection, lead, identity_key())
+        return await view(connection, lead, identity_rules())
 
 
-def identity_key() -> bytes:
-    """The key that identifiers are hashed with, from the environment."""
-    return load(LeadSettings).identity_key.get_secret_value().encode()
+def identity_rules() -> IdentityRules:
+    """How identifiers are told apart, from the environment."""
+    return load(IdentitySettings).rules()
 
 
 def _head(lead: str, view: LeadView) -> Table:

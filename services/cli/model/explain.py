@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.cli.lead.show import identity_key
+from services.cli.lead.show import identity_rules
 from services.cli.model.explanation import Explanation
 from services.cli.model.explanation import explain as explanation_of
 from services.cli.model.which import ACTIVE, find
@@ -23,9 +23,9 @@ from services.cli.session import database
 from shared.database import transaction
 from shared.errors import Misconfigured
 from shared.ids import LeadId
+from shared.leads.find import find as find_lead
 from shared.leads.store import models as stored_models
 from shared.leads.store.history import histories
-from shared.leads.view import find as find_lead
 from shared.scoring.engine.transitions import StageState, initial
 
 _STOOD: Final = """
@@ -69,7 +69,7 @@ def moment(text: str) -> datetime:
 
 async def _read(lead: str, at: datetime | None, model: str) -> Explanation:
     async with database() as pool, transaction(pool) as connection:
-        found = await find_lead(connection, lead, identity_key())
+        found = await find_lead(connection, lead, identity_rules())
         then: datetime = at or await connection.fetchval("SELECT now()")
         named = await find(connection, model or await _active_then(connection, then))
         history = (await histories(connection, [found]))[found]

@@ -1,79 +1,140 @@
 """identities: whose identifier is it.
 
-In: hashed identifiers. Out: their leads. Refuses to overwrite: an identifier that somebody else attached
+In: hashed identifiers. Out: who has them. Refuses to overwrite: an identifier that somebody else attached
 at the same moment makes the batch start again (`IdentityRace`).
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from services.scorer.identify import Identifier, Merge
+import msgspec
+
+from services.scorer.identify.facts import Held, Recent
 from shared.errors import LeadscoreError
+from shared.events import OWN_NAMESPACE
 from shared.ids import LeadId
+from shared.leads.identifiers import Identifier
 
 _READ: Final = """
-SELECT i.kind, i.value, i.lead_id
+SELECT i.kind, i.value, i.lead_id, i.first_at, i.status, i.namespace, i.recent
 FROM unnest($1::text[], $2::bytea[]) AS wanted (kind, value)
 JOIN identities i ON i.kind = wanted.kind AND i.value = wanted.value
 """
 
+_OF_LEADS: Final = """
+SELECT kind, value, lead_id, first_at, status, namespace, recent
+FROM identities WHERE lead_id = ANY($1::uuid[])
+"""
+
 _ATTACH: Final = """
-INSERT INTO identities (kind, value, lead_id, first_at)
-SELECT kind, value, lead_id, $4 FROM unnest($1::text[], $2::bytea[], $3::uuid[]) AS n (kind, value, lead_id)
+INSERT INTO identities (kind, value, lead_id, first_at, status, namespace, recent)
+SELECT kind, value, lead_id, first_at, status, namespace, recent::jsonb
+FROM unnest($1::text[], $2::bytea[], $3::uuid[], $4::timestamptz[], $5::text[], $6::text[], $7::text[])
+  AS n (kind, value, lead_id, first_at, status, namespace, recent)
 ON CONFLICT DO NOTHING
 """
 
-_MOVE: Final = """
-UPDATE identities i SET lead_id = n.lead_id
-FROM unnest($1::text[], $2::bytea[], $3::uuid[]) AS n (kind, value, lead_id)
+_CHANGE: Final = """
+UPDATE identities i SET lead_id = n.lead_id, first_at = n.first_at, status = n.status,
+  namespace = n.namespace, recent = n.recent::jsonb
+FROM unnest($1::text[], $2::bytea[], $3::uuid[], $4::timestamptz[], $5::text[], $6::text[], $7::text[])
+  AS n (kind, value, lead_id, first_at, status, namespace, recent)
 WHERE i.kind = n.kind AND i.value = n.value
 """
 
-_OF_LOSER: Final = """
-UPDATE identities SET lead_id = $1 WHERE lead_id = $2 RETURNING kind, encode(value, 'hex') AS value
+_REMOVE: Final = """
+DELETE FROM identities i USING unnest($1::text[], $2::bytea[]) AS n (kind, value)
+WHERE i.kind = n.kind AND i.value = n.value
 """
+
+
+_NAMESPACE: Final = "INSERT INTO identity_namespaces (namespace) VALUES ($1) ON CONFLICT DO NOTHING"
 
 
 class IdentityRace(LeadscoreError):
     """Another transaction changed the same identities at the same moment: start the batch again."""
 
 
-async def read(connection: Any, wanted: Iterable[Identifier]) -> dict[Identifier, LeadId]:
-    """The leads of these identifiers, as far as they have one."""
-    kinds, values = _columns(sorted(set(wanted)))
+async def read(connection: Any, wanted: Iterable[Identifier]) -> dict[Identifier, Held]:
+    """Who has these identifiers, as far as somebody has them."""
+    asked = {(one.kind, one.value): one for one in wanted}
+    kinds, values = _columns(sorted(asked.values()))
     rows = await connection.fetch(_READ, kinds, values)
-    return {Identifier(row["kind"], row["value"]): LeadId(row["lead_id"]) for row in rows}
+    return {asked[row["kind"], row["value"]]: _held(row) for row in rows}
 
 
-async def attach(connection: Any, new: Mapping[Identifier, LeadId], at: datetime) -> None:
-    """Give identifiers that nobody had to their leads.
+async def of_leads(connection: Any, leads: Iterable[LeadId]) -> dict[Identifier, Held]:
+    """Every identifier of these leads."""
+    rows = await connection.fetch(_OF_LEADS, sorted(leads))
+    return {stored(row["kind"], row["value"], row["namespace"]): _held(row) for row in rows}
+
+
+async def attach(connection: Any, new: Mapping[Identifier, Held]) -> None:
+    """Write identifiers that nobody had.
 
     Raises IdentityRace if somebody has one of them by now.
     """
     if not new:
         return
-    ordered = sorted(new)
-    kinds, values = _columns(ordered)
-    status = await connection.execute(_ATTACH, kinds, values, [new[one] for one in ordered], at)
-    if int(status.rsplit(" ", 1)[1]) < len(ordered):
+    status = await connection.execute(_ATTACH, *_rows(new))
+    if int(status.rsplit(" ", 1)[1]) < len(new):
         raise IdentityRace("an identifier was attached by another transaction")
 
 
-async def move(connection: Any, moved: Mapping[Identifier, LeadId]) -> None:
-    """Point shared cookies at the lead they serve now."""
-    if not moved:
-        return
-    ordered = sorted(moved)
-    kinds, values = _columns(ordered)
-    await connection.execute(_MOVE, kinds, values, [moved[one] for one in ordered])
+class Namespaces:
+    """Keeps identity_namespaces complete, and asks nothing once it knows that a namespace is in there."""
+
+    def __init__(self) -> None:
+        self._stored: set[str] = set()
+
+    async def note(self, connection: Any, new: Iterable[Identifier]) -> None:
+        """Write the namespaces of these identifiers that are not written yet."""
+        for namespace in {one.namespace for one in new if one.namespace} - self._stored:
+            status = await connection.execute(_NAMESPACE, namespace)
+            if status.endswith(" 0"):  # committed by somebody, and not only written by us
+                self._stored.add(namespace)
 
 
-async def inherit(connection: Any, merge: Merge) -> list[dict[str, str]]:
-    """Move all of a loser's identifiers to the winner; returns them, so that the merge can be undone."""
-    rows = await connection.fetch(_OF_LOSER, merge.winner, merge.loser)
-    return [dict(row) for row in rows]
+async def change(connection: Any, changed: Mapping[Identifier, Held]) -> None:
+    """Have identifiers be like this."""
+    if changed:
+        await connection.execute(_CHANGE, *_rows(changed))
+
+
+async def remove(connection: Any, gone: Collection[Identifier]) -> None:
+    """Forget identifiers that others replace."""
+    if gone:
+        await connection.execute(_REMOVE, *_columns(sorted(gone)))
+
+
+def stored(kind: Any, value: bytes, namespace: str | None) -> Identifier:
+    """The identifier in a row. One of before namespaces is taken for the product's until it is known."""
+    return Identifier(kind, value, namespace or (OWN_NAMESPACE if kind == "user_id" else ""))
+
+
+def _held(row: Any) -> Held:
+    recent = row["recent"]
+    return Held(
+        LeadId(row["lead_id"]),
+        row["first_at"],
+        row["status"],
+        row["namespace"],
+        msgspec.convert(recent, Recent) if recent else None,
+    )
 
 
 def _columns(ordered: list[Identifier]) -> tuple[list[str], list[bytes]]:
     return [one.kind for one in ordered], [one.value for one in ordered]
+
+
+def _rows(written: Mapping[Identifier, Held]) -> tuple[list[Any], ...]:
+    ordered = sorted(written)
+    held = [written[one] for one in ordered]
+    return (
+        *_columns(ordered),
+        [one.lead for one in held],
+        [one.since for one in held],
+        [one.status for one in held],
+        [one.namespace for one in held],
+        [one.recent and msgspec.json.encode(one.recent).decode() for one in held],
+    )

@@ -11,14 +11,16 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.scorer.identify import Facts, Merge
+from services.scorer.identify.facts import Facts
 from services.scorer.settle import Lead
+from shared.events import OWN_NAMESPACE
 from shared.ids import LeadId
 from shared.leads.store.present import decode_ledger, decode_state, encode_ledger
 
 _COLUMNS: Final = (
     "lead_id, merged_into, known, first_seen_at, last_seen_at, event_count, user_ids, emails, anonymous_ids, "
-    "state, ledger, stage, stage_since, score, grade, dimensions, scored_at, due_at, model_version"
+    "namespaces, marks, state, ledger, stage, stage_since, score, grade, dimensions, scored_at, due_at, "
+    "model_version"
 )
 
 # NO KEY UPDATE, in the order of ids: two batches that share leads wait for each other, never in a cycle.
@@ -32,21 +34,24 @@ _READ: Final = f"SELECT {_COLUMNS} FROM leads WHERE lead_id = ANY($1::uuid[])"  
 _WRITE: Final = f"""
 INSERT INTO leads ({_COLUMNS})
 SELECT lead_id, NULL, known, first_seen_at, last_seen_at, event_count, user_ids, emails, anonymous_ids,
-       state, ledger, stage, stage_since, score, grade, dimensions::jsonb, scored_at, due_at, model_version
+       namespaces, marks, state, ledger, stage, stage_since, score, grade, dimensions::jsonb, scored_at,
+       due_at, model_version
 FROM unnest(
   $1::uuid[], $2::boolean[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::int[], $7::int[],
   $8::int[],
-  $9::bytea[], $10::bytea[], $11::text[], $12::timestamptz[], $13::int[], $14::text[], $15::text[],
-  $16::timestamptz[], $17::timestamptz[], $18::int[]
+  $9::text[], $10::text[], $11::bytea[], $12::bytea[], $13::text[], $14::timestamptz[], $15::int[],
+  $16::text[], $17::text[], $18::timestamptz[], $19::timestamptz[], $20::int[]
 ) AS n (
   lead_id, known, first_seen_at, last_seen_at, event_count, user_ids, emails, anonymous_ids,
-  state, ledger, stage, stage_since, score, grade, dimensions, scored_at, due_at, model_version
+  namespaces, marks, state, ledger, stage, stage_since, score, grade, dimensions, scored_at, due_at,
+  model_version
 )
 ORDER BY lead_id
 ON CONFLICT (lead_id) DO UPDATE SET
   known = EXCLUDED.known, first_seen_at = EXCLUDED.first_seen_at, last_seen_at = EXCLUDED.last_seen_at,
   event_count = EXCLUDED.event_count, user_ids = EXCLUDED.user_ids, emails = EXCLUDED.emails,
-  anonymous_ids = EXCLUDED.anonymous_ids, state = EXCLUDED.state, ledger = EXCLUDED.ledger,
+  anonymous_ids = EXCLUDED.anonymous_ids, namespaces = EXCLUDED.namespaces, marks = EXCLUDED.marks,
+  state = EXCLUDED.state, ledger = EXCLUDED.ledger,
   stage = EXCLUDED.stage, stage_since = EXCLUDED.stage_since, score = EXCLUDED.score, grade = EXCLUDED.grade,
   dimensions = EXCLUDED.dimensions, scored_at = EXCLUDED.scored_at, due_at = EXCLUDED.due_at,
   model_version = EXCLUDED.model_version
@@ -65,17 +70,8 @@ DELETE FROM lead_due WHERE lead_id IN (
 ) RETURNING lead_id
 """
 
-_RETIRE: Final = """
-UPDATE leads SET merged_into = $1, state = ''::bytea, score = 0, dimensions = '{}'::jsonb, due_at = NULL,
-  user_ids = 0, emails = 0, anonymous_ids = 0
-WHERE lead_id = $2
-RETURNING to_jsonb(leads) - 'state' - 'ledger' AS row
-"""
-_COMPRESS: Final = "UPDATE leads SET merged_into = $1 WHERE merged_into = $2"
-_LOG_MERGE: Final = """
-INSERT INTO lead_merges (winner, loser, cause_event, loser_row, moved_identities)
-VALUES ($1, $2, $3, $4::jsonb, $5::jsonb)
-"""
+_OWN: Final = frozenset({OWN_NAMESPACE})
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 async def lock(connection: Any, ids: Iterable[LeadId]) -> tuple[dict[LeadId, Lead], bool]:
@@ -83,6 +79,12 @@ async def lock(connection: Any, ids: Iterable[LeadId]) -> tuple[dict[LeadId, Lea
     rows = await connection.fetch(_LOCK, sorted(ids))
     live = {LeadId(row["lead_id"]): _lead(row) for row in rows if row["merged_into"] is None}
     return live, len(live) < len(rows)
+
+
+async def lock_all(connection: Any, ids: Iterable[LeadId]) -> dict[LeadId, Lead]:
+    """These leads, locked until the transaction ends, those merged away too."""
+    rows = await connection.fetch(_LOCK, sorted(ids))
+    return {LeadId(row["lead_id"]): _lead(row) for row in rows}
 
 
 async def read(connection: Any, ids: Iterable[LeadId]) -> dict[LeadId, Lead]:
@@ -109,26 +111,16 @@ async def take_due(connection: Any, most: int) -> list[LeadId]:
     return [LeadId(row["lead_id"]) for row in await connection.fetch(_TAKE_DUE, most)]
 
 
-async def retire(connection: Any, merge: Merge, moved: list[dict[str, str]]) -> None:
-    """Point the loser of a merge at its winner, and keep what is needed to undo it."""
-    row = await connection.fetchval(_RETIRE, merge.winner, merge.loser)
-    await connection.execute(_COMPRESS, merge.winner, merge.loser)
-    await connection.execute(
-        _LOG_MERGE, merge.winner, merge.loser, merge.cause, json.dumps(row or {}), json.dumps(moved)
-    )
-
-
 def _lead(row: "asyncpg.Record") -> Lead:
     return Lead(
         lead_id=LeadId(row["lead_id"]),
         facts=Facts(
             known=row["known"],
             first_seen_at=row["first_seen_at"],
-            counts={
-                "user_id": row["user_ids"],
-                "email": row["emails"],
-                "anonymous_id": row["anonymous_ids"],
-            },
+            namespaces=_namespaces(row),
+            addresses=row["emails"],
+            anonymous_ids=row["anonymous_ids"],
+            apart=_words(row["marks"]),
         ),
         last_seen_at=row["last_seen_at"],
         event_count=row["event_count"],
@@ -144,16 +136,18 @@ def _lead(row: "asyncpg.Record") -> Lead:
 
 
 def _row(lead: Lead) -> tuple[Any, ...]:
-    counts = lead.facts.counts
+    facts = lead.facts
     return (
         lead.lead_id,
-        lead.facts.known,
-        lead.facts.first_seen_at,
+        facts.known,
+        facts.first_seen_at,
         lead.last_seen_at,
         lead.event_count,
-        counts.get("user_id", 0),
-        counts.get("email", 0),
-        counts.get("anonymous_id", 0),
+        len(facts.namespaces),
+        facts.addresses,
+        facts.anonymous_ids,
+        ",".join(sorted(facts.namespaces)),
+        ",".join(sorted(facts.apart)),
         lead.state.encode(),
         encode_ledger(lead.ledger),
         lead.ledger.stage,
@@ -165,3 +159,14 @@ def _row(lead: Lead) -> tuple[Any, ...]:
         lead.due_at,
         lead.model_version,
     )
+
+
+def _namespaces(row: "asyncpg.Record") -> frozenset[str]:
+    """Where the lead has a user id; one of before namespaces is taken for the product's own."""
+    if row["namespaces"]:
+        return _words(row["namespaces"])
+    return _OWN if row["user_ids"] else _NONE
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split(",")) if text else _NONE

@@ -26,8 +26,9 @@ from shared.scoring.definition.stages import STAGE_NAMES, Move, Shown, StageName
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.score import Standing
 
-Cause = Literal["identified", "score", "event", "decay", "limit", "manual", "merged", "model"]
-"""Why a lead moved; `decay`: time alone changed the score or ended a wait; `model`: another model scores."""
+Cause = Literal["identified", "score", "event", "decay", "limit", "manual", "merged", "unmerged", "model"]
+"""Why a lead moved; `decay`: time alone changed the score or ended a wait; `model`: another model scores;
+`unmerged`: another person was taken out of it."""
 
 LEAD_MOVED: Final = "lead.moved"
 MAX_REASON_CHARS: Final = 200

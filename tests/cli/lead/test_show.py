@@ -20,6 +20,7 @@ from shared.errors import Invalid
 from shared.events import Event
 from shared.ids import SystemIds, event_id
 from shared.kafka.stream import Received
+from shared.leads.identifiers import IdentityRules
 
 CONFIG = Path(__file__).resolve().parents[3] / "deploy" / "config"
 KEY = "an identity key for lead show"
@@ -63,7 +64,9 @@ async def scored(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     async with postgres.transaction(engine) as connection:
         claim = await Offsets(group="g", topic="t", owner="o").claim(connection, 0, generation=1, first=0)
         assert claim is not None
-        counter = BatchCounter(models=ModelsInForce(), identity_key=KEY.encode(), topic="t", ids=SystemIds())
+        counter = BatchCounter(
+            models=ModelsInForce(), rules=IdentityRules(key=KEY.encode()), topic="t", ids=SystemIds()
+        )
         await counter.count(connection, decode_records(records), now=datetime.now(UTC))
     await engine.dispose()
     monkeypatch.setenv("DATABASE_URL", database)

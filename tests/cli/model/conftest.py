@@ -20,6 +20,7 @@ from shared.codec import encode
 from shared.events import Event
 from shared.ids import SystemIds
 from shared.kafka.stream import Received
+from shared.leads.identifiers import IdentityRules
 from tests.scorer.conftest import KEY, MODEL, event
 
 Run = Callable[..., Result]
@@ -63,7 +64,7 @@ async def count(engine: AsyncEngine, happened: list[Event]) -> None:
 
 
 def counter() -> BatchCounter:
-    return BatchCounter(models=ModelsInForce(), identity_key=KEY, topic="t", ids=SystemIds())
+    return BatchCounter(models=ModelsInForce(), rules=IdentityRules(key=KEY), topic="t", ids=SystemIds())
 
 
 async def rescored(database: str) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scorer.identify import Facts
+from services.scorer.identify.facts import Facts
 from services.scorer.settle import ActiveModel, Change, Lead, from_history, settle
 from shared.events import Event
 from shared.scoring.engine.compiled import Compiled
@@ -42,7 +42,7 @@ def _stored(history: list[Event]) -> Lead:
     at = NOW - timedelta(days=90)
     return Lead(
         lead_id=lead(1, history).lead_id,
-        facts=Facts(known=True, first_seen_at=at, counts={"email": 1}),
+        facts=Facts(known=True, first_seen_at=at, addresses=1),
         last_seen_at=NOW,
         event_count=len(history),
         state=state,

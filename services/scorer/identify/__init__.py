@@ -1,0 +1,1 @@
+"""Whose event is it: identifiers in, one lead out."""

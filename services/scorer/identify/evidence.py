@@ -1,0 +1,77 @@
+"""What one event says about who did it (pure).
+
+In: an event, the installation's rules. Out: `Evidence`: hashed identifiers, the strong apart from the weak.
+Refuses placeholders: what senders write for nobody is no evidence.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from shared.events import OWN_NAMESPACE, Event, default_namespace
+from shared.ids import EventId
+from shared.leads.identifiers import Identifier, IdentityRules, hash_identifier, is_address
+
+
+class Evidence(NamedTuple):
+    """The identifiers that came with one event.
+
+    at:        when it occurred
+    strong:    the user id, then the addresses: they name a person
+    previous:  an alias call's other user id
+    weak:      anonymous ids: they name a device
+    former:    the user id as releases before namespaces hashed it, where that is different
+    """
+
+    event_id: EventId
+    at: datetime
+    strong: tuple[Identifier, ...]
+    previous: Identifier | None
+    weak: tuple[Identifier, ...]
+    former: Identifier | None
+
+    def all(self) -> Iterator[Identifier]:
+        """Every identifier that may have an owner."""
+        yield from self.strong
+        yield from self.weak
+        if self.previous:
+            yield self.previous
+        if self.former:
+            yield self.former
+
+
+def evidence(event: Event, rules: IdentityRules) -> Evidence:
+    """What this event says about who did it."""
+    namespace = event.namespace or default_namespace(event.kind, event.source)
+    user = rules.user_id(event.user_id, namespace) if event.user_id else None
+    weak = [rules.anonymous_id(one) for one in (event.anonymous_id, event.previous_id) if one]
+    return Evidence(
+        event_id=event.event_id,
+        at=event.occurred_at,
+        strong=_strong(event, user, rules),
+        previous=_previous(event, namespace, rules) if user and event.previous_id else None,
+        weak=tuple(dict.fromkeys(one for one in weak if one)),
+        former=_former(event.user_id or "", user, rules) if user else None,
+    )
+
+
+def _strong(event: Event, user: Identifier | None, rules: IdentityRules) -> tuple[Identifier, ...]:
+    """The user id, the address, and the address that a user id is."""
+    address = rules.address(event.email) if event.email else None
+    found = (user,) if user else ()
+    if user and event.user_id and is_address(event.user_id):
+        own = rules.address(event.user_id)
+        return tuple(dict.fromkeys(one for one in (*found, address, own) if one))
+    return (*found, address) if address else found
+
+
+def _previous(event: Event, namespace: str, rules: IdentityRules) -> Identifier | None:
+    """The user id that an alias call replaces. One that is the device's id names no user."""
+    if not event.previous_id or event.previous_id in {event.anonymous_id, event.user_id}:
+        return None
+    return rules.user_id(event.previous_id, namespace)
+
+
+def _former(user_id: str, user: Identifier, rules: IdentityRules) -> Identifier | None:
+    value = hash_identifier("user_id", user_id.strip(), rules.key)
+    return Identifier("user_id", value, OWN_NAMESPACE) if value != user.value else None

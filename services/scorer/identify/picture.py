@@ -1,0 +1,141 @@
+"""What is known about identifiers and leads while one batch is placed; grows with each event (no I/O).
+
+In: what the database has. Out: what to write. The rules that change it are in people.py and devices.py.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from services.scorer.identify.evidence import Evidence
+from services.scorer.identify.facts import Conflict, Facts, Held, Limits, Merge, Reason, Status
+from shared.ids import EventId, LeadId
+from shared.leads.identifiers import Identifier
+
+
+@dataclass(slots=True)
+class Picture:
+    """Who has which identifier, and what becomes of it.
+
+        owners:  identifier → who has it, as the database has it (leads locked by us)
+        facts:   of every lead in `owners`
+        fresh:   makes the id of a new lead
+
+    To be written after all events are placed:
+
+        created:    leads
+        given:      identifiers with a new content; those in `new` had no row
+        merges:     in their order
+        conflicts:  by their two identifiers, the smaller first
+        suspended:  identifiers that tied too many others together; `shared`: devices of too many people
+        review:     leads to be grouped anew from their history
+    """
+
+    owners: dict[Identifier, Held]
+    facts: dict[LeadId, Facts]
+    fresh: Callable[[], LeadId]
+    limits: Limits = field(default_factory=Limits)
+    created: list[LeadId] = field(default_factory=list)
+    new: set[Identifier] = field(default_factory=set)
+    given: dict[Identifier, Held] = field(default_factory=dict)
+    merges: list[Merge] = field(default_factory=list)
+    conflicts: dict[tuple[Identifier, Identifier], Conflict] = field(default_factory=dict)
+    suspended: list[Identifier] = field(default_factory=list)
+    shared: list[Identifier] = field(default_factory=list)
+    review: set[LeadId] = field(default_factory=set)
+    ties: int = 0
+    _into: dict[LeadId, LeadId] = field(default_factory=dict)
+
+    def final(self, lead: LeadId) -> LeadId:
+        """Where a lead ended after all merges so far."""
+        while lead in self._into:
+            lead = self._into[lead]
+        return lead
+
+    def owner(self, identifier: Identifier) -> LeadId:
+        """The lead that has this identifier; it must have one."""
+        return self.final(self.owners[identifier].lead)
+
+    def has(self, identifier: Identifier | None, status: Status) -> bool:
+        """Whether an identifier has an owner, and this status."""
+        held = self.owners.get(identifier) if identifier else None
+        return held is not None and held.status == status
+
+    def usable(self, identifiers: Iterable[Identifier]) -> list[Identifier]:
+        """Those that say whose event it is: new ones, and those in use."""
+        return [one for one in identifiers if one not in self.owners or self.has(one, "in_use")]
+
+    def create(self, seen: Evidence) -> LeadId:
+        """A new lead."""
+        lead = self.fresh()
+        self.created.append(lead)
+        self.facts[lead] = Facts(known=False, first_seen_at=seen.at)
+        return lead
+
+    def give(self, identifier: Identifier, lead: LeadId, seen: Evidence, status: Status = "in_use") -> LeadId:
+        """Give an identifier that nobody has to a lead, which is returned."""
+        self.new.add(identifier)
+        self.change(identifier, Held(lead, seen.at, status, identifier.namespace))
+        self.facts[lead] = together(self.facts[lead], alone(identifier, self.facts[lead].first_seen_at))
+        self.ties += 1
+        return lead
+
+    def change(self, identifier: Identifier, held: Held) -> None:
+        """Have an identifier be like this."""
+        self.owners[identifier] = self.given[identifier] = held
+
+    def take_device(self, lead: LeadId) -> None:
+        """Count one device less for this lead."""
+        facts = self.facts[lead]
+        self.facts[lead] = replace(facts, anonymous_ids=max(0, facts.anonymous_ids - 1))
+
+    def add_device(self, lead: LeadId) -> None:
+        """Count one device more for this lead."""
+        facts = self.facts[lead]
+        self.facts[lead] = replace(facts, anonymous_ids=facts.anonymous_ids + 1)
+
+    def merge(self, one: LeadId, other: LeadId, cause: EventId) -> LeadId:
+        """Make two leads one; the known one, then the older one is left, and returned."""
+        winner, loser = sorted((one, other), key=self._seniority)
+        self.facts[winner] = together(self.facts[winner], self.facts[loser])
+        self._into[loser] = winner
+        self.merges.append(Merge(winner=winner, loser=loser, cause=cause))
+        self.ties += 1
+        return winner
+
+    def refuse(self, one: Identifier, other: Identifier, reason: Reason, seen: Evidence) -> None:
+        """Note that these two stay with two people; of many events the earliest."""
+        pair = (min(one, other), max(one, other))
+        before = self.conflicts.get(pair)
+        if one != other and (before is None or seen.at < before.at):
+            self.conflicts[pair] = Conflict(
+                one=pair[0], other=pair[1], reason=reason, event=seen.event_id, at=seen.at
+            )
+
+    def _seniority(self, lead: LeadId) -> tuple[bool, datetime, LeadId]:
+        facts = self.facts[lead]
+        return (not facts.known, facts.first_seen_at, lead)
+
+
+def alone(identifier: Identifier, at: datetime) -> Facts:
+    """A lead that has nothing but this identifier."""
+    kind = identifier.kind
+    return Facts(
+        known=kind != "anonymous_id",
+        first_seen_at=at,
+        namespaces=frozenset({identifier.namespace}) if kind == "user_id" else frozenset(),
+        addresses=int(kind == "email"),
+        anonymous_ids=int(kind == "anonymous_id"),
+    )
+
+
+def together(a: Facts, b: Facts) -> Facts:
+    """Two leads as one."""
+    return Facts(
+        known=a.known or b.known,
+        first_seen_at=min(a.first_seen_at, b.first_seen_at),
+        namespaces=a.namespaces | b.namespaces,
+        addresses=a.addresses + b.addresses,
+        anonymous_ids=a.anonymous_ids + b.anonymous_ids,
+        apart=a.apart | b.apart,
+    )

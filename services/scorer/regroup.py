@@ -1,0 +1,52 @@
+"""Requests to group leads anew: worked off right after the batch that made them, or by whoever finds them.
+
+In: regroups. Out: the same rows as an event makes. Refuses to hurry others: one request, one transaction.
+"""
+
+import asyncio
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.scorer import metrics
+from services.scorer.count import BatchCounter
+from services.scorer.store import conflicts
+from services.scorer.store.identities import IdentityRace
+from shared.database import transaction
+from shared.errors import Transient
+from shared.telemetry import log
+
+
+class Regroup:
+    """Works requests off until none is left."""
+
+    def __init__(self, *, database: AsyncEngine, counter: BatchCounter) -> None:
+        self._database = database
+        self._counter = counter
+
+    async def run(self, interval_s: float) -> None:
+        """Look for requests until cancelled: a process may have ended right after its batch."""
+        while True:
+            await self.work_off()
+            await asyncio.sleep(interval_s)
+
+    async def work_off(self) -> None:
+        """Regroup while there is a request; what fails now is found again later."""
+        try:
+            while await self.turn():
+                continue
+        except (Transient, IdentityRace) as error:
+            log("scorer.regroup_postponed", level="warning", reason=str(error))
+
+    async def turn(self) -> bool:
+        """One request; False if there is none, or another scorer works on it."""
+        async with transaction(self._database) as connection:
+            # Versions first, the request second, leads last: the order in which everybody takes them.
+            in_force = await self._counter.models.read(connection)
+            start = await conflicts.take(connection)
+            if start is None:
+                return False
+            report = await self._counter.regroup(connection, in_force, start)
+        metrics.note(report)
+        if report.regrouped == "too_large":
+            log("scorer.regroup_too_large", level="warning", leads=len(start))
+        return True

@@ -1,0 +1,147 @@
+"""Some leads may be other people than it seems: group them anew from their history, and write what changes.
+
+In: leads. Out: rows of identities, events, leads and transitions; how it ended.
+Refuses to trust the order in which things came: the history decides (identify/groups.py).
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from services.scorer.identify.facts import Limits, Merge
+from services.scorer.identify.parties import People
+from services.scorer.identify.regroup import Regrouping, regroup
+from services.scorer.in_force import InForce
+from services.scorer.people_of import Gathered, gather
+from services.scorer.report import Report
+from services.scorer.score_leads import Batch, score
+from services.scorer.settle import ActiveModel, Change, Lead, absorb, newborn
+from services.scorer.store import conflicts, histories, identities, merges
+from shared.events import Event
+from shared.ids import EventId, Ids, LeadId
+from shared.leads.identifiers import IdentityRules
+from shared.leads.store.history import Histories
+from shared.leads.store.history import histories as read_histories
+from shared.scoring.engine.transitions import Transition
+from shared.scoring.replay.life import live
+
+_BY_NO_EVENT: Final = EventId(UUID(int=0))
+
+
+async def regroup_leads(  # noqa: PLR0913 - the parts of one transaction
+    connection: Any,
+    start: Collection[LeadId],
+    *,
+    in_force: InForce,
+    rules: IdentityRules,
+    limits: Limits,
+    ids: Ids,
+) -> Report:
+    """Group these leads, and whomever their evidence names, in the caller's transaction."""
+    gathered = await gather(connection, start, rules)
+    if gathered is None:
+        return Report(regrouped="too_large")
+    people = gathered.people
+    found = regroup(people, limits, lambda: LeadId(ids.fresh()))
+    strong = {one for one in (*people.held, *found.owners) if one.kind != "anonymous_id"}
+    await conflicts.replace(connection, strong, found.conflicts)
+    if not found.changes:
+        return Report(regrouped="unchanged")
+    await _write(connection, people, found)
+    now: datetime = await connection.fetchval("SELECT now()")
+    lived = await read_histories(connection, sorted(found.facts))
+    changes = _changes(gathered, found, in_force.active, lived, now)
+    scored = await score(
+        connection, in_force, changes, Batch(now=now, losers=_losers(found), other_leads=_others(found))
+    )
+    merged = sum(lead in people.live for lead in found.merged)
+    return Report(passed=scored.passed, refolded=scored.refolded, merged=merged, regrouped="changed")
+
+
+async def _write(connection: Any, people: People, found: Regrouping) -> None:
+    """Identifiers, merges and the rows of events as they have to be."""
+    await merges.undo(connection, found.back)
+    await merges.write(
+        connection,
+        [
+            Merge(winner=into, loser=lead, cause=_BY_NO_EVENT)
+            for lead, into in found.merged.items()
+            if lead in people.live
+        ],
+    )
+    await merges.point(
+        connection, {lead: into for lead, into in found.merged.items() if lead in people.merged}
+    )
+    await identities.remove(connection, found.gone)
+    known = {one: held for one, held in found.owners.items() if one in people.held}
+    await identities.change(connection, known)
+    await identities.attach(connection, {one: held for one, held in found.owners.items() if one not in known})
+    await histories.move(connection, found.moved)
+
+
+def _changes(
+    gathered: Gathered, found: Regrouping, active: ActiveModel, lived: Histories, now: datetime
+) -> list[Change]:
+    """What is new about each lead that is left."""
+    changes = []
+    for lead in sorted(found.facts):
+        present = gathered.rows.get(lead) or newborn(lead, found.facts[lead], active)
+        change = Change(lead=_as_found(present, found), merged=True)
+        for other, into in found.merged.items():
+            if into == lead and other in gathered.people.live:
+                change = absorb(change, gathered.rows[other], now)
+        if lead in found.left or lead in found.back or lead in found.born:
+            change = _lived_anew(change, active, lived[lead], now)
+        changes.append(replace(change, lead=_counted(change.lead, lived[lead])))
+    return changes
+
+
+def _as_found(present: Lead, found: Regrouping) -> Lead:
+    back = present.lead_id in found.back
+    return replace(present, facts=found.facts[present.lead_id], due_at=None if back else present.due_at)
+
+
+def _counted(lead: Lead, history: Collection[Event]) -> Lead:
+    """The lead with the number of events that count for it now."""
+    last = max((event.occurred_at for event in history), default=lead.last_seen_at)
+    return replace(lead, event_count=len(history), last_seen_at=last)
+
+
+def _lived_anew(change: Change, active: ActiveModel, history: Collection[Event], now: datetime) -> Change:
+    """A lead that is another person than it was: it stands where its own history leads, and says so."""
+    before = change.lead.ledger
+    stands = live(active.model, history, now).ledger
+    if before.stage == stands.stage == "visitor":
+        return change
+    told = Transition(
+        sequence=before.sequence + 1,
+        previous_stage=before.stage,
+        stage=stands.stage,
+        at=now,
+        cause="unmerged",
+        rule=f"{stands.stage}: another person was taken out of this lead",
+    )
+    ledger = msgspec.structs.replace(
+        stands, sequence=told.sequence, since=before.since if before.stage == stands.stage else stands.since
+    )
+    return replace(change, lead=replace(change.lead, ledger=ledger), passed=(told,))
+
+
+def _losers(found: Regrouping) -> Mapping[LeadId, list[LeadId]]:
+    losers: dict[LeadId, list[LeadId]] = {}
+    for lead, into in found.merged.items():
+        losers.setdefault(into, []).append(lead)
+    return losers
+
+
+def _others(found: Regrouping) -> Mapping[LeadId, list[LeadId]]:
+    """Lead → the leads that it was one with, in both directions."""
+    others: dict[LeadId, set[LeadId]] = {lead: set(some) for lead, some in found.left.items()}
+    for lead, some in found.left.items():
+        for other in some:
+            others.setdefault(other, set()).add(lead)
+    return {lead: sorted(some) for lead, some in others.items()}

@@ -1,0 +1,44 @@
+"""How identifiers are told apart here, from the environment: for the scorer and whoever looks leads up.
+
+In: environment variables. Out: `IdentityRules`. All processes of an installation must be given the same.
+"""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+from shared.leads.identifiers import IdentityRules
+
+
+class IdentitySettings(BaseSettings):
+    """What makes two identifiers the same. Mixed into the settings of whoever looks leads up."""
+
+    identity_key: SecretStr = Field(
+        min_length=16,
+        validation_alias="LEADSCORE_IDENTITY_KEY",
+        description="Secret that keys the hashes of identifiers. Changing it orphans every lead.",
+    )
+    identity_plus_tags: bool = Field(
+        default=False,
+        validation_alias="LEADSCORE_IDENTITY_PLUS_TAGS",
+        description="Take ada+news@firma.example for ada@firma.example, in what arrives from then on.",
+    )
+    identity_gmail_dots: bool = Field(
+        default=False,
+        validation_alias="LEADSCORE_IDENTITY_GMAIL_DOTS",
+        description="Take a.d.a@gmail.com for ada@gmail.com, and googlemail.com for gmail.com.",
+    )
+    identity_placeholders: str = Field(
+        default="",
+        validation_alias="LEADSCORE_IDENTITY_PLACEHOLDERS",
+        description="By comma: what senders here write for nobody, beside the built-in list.",
+    )
+
+    def rules(self) -> IdentityRules:
+        """The rules that these settings say."""
+        own = (one.strip().lower() for one in self.identity_placeholders.split(","))
+        return IdentityRules(
+            key=self.identity_key.get_secret_value().encode(),
+            plus_tags=self.identity_plus_tags,
+            gmail_dots=self.identity_gmail_dots,
+            placeholders=frozenset(one for one in own if one),
+        )
