@@ -75,12 +75,14 @@ class Source:
     access:        public: its key is in web pages, so the client's address and browser are the person's;
                    secret: a server's, which tells us the person's address itself
     kind:          what its events are, unless they say otherwise
+    namespace:     whose user ids it sends; sources of one namespace mean the same person by the same id
     events_per_s:  more than this for longer than a burst is answered with 429; None: no limit
     """
 
     id: str
     access: Access
     kind: Kind
+    namespace: str
     origins: Origins
     events_per_s: float | None = None
     forms: tuple[Form, ...] = ()

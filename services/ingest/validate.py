@@ -1,7 +1,8 @@
 """Draft → Event, or a reason why not.
 
 In: what an adapter understood (`Draft`), how it came (`Arrival`). Out: an `Event` that keeps its promises:
-ids are text, somebody is identified, times are aware UTC and not in the future.
+ids are text, somebody is identified, times are aware UTC and not in the future. A user id that is an e-mail
+address is both, where no other address came.
 Refuses (`Invalid`, with the field) what the envelope cannot hold. An address that is no e-mail address is no
 refusal: the trait stays, it just identifies nobody.
 """
@@ -35,7 +36,7 @@ def validate(draft: Draft, arrival: Arrival, ids: Ids) -> Event:
     """
     user_id = identifier(draft.user_id, "userId")
     anonymous_id = identifier(draft.anonymous_id, "anonymousId")
-    email = first_address(draft.emails)
+    email = first_address(draft.emails) or (address(user_id) if user_id else None)
     if not (user_id or anonymous_id or email):
         raise Invalid("no_identity", "nobody is identified. Send userId, anonymousId or an e-mail address")
     properties = _object(draft.properties, "properties")
@@ -52,6 +53,7 @@ def validate(draft: Draft, arrival: Arrival, ids: Ids) -> Event:
         occurred_at=when.at,
         received_at=arrival.received_at,
         user_id=user_id,
+        namespace=arrival.source.namespace if user_id else None,
         anonymous_id=anonymous_id,
         email=email,
         previous_id=identifier(draft.previous_id, "previousId"),
