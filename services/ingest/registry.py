@@ -48,6 +48,7 @@ class Form:
     redirects:  where a form's hidden field may send a browser instead: origins, or whole addresses
     honeypot:   a field that people do not see; whoever fills it is a machine
     traits:     fields that describe the person; all others describe this submit
+    server:     a server may send it, so that a program's user agent is no mark of a machine
     """
 
     id: str
@@ -55,6 +56,7 @@ class Form:
     redirects: frozenset[str]
     honeypot: str
     traits: frozenset[str]
+    server: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

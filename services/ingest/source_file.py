@@ -145,6 +145,7 @@ def _form(section: FormSection) -> Form:
         redirects=frozenset(url.rstrip("/") for url in section.redirects),
         honeypot=section.honeypot,
         traits=frozenset(section.traits),
+        server=section.server,
     )
 
 

@@ -58,6 +58,10 @@ class FormSection(_Section):
     traits: list[str] = Field(
         default=list(COMMON_TRAITS), description="Fields about the person; all others are about this submit."
     )
+    server: bool = Field(
+        default=False,
+        description="A server of yours may send it: a submit by curl, python-requests and such is counted.",
+    )
 
 
 class LimitSection(_Section):

@@ -42,7 +42,7 @@ def validate(draft: Draft, arrival: Arrival, ids: Ids) -> Event:
     properties = _object(draft.properties, "properties")
     raw_context = _object(draft.context, "context")
     context = surroundings.describe(raw_context, properties, arrival)
-    when = moment.occurred(draft.occurred, draft.sent, arrival.received_at)
+    when = moment.occurred(draft.occurred, draft.sent, arrival.received_at, draft.collected)
     if not when.trusted:
         context["clock"] = "unreliable"
     return Event(
@@ -62,7 +62,9 @@ def validate(draft: Draft, arrival: Arrival, ids: Ids) -> Event:
         properties=properties,
         context=context,
         consent=draft.consent,
-        machine=machine.hint(draft.machine, context.get("user_agent", ""), raw_context),
+        machine=machine.hint(
+            draft.machine, context.get("user_agent", ""), raw_context, by_server=arrival.by_server
+        ),
         extra=draft.extra,
     )
 

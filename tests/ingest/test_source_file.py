@@ -148,6 +148,13 @@ def test_no_foreign_ids_are_taken_for_the_products(kind: str) -> None:
         assert registry.sources["product"].namespace == namespace
 
 
+def test_a_form_may_say_that_servers_send_it() -> None:
+    """Off unless written: a form of a website is sent by browsers."""
+    registry = read(SOURCES.replace("- id: contact", "- id: contact\n        server: true"))
+    assert registry.form("contact")[1].server
+    assert not registry.form("demo-request")[1].server
+
+
 def test_short_keys_are_refused_and_never_shown() -> None:
     """A key that can be guessed is a mistake; the message does not repeat it."""
     with pytest.raises(Misconfigured) as refused:
