@@ -19,7 +19,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     ip:          the client's address, whole; empty where the sender asked us to forget it
     user_agent:  of the client that sent it
     anonymous:   the person's browser asks not to be followed (Global Privacy Control, SP-Anonymous)
-    by_server:   a server of the company's may have sent it: the source is secret, or the form says so
+    by_server:   a server of the company's may have sent it: a call with a secret key, a form that says so
     """
 
     source: Source

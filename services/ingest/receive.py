@@ -140,7 +140,7 @@ class Receiver:
             source, form = self._registry.form(name)
             authorize.check_origin(source, visit.headers)
             visit.source = source
-            visit.by_server = form.server or source.access == "secret"
+            visit.by_server = form.server
             fields = forms.fields(await self._read(visit), self._limits)
             self._throttled(source, 1)
             parcel = self._single(visit, source, forms.draft(fields, form, visit.received_at))
