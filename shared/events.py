@@ -18,6 +18,11 @@ SCHEMA_VERSION: Final = 1
 
 Kind = Literal["web", "form", "email", "product", "crm"]
 
+OWN_NAMESPACE: Final = "product"
+"""The namespace of the company's own website, product and forms: all of them send its own user ids."""
+
+OWN_KINDS: Final = frozenset({"web", "product", "form"})
+
 PAGE_VIEWED: Final = "page.viewed"
 PERSON_IDENTIFIED: Final = "person.identified"
 FORM_SUBMITTED: Final = "form.submitted"
@@ -57,6 +62,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name:         `page.viewed`, `form.submitted`, `email.clicked` …; a track call keeps its own name
     namespace:    who gives the user id: the product, or one CRM; None in events of before namespaces
     occurred_at:  corrected for the sender's clock, never later than received_at
+    namespace:    whose user id it is: all ids of one namespace are given by one system; None in events of
+                  before namespaces, and where there is no user id
     traits:       what is known about the person (company, title, …)
     properties:   what is known about this act (url, form, amount, …)
     context:      page, campaign, referrer, click_ids, user_agent, ip (truncated), locale, library
@@ -83,3 +90,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     consent: dict[str, bool] | None = None
     machine: Machine | None = None
     extra: dict[str, Any] = {}
+
+
+def default_namespace(kind: Kind, source: str) -> str:
+    """Whose user ids a source sends if its section does not say: the product's, or its own (CRM, e-mail).
+
+    kind:    of the source, not of one of its events
+    source:  its id
+    """
+    return OWN_NAMESPACE if kind in OWN_KINDS else source

@@ -7,12 +7,14 @@ and `message` (RudderStack's Python SDK takes it for a network fault and sends a
 
 import math
 import secrets
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 from starlette.responses import Response
 
+from services.ingest.not_counted import NotCounted
 from services.ingest.publish import Parcel
 from services.ingest.refusals import STATUS, OverLimit
 from shared.errors import Invalid, Transient
@@ -39,9 +41,9 @@ _FOREIGN: Final = {
 _ONE_ACCEPTED: Final = b'{"success":true,"accepted":1,"rejected":0}'
 
 
-def accepted(parcel: Parcel) -> Response:
-    """200: everything that is an event is durable."""
-    if len(parcel.accepted) == 1 and not parcel.rejected:
+def accepted(parcel: Parcel, not_counted: Sequence[NotCounted] = ()) -> Response:
+    """200: everything that is an event is durable, also what is not counted."""
+    if len(parcel.accepted) == 1 and not parcel.rejected and not not_counted:
         return _json(200, _ONE_ACCEPTED)
     body: dict[str, Any] = {
         "success": True,
@@ -58,6 +60,8 @@ def accepted(parcel: Parcel) -> Response:
             }
             for rejection in parcel.rejected[:MAX_ERRORS]
         ]
+    if not_counted:
+        body["not_counted"] = not_counted
     return _json(200, msgspec.json.encode(body))
 
 

@@ -16,6 +16,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from services.ingest import answers, authorize, pages
 from services.ingest.fast_routes import EXPECTED, Endpoint, FastRoutes, answer_to
 from services.ingest.middleware import ROUTE, Middleware
+from services.ingest.not_counted import not_counted
+from services.ingest.publish import Parcel
 from services.ingest.receive import Receiver
 from services.ingest.registry import Registry
 from services.ingest.sources import segment
@@ -70,12 +72,12 @@ def _tracking(receiver: Receiver) -> dict[str, Endpoint]:
 
     async def batch(request: Request) -> Response:
         request.scope[ROUTE] = "batch"
-        return answers.accepted(await receiver.batch(request))
+        return answered(await receiver.batch(request))
 
     def call(type_: str) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             request.scope[ROUTE] = type_
-            return answers.accepted(await receiver.call(request, type_))
+            return answered(await receiver.call(request, type_))
 
         return endpoint
 
@@ -85,12 +87,17 @@ def _tracking(receiver: Receiver) -> dict[str, Endpoint]:
     return paths
 
 
+def answered(parcel: Parcel) -> Response:
+    """The answer to a sender who can do something about what is not counted; a webhook's provider cannot."""
+    return answers.accepted(parcel, not_counted(parcel))
+
+
 def _add_forms(app: FastAPI, receiver: Receiver) -> None:
     async def submit(request: Request) -> Response:
         request.scope[ROUTE] = "form"
         submitted = await receiver.form(request, request.path_params["form"])
         if "text/html" not in request.headers.get("accept", ""):
-            return answers.accepted(submitted.parcel)
+            return answered(submitted.parcel)
         # 303 turns the POST into a GET, so that a reload does not submit again.
         return RedirectResponse(submitted.next_page or THANKS_PATH, status_code=303)
 

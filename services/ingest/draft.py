@@ -19,6 +19,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     ip:          the client's address, whole; empty where the sender asked us to forget it
     user_agent:  of the client that sent it
     anonymous:   the person's browser asks not to be followed (Global Privacy Control, SP-Anonymous)
+    by_server:   a server of the company's may have sent it: a call with a secret key, a form that says so
     """
 
     source: Source
@@ -26,6 +27,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     ip: str = ""
     user_agent: str = ""
     anonymous: bool = False
+    by_server: bool = False
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +39,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint:  where the sender has no ids: what makes a resent copy the same event
     occurred:     when it happened by the sender's clock
     sent:         when it was sent by the same clock
+    collected:    when another collector received what was sent then, and passed it on
     emails:       places an address of this person may be, the surest first
     machine:      why no person did this, if the source says so
     extra:        fields nobody knows
@@ -48,6 +51,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
     occurred: Any = None
     sent: Any = None
+    collected: Any = None
     user_id: Any = None
     anonymous_id: Any = None
     previous_id: Any = None

@@ -1,6 +1,8 @@
 """Hints that no person did this: what a client says of itself.
 
 In: a user agent, and flags that browsers and snippets set. Out: a `Machine` hint, or nothing.
+A *crawler* visits by itself; a *program* (curl, python-requests) may be the company's own server that passes
+on what a person did: where servers send, it is no hint.
 Refuses to drop anything: hints travel with the event, and the scorer decides (it also sees behaviour).
 
 Only what announces itself is found here. A machine that lies needs other signs: speed, repetition, networks.
@@ -9,7 +11,7 @@ Only what announces itself is found here. A machine that lies needs other signs:
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from shared.events import Machine
 
@@ -18,29 +20,40 @@ WEBDRIVER: Final = "webdriver"
 HONEYPOT: Final = "honeypot"
 APPLE_PRIVACY: Final = "apple_privacy"
 
+Announced = Literal["", "crawler", "program"]
+
 # "Cubot" is a phone; every other word that ends in "bot" is one.
-_ANNOUNCED: Final = re.compile(
+_CRAWLER: Final = re.compile(
     r"(?<!cu)bot\b|crawl|spider|slurp|headless|phantomjs|lighthouse|pagespeed|facebookexternalhit"
-    r"|pingdom|uptimerobot|curl/|wget/|python-requests|python-urllib|scrapy|go-http-client",
+    r"|pingdom|uptimerobot|scrapy",
     re.IGNORECASE,
 )
+_PROGRAM: Final = re.compile(r"curl/|wget/|python-requests|python-urllib|go-http-client", re.IGNORECASE)
 
 
-def hint(said: str, user_agent: str, context: Mapping[str, Any]) -> Machine | None:
+def hint(
+    said: str, user_agent: str, context: Mapping[str, Any], *, by_server: bool = False
+) -> Machine | None:
     """Why this was probably no person; None if nothing says so.
 
     said:        what the source itself found out
-    user_agent:  of the person's client, not of a server that speaks for them
+    user_agent:  of the person's client, as far as anybody told
     context:     of the event, as it came
+    by_server:   a server of the company's may have sent it, so that a program is no hint
     """
     if said:
         return Machine(reason=said)
     if context.get("webdriver") is True:
         return Machine(reason=WEBDRIVER)
-    return Machine(reason=USER_AGENT) if user_agent and announced(user_agent) else None
+    kind = announced(user_agent) if user_agent else ""
+    if not kind or (by_server and kind == "program"):
+        return None
+    return Machine(reason=USER_AGENT)
 
 
 @lru_cache(maxsize=2048)
-def announced(user_agent: str) -> bool:
-    """Whether a user agent says that it is a machine."""
-    return _ANNOUNCED.search(user_agent) is not None
+def announced(user_agent: str) -> Announced:
+    """Which kind of machine a user agent says it is; empty if it says nothing of the kind."""
+    if _CRAWLER.search(user_agent):
+        return "crawler"
+    return "program" if _PROGRAM.search(user_agent) else ""

@@ -15,6 +15,11 @@ REJECTED = Counter(
     "Events and whole requests refused for what is in them, by source and code.",
     ["source", "code"],
 )
+MARKED = Counter(
+    "leadscore_ingest_marked_events_total",
+    "Accepted events marked as a machine's, which the scorer keeps and does not count, by source and reason.",
+    ["source", "reason"],
+)
 REQUESTS = Counter(
     "leadscore_ingest_requests_total", "HTTP requests answered, by route and status.", ["route", "status"]
 )

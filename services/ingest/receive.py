@@ -18,6 +18,7 @@ from services.ingest.authorize import Headers
 from services.ingest.body import Body
 from services.ingest.draft import Arrival, Draft
 from services.ingest.limits import Limits
+from services.ingest.marked import MarkedEvents
 from services.ingest.publish import Parcel, ParcelPublisher, Rejection, count
 from services.ingest.refusals import OverLimit
 from services.ingest.registry import Registry, Source
@@ -36,7 +37,8 @@ _FORGET_IP = frozenset({b"remove", b"none"})
 class Visit:
     """One request while it is being received.
 
-    source: who sent it, as soon as that is proven
+    source:     who sent it, as soon as that is proven
+    by_server:  a server of the company's may have sent it
     """
 
     request: Request
@@ -44,6 +46,7 @@ class Visit:
     received_at: datetime
     body: Body
     source: Source | None = None
+    by_server: bool = False
 
     def arrival(self, source: Source) -> Arrival:
         """What all items of this request share."""
@@ -55,6 +58,7 @@ class Visit:
             ip="" if client is None or forget_ip else client.host,
             user_agent=self.headers.get(b"user-agent", b"").decode("latin-1"),
             anonymous=self.headers.get(b"sec-gpc") == b"1" or b"sp-anonymous" in self.headers,
+            by_server=self.by_server,
         )
 
 
@@ -105,6 +109,7 @@ class Receiver:
         # E-mail providers fill their bodies by a rule of their own (SendGrid: 768 KB).
         self._hook_limits = replace(limits, body_bytes=limits.decompressed_bytes)
         self._throttle = Throttle()
+        self._marked = MarkedEvents()
 
     async def batch(self, request: Request) -> Parcel:
         """Many items; a bad one costs only itself."""
@@ -135,6 +140,7 @@ class Receiver:
             source, form = self._registry.form(name)
             authorize.check_origin(source, visit.headers)
             visit.source = source
+            visit.by_server = form.server
             fields = forms.fields(await self._read(visit), self._limits)
             self._throttled(source, 1)
             parcel = self._single(visit, source, forms.draft(fields, form, visit.received_at))
@@ -169,6 +175,7 @@ class Receiver:
         """The source, by the key in the body if headers and query had none."""
         if visit.source is None:
             visit.source = authorize.by_key(self._registry, key, visit.headers)
+        visit.by_server = visit.source.access == "secret"
         return visit.source
 
     async def _read(self, visit: Visit) -> bytes:
@@ -215,6 +222,7 @@ class Receiver:
 
     async def _sent(self, parcel: Parcel, deadline_s: float) -> Parcel:
         await self._parcels.send(parcel, deadline_s=deadline_s)
+        self._marked.note(parcel)
         return parcel
 
     @asynccontextmanager

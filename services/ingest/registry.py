@@ -48,6 +48,7 @@ class Form:
     redirects:  where a form's hidden field may send a browser instead: origins, or whole addresses
     honeypot:   a field that people do not see; whoever fills it is a machine
     traits:     fields that describe the person; all others describe this submit
+    server:     a server may send it, so that a program's user agent is no mark of a machine
     """
 
     id: str
@@ -55,6 +56,7 @@ class Form:
     redirects: frozenset[str]
     honeypot: str
     traits: frozenset[str]
+    server: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +77,14 @@ class Source:
     access:        public: its key is in web pages, so the client's address and browser are the person's;
                    secret: a server's, which tells us the person's address itself
     kind:          what its events are, unless they say otherwise
+    namespace:     whose user ids it sends; sources of one namespace mean the same person by the same id
     events_per_s:  more than this for longer than a burst is answered with 429; None: no limit
     """
 
     id: str
     access: Access
     kind: Kind
+    namespace: str
     origins: Origins
     events_per_s: float | None = None
     forms: tuple[Form, ...] = ()

@@ -2,7 +2,8 @@
 
 In: the file's text and the environment. Out: a `Registry`.
 Refuses (`Misconfigured`, all mistakes at once, with lines) what does not fit the schema, a `${NAME}` that the
-environment does not have, ids and keys used twice, and secrets written into the file.
+environment does not have, ids and keys used twice, secrets written into the file, and a CRM or e-mail source
+whose user ids would be taken for the product's.
 
 Secrets come from the environment: a value `${NAME}` is replaced by that variable. A write key may also stand
 there as `sha256:<64 hex digits>`.
@@ -20,6 +21,7 @@ from shared.config_file import Document, parse, validate
 from shared.config_mistakes import Path
 from shared.config_references import filled, unset
 from shared.errors import Misconfigured
+from shared.events import OWN_KINDS, OWN_NAMESPACE, default_namespace
 
 MIN_KEY_CHARS: Final = 16
 
@@ -76,6 +78,7 @@ class _Builder:
             id=section.id,
             access=section.access,
             kind=section.kind,
+            namespace=self._namespace(section, path),
             origins=Origins.of(section.origins),
             events_per_s=section.limits.events_per_s,
             forms=tuple(_form(form) for form in section.forms),
@@ -84,6 +87,18 @@ class _Builder:
         for at, key in enumerate(section.keys):
             self._add_key(key.get_secret_value(), source, (*path, "keys", at))
         return source
+
+    def _namespace(self, section: Any, path: Path) -> str:
+        """Whose user ids the source sends; a default that would be the product's by accident is noted."""
+        if section.namespace:
+            return str(section.namespace)
+        if section.id == OWN_NAMESPACE and section.kind not in OWN_KINDS:
+            self._note(
+                (*path, "id"),
+                f'source "{section.id}": user ids of a {section.kind} source would pass for the product\'s. '
+                f"Write `namespace: {section.kind}`, or `namespace: {OWN_NAMESPACE}` if they are its ids",
+            )
+        return default_namespace(section.kind, section.id)
 
     def _add_key(self, written: str, source: Source, path: Path) -> None:
         """Keep one key's digest; says what is wrong with it, never the key."""
@@ -130,6 +145,7 @@ def _form(section: FormSection) -> Form:
         redirects=frozenset(url.rstrip("/") for url in section.redirects),
         honeypot=section.honeypot,
         traits=frozenset(section.traits),
+        server=section.server,
     )
 
 

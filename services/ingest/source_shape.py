@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model
 
 from services.ingest.registry import Access
 from services.ingest.sources.provider import Providers, ProviderSettings, providers
-from shared.events import Kind
+from shared.events import OWN_NAMESPACE, Kind
 
 COMMON_TRAITS: Final = (
     *(
@@ -58,6 +58,10 @@ class FormSection(_Section):
     traits: list[str] = Field(
         default=list(COMMON_TRAITS), description="Fields about the person; all others are about this submit."
     )
+    server: bool = Field(
+        default=False,
+        description="A server of yours may send it: a submit by curl, python-requests and such is counted.",
+    )
 
 
 class LimitSection(_Section):
@@ -74,6 +78,11 @@ class SourceSection(_Section):
     id: Name = Field(description="The sender's name in events, metrics and topics. Never change it.")
     access: Access = Field(description="public: the key is in web pages. secret: only your servers know it.")
     kind: Kind = Field(description="What the events are, unless they say otherwise.")
+    namespace: Name | None = Field(
+        default=None,
+        description="Whose user ids these are: sources of one namespace mean the same person by the same id. "
+        f'Without it "{OWN_NAMESPACE}" for web, product and form; the source\'s own id for crm and email.',
+    )
     keys: list[SecretStr] = Field(
         default=[],
         description="Write keys: ${NAME} from the environment, or sha256:<hex>. Several to rotate.",

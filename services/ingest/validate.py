@@ -1,7 +1,8 @@
 """Draft → Event, or a reason why not.
 
 In: what an adapter understood (`Draft`), how it came (`Arrival`). Out: an `Event` that keeps its promises:
-ids are text, somebody is identified, times are aware UTC and not in the future.
+ids are text, somebody is identified, times are aware UTC and not in the future. A user id that is an e-mail
+address is both, where no other address came.
 Refuses (`Invalid`, with the field) what the envelope cannot hold. An address that is no e-mail address is no
 refusal: the trait stays, it just identifies nobody.
 """
@@ -35,13 +36,13 @@ def validate(draft: Draft, arrival: Arrival, ids: Ids) -> Event:
     """
     user_id = identifier(draft.user_id, "userId")
     anonymous_id = identifier(draft.anonymous_id, "anonymousId")
-    email = first_address(draft.emails)
+    email = first_address(draft.emails) or (address(user_id) if user_id else None)
     if not (user_id or anonymous_id or email):
         raise Invalid("no_identity", "nobody is identified. Send userId, anonymousId or an e-mail address")
     properties = _object(draft.properties, "properties")
     raw_context = _object(draft.context, "context")
     context = surroundings.describe(raw_context, properties, arrival)
-    when = moment.occurred(draft.occurred, draft.sent, arrival.received_at)
+    when = moment.occurred(draft.occurred, draft.sent, arrival.received_at, draft.collected)
     if not when.trusted:
         context["clock"] = "unreliable"
     return Event(
@@ -52,6 +53,7 @@ def validate(draft: Draft, arrival: Arrival, ids: Ids) -> Event:
         occurred_at=when.at,
         received_at=arrival.received_at,
         user_id=user_id,
+        namespace=arrival.source.namespace if user_id else None,
         anonymous_id=anonymous_id,
         email=email,
         previous_id=identifier(draft.previous_id, "previousId"),
@@ -60,7 +62,9 @@ def validate(draft: Draft, arrival: Arrival, ids: Ids) -> Event:
         properties=properties,
         context=context,
         consent=draft.consent,
-        machine=machine.hint(draft.machine, context.get("user_agent", ""), raw_context),
+        machine=machine.hint(
+            draft.machine, context.get("user_agent", ""), raw_context, by_server=arrival.by_server
+        ),
         extra=draft.extra,
     )
 

@@ -35,6 +35,26 @@ def test_people_are_not_marked(user_agent: str) -> None:
     assert machine.hint("", user_agent, {}) is None
 
 
+@pytest.mark.parametrize("program", ["curl/8.5.0", "Wget/1.21", "python-requests/2.32", "Go-http-client/2.0"])
+def test_programs_are_no_hint_where_servers_send(program: str) -> None:
+    """The company's own server passes on what a person did."""
+    assert machine.hint("", program, {}, by_server=True) is None
+
+
+@pytest.mark.parametrize(
+    "crawler", ["Googlebot/2.1", "HeadlessChrome/141.0", "curl/8 (compatible; AhrefsBot)"]
+)
+def test_crawlers_are_a_hint_wherever_they_are(crawler: str) -> None:
+    """What visits by itself is no person, even if a server tells of it."""
+    assert machine.hint("", crawler, {}, by_server=True) == Machine(reason="user_agent")
+
+
+def test_a_server_does_not_outweigh_other_signs() -> None:
+    """A trap or a remote-controlled browser is a sign whoever sends it."""
+    assert machine.hint("honeypot", "curl/8", {}, by_server=True) == Machine(reason="honeypot")
+    assert machine.hint("", "curl/8", {"webdriver": True}, by_server=True) == Machine(reason="webdriver")
+
+
 def test_automated_browser_is_marked() -> None:
     """The snippet passes `navigator.webdriver` on."""
     assert machine.hint("", "Mozilla/5.0", {"webdriver": True}) == Machine(reason="webdriver")

@@ -27,10 +27,38 @@ def test_no_time_means_now() -> None:
     assert moment.occurred(None, None, NOW) == (NOW, True)
 
 
-def test_a_clock_a_day_off_is_not_corrected_but_flagged() -> None:
-    """Correcting by a broken clock would move a good time to a bad one."""
-    happened = moment.occurred("2026-05-01T00:00:00Z", "2026-05-03T00:00:00Z", NOW)
-    assert happened == (datetime(2026, 5, 1, tzinfo=UTC), False)
+@pytest.mark.parametrize("off_days", [-399, -90, -2, 2, 30, 399])
+def test_a_clock_that_is_months_off_is_corrected(off_days: int) -> None:
+    """However far a device's clock is off, sentAt tells by how much."""
+    sent = NOW + timedelta(days=off_days)
+    written = sent - timedelta(minutes=5)
+    happened = moment.occurred(written.isoformat(), sent.isoformat(), NOW)
+    assert happened == (NOW - timedelta(minutes=5), True)
+
+
+def test_what_waited_in_a_queue_keeps_its_age() -> None:
+    """A batch stored offline is stamped when it is sent: three days old stays three days old."""
+    assert moment.occurred("2026-05-29T12:00:00Z", "2026-06-01T12:00:00Z", NOW).at == NOW - timedelta(days=3)
+
+
+@pytest.mark.parametrize("off_days", [-401, 401])
+def test_a_clock_further_off_is_not_corrected_but_flagged(off_days: int) -> None:
+    """More than 400 days are no clock but a request of long ago, sent again with its old sentAt."""
+    sent = NOW + timedelta(days=off_days)
+    assert moment.occurred(sent.isoformat(), sent.isoformat(), NOW) == (min(sent, NOW), False)
+
+
+def test_another_collectors_receipt_corrects_what_it_passes_on() -> None:
+    """An archive of three months ago, imported today, happened three months ago by the right clock."""
+    happened = moment.occurred("2026-02-20T09:50:00Z", "2026-02-20T10:00:00Z", NOW, "2026-03-01T12:00:00Z")
+    assert happened == (datetime(2026, 3, 1, 11, 50, tzinfo=UTC), True)
+
+
+@pytest.mark.parametrize("collected", ["soon", {"a": 1}, True, "2026-06-01T12:00:00"])
+def test_nonsense_for_a_receipt_costs_only_the_correction(collected: Any) -> None:
+    """What no collector writes corrects nothing, and no event is lost for it."""
+    happened = moment.occurred("2026-06-01T10:00:00Z", "2026-06-01T10:30:00Z", NOW, collected)
+    assert happened.at == NOW - timedelta(hours=2)
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,44 @@ def test_mistakes_that_a_schema_cannot_see(change: tuple[str, str], said: str) -
     assert any(said in problem for problem in found), found
 
 
+def test_a_source_may_name_its_namespace() -> None:
+    """Two products have user ids of their own; without a word the kind of the source decides."""
+    registry = read(SOURCES.replace("id: website\n", "id: website\n    namespace: shop\n"))
+    namespaces = {source.id: source.namespace for source in registry.sources.values()}
+    assert namespaces == {
+        "website": "shop",
+        "product": "product",
+        "limited": "product",
+        "forms": "product",
+        "email": "email",
+    }
+
+
+def test_a_namespace_is_written_like_an_id() -> None:
+    """It goes into identities for good: no spaces, no capitals."""
+    (problem,) = problems(SOURCES.replace("id: website\n", "id: website\n    namespace: The Shop\n"))
+    assert problem.startswith('sources.yaml:5: sources "website", namespace:')
+
+
+@pytest.mark.parametrize("kind", ["crm", "email"])
+def test_no_foreign_ids_are_taken_for_the_products(kind: str) -> None:
+    """A CRM called `product` has to say whose ids it sends, since by default it would share the product's."""
+    section = f"version: 1\nsources:\n  - id: product\n    access: secret\n    kind: {kind}\n"
+    (problem,) = problems(section)
+    assert problem.startswith("sources.yaml:3: ")
+    assert f"Write `namespace: {kind}`" in problem
+    for namespace in (kind, "product"):
+        registry = read(f"{section}    namespace: {namespace}\n")
+        assert registry.sources["product"].namespace == namespace
+
+
+def test_a_form_may_say_that_servers_send_it() -> None:
+    """Off unless written: a form of a website is sent by browsers."""
+    registry = read(SOURCES.replace("- id: contact", "- id: contact\n        server: true"))
+    assert registry.form("contact")[1].server
+    assert not registry.form("demo-request")[1].server
+
+
 def test_short_keys_are_refused_and_never_shown() -> None:
     """A key that can be guessed is a mistake; the message does not repeat it."""
     with pytest.raises(Misconfigured) as refused:

@@ -37,6 +37,7 @@ def test_a_good_draft_is_an_event(registry: Registry) -> None:
         occurred_at=NOW,
         received_at=NOW,
         user_id="u1",
+        namespace="product",
         traits={"company": "ACME"},
         properties={"plan": "pro"},
         extra={"channel": "server"},
@@ -108,6 +109,44 @@ def test_an_address_identifies(registry: Registry) -> None:
     assert made.email == "Ann@example.com"
 
 
+def test_a_user_id_that_is_an_address_is_one_too(registry: Registry) -> None:
+    """Whoever uses addresses as user ids has told the address; the id stays as it was sent."""
+    made = event(registry, user_id="Ann@EXAMPLE.com")
+    assert (made.user_id, made.email) == ("Ann@EXAMPLE.com", "Ann@example.com")
+
+
+def test_an_address_beside_the_user_id_goes_first(registry: Registry) -> None:
+    """A trait says the address on purpose, an id only looks like one."""
+    assert event(registry, user_id="old@example.com", emails=("new@example.com",)).email == "new@example.com"
+
+
+@pytest.mark.parametrize("part", ["previous_id", "anonymous_id", "account_id"])
+def test_no_other_id_is_an_address(registry: Registry, part: str) -> None:
+    """Who somebody was before, which browser it is and where they work are not where to write to."""
+    assert event(registry, **{part: "ann@example.com"}).email is None
+
+
+@pytest.mark.parametrize(
+    ("source", "namespace"),
+    [("website", "product"), ("product", "product"), ("forms", "product"), ("email", "email")],
+)
+def test_a_user_id_says_whose_it_is(registry: Registry, source: str, namespace: str) -> None:
+    """The company's own sources share one namespace; a provider's ids are its own."""
+    assert event(registry, source).namespace == namespace
+
+
+def test_the_source_decides_whose_ids_they_are(registry: Registry) -> None:
+    """An event of another kind than its source's still has ids of the source's namespace."""
+    assert event(registry, "email", kind="web").namespace == "email"
+    assert event(registry, "website", kind="crm").namespace == "product"
+
+
+def test_without_a_user_id_there_is_no_namespace(registry: Registry) -> None:
+    """An address or a browser's id is nobody's but the person's."""
+    assert event(registry, user_id=None, anonymous_id="a1").namespace is None
+    assert event(registry, user_id="  ", emails=("ann@example.com",)).namespace is None
+
+
 def test_an_invalid_address_stays_a_trait(registry: Registry) -> None:
     """A typo in an e-mail address loses the identity, not the event."""
     made = event(registry, emails=("ann@",), traits={"email": "ann@"})
@@ -152,5 +191,5 @@ def test_machines_are_marked_not_dropped(registry: Registry) -> None:
 
 def test_a_broken_clock_is_flagged(registry: Registry) -> None:
     """Readers see that the time was not corrected."""
-    made = event(registry, occurred="2025-01-01T00:00:00Z", sent="2025-01-01T00:00:00Z")
+    made = event(registry, occurred="2024-01-01T00:00:00Z", sent="2024-01-01T00:00:00Z")
     assert made.context["clock"] == "unreliable"

@@ -32,6 +32,7 @@ def test_an_event_survives_the_wire() -> None:
     """Every field comes back as it was sent."""
     sent = event(
         user_id="u",
+        namespace="product",
         traits={"company": "Müller & Söhne"},
         properties={"nested": {"list": [1, 2.5, None, True]}},
         consent={"marketing": True},

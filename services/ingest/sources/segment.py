@@ -130,7 +130,7 @@ def draft(item: dict[str, Any], call: str | None, sent: Any) -> Draft:
     own_type = pop("type", None)
     type_ = _type(call or own_type)
     _check_needs(item, type_)
-    sent = item.get("sentAt") or sent
+    own_sent, collected = item.get("sentAt"), item.get("receivedAt")
     for key in _TRANSPORT:
         pop(key, None)
     context = pop("context", None)
@@ -140,7 +140,9 @@ def draft(item: dict[str, Any], call: str | None, sent: Any) -> Draft:
         name=_NAMES.get(type_) or pop("event", None),
         message_id=pop("messageId", None),
         occurred=original or written,
-        sent=sent,
+        sent=own_sent or sent,
+        # Of the same sending only if the item says both: a batch's sentAt is that of the last leg.
+        collected=collected if own_sent else None,
         user_id=pop("userId", None),
         anonymous_id=pop("anonymousId", None),
         previous_id=pop("previousId", None),

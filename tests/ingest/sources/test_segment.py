@@ -77,6 +77,14 @@ def test_the_batchs_sent_at_serves_items_without_one() -> None:
     assert draft({"type": "page", "sentAt": "own"}, sent="batch").sent == "own"
 
 
+def test_a_receipt_counts_with_the_items_own_sent_at_only() -> None:
+    """An item's receivedAt belongs to its own sending, not to that of the batch it is passed on in."""
+    item = {"type": "page", "receivedAt": "r"}
+    assert draft(item, sent="batch").collected is None
+    assert draft({**item, "sentAt": "own"}, sent="batch").collected == "r"
+    assert draft({**item, "sentAt": "own"}).extra == {"receivedAt": "r"}
+
+
 def test_identify_takes_traits_from_both_places() -> None:
     """RudderStack puts traits into the context; the item's own win."""
     found = draft(
