@@ -33,17 +33,6 @@ EMAIL_BOUNCED: Final = "email.bounced"
 EMAIL_UNSUBSCRIBED: Final = "email.unsubscribed"
 EMAIL_COMPLAINED: Final = "email.complained"
 
-OWN_NAMESPACE: Final = "product"
-"""The namespace that the company's own website, product and forms share."""
-
-
-def default_namespace(kind: Kind, source: str) -> str:
-    """Whose user ids a source gives unless sources.yaml says otherwise.
-
-    A CRM and an e-mail tool count their contacts themselves: their 17 is not the product's 17.
-    """
-    return source if kind in {"crm", "email"} else OWN_NAMESPACE
-
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """A hint from the sender or from ingest that no person did this.
@@ -60,7 +49,6 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     event_id:     uuid5 of source and the sender's message id; uuid7 where the sender gave none
     source:       id of the sender in sources.yaml
     name:         `page.viewed`, `form.submitted`, `email.clicked` …; a track call keeps its own name
-    namespace:    who gives the user id: the product, or one CRM; None in events of before namespaces
     occurred_at:  corrected for the sender's clock, never later than received_at
     namespace:    whose user id it is: all ids of one namespace are given by one system; None in events of
                   before namespaces, and where there is no user id

@@ -18,7 +18,10 @@ MOST_FUNCTION_LINES = 60
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "models_", "types", "misc"}
 DECISIONS = (
     *("services/ingest/validate.py", "services/ingest/decode.py", "services/ingest/not_counted.py"),
-    *("services/scorer/identify.py", "services/scorer/judge.py", "services/scorer/settle.py"),
+    *(f"services/scorer/identify/{name}.py" for name in ("evidence", "facts", "picture", "people")),
+    *(f"services/scorer/identify/{name}.py" for name in ("devices", "place", "groups", "served")),
+    *(f"services/scorer/identify/{name}.py" for name in ("parties", "keep_leads", "regroup")),
+    *("services/scorer/judge.py", "services/scorer/settle.py", "shared/leads/identifiers.py"),
     *("services/scorer/changes.py", "shared/leads/portrait.py", "services/scorer/poison.py"),
     *("services/router/decide.py", "services/router/render.py", "services/router/sign.py"),
     *("services/router/retry.py", "services/router/breaker.py", "services/router/addresses.py"),
