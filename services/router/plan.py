@@ -8,6 +8,7 @@ one that cannot be read or rendered becomes a dead letter for every destination 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.router import metrics, outbox
@@ -87,8 +88,14 @@ def plan(row: Mapping[str, Any], routing: Routing) -> Iterator[Planned]:
         )
         return
     bodies: Bodies = {}
-    for name in decide(transition, routing.routes, routing.active):
+    had_it = [name for name in sorted(row.get("had_it", ())) if name in routing.active]
+    for name in had_it:
         yield _render_for(transition, row, name, routing, bodies)
+    bodies, unknown = {}, msgspec.structs.replace(transition, other_leads=[])
+    for name in decide(transition, routing.routes, routing.active):
+        # Whoever never had the lead is told where it stands, and not what it was part of.
+        if name not in had_it:
+            yield _render_for(unknown, row, name, routing, bodies)
 
 
 def _render_for(

@@ -1,7 +1,7 @@
 """A transition as the body that destinations receive (pure).
 
-In: a transition and the language of its reader. Out: JSON bytes, as deploy/schemas/
-lead.stage_changed.v1.json describes them. The same transition always gives the same bytes.
+In: a transition and the language of its reader. Out: JSON bytes, as deploy/schemas/lead.stage_changed.v1.json
+and lead.unmerged.v1.json describe them. The same transition always gives the same bytes.
 Refuses (`Invalid`) a body above 256 kB. Above 20 kB, which Standard Webhooks advises as the limit, it first
 leaves out traits and then all but the largest reasons, and says so in `shortened`.
 """
@@ -15,10 +15,11 @@ from msgspec import Meta
 from shared.errors import Invalid
 from shared.leads.transition_row import Moment, Person, Receipt, TransitionRow
 
-TYPE: Final = "lead.stage_changed"
 ADVISED_BYTES: Final = 20_000
 MAX_BYTES: Final = 256_000
 _REASONS_WHEN_SHORTENED: Final = 20
+
+STAGE_CHANGED: Final = "lead.stage_changed"
 
 Language = Literal["en", "de"]
 
@@ -71,12 +72,38 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
+class SeparatedData(Data, frozen=True, kw_only=True):
+    """The same of a lead out of which another person was taken, or that was taken out of one."""
+
+    other_leads: Annotated[list[str], Meta(description="Ids of the leads that it was one with until now.")]
+
+
 class StageChanged(msgspec.Struct, frozen=True, kw_only=True):
     """A lead entered another stage."""
 
     type: Literal["lead.stage_changed"]
     timestamp: Annotated[Moment, Meta(description="When the lead entered the stage.")]
     data: Data
+
+
+class Unmerged(msgspec.Struct, frozen=True, kw_only=True):
+    """A lead that you had turned out to be several people; this one is what is left under its id."""
+
+    type: Literal["lead.unmerged"]
+    timestamp: Annotated[Moment, Meta(description="When they were separated.")]
+    data: SeparatedData
+
+
+Message = StageChanged | Unmerged
+
+
+class _Typed(msgspec.Struct):
+    """What every body begins with."""
+
+    type: str
+
+
+_typed_decoder: Final = msgspec.json.Decoder(_Typed)
 
 
 def render(transition: TransitionRow, language: Language) -> bytes:
@@ -94,29 +121,42 @@ def render(transition: TransitionRow, language: Language) -> bytes:
     return body
 
 
-def message(transition: TransitionRow, language: Language) -> StageChanged:
+def type_of(body: bytes) -> str:
+    """The type of a rendered body, for who puts it into a header too; a stage's change if it says none."""
+    try:
+        return _typed_decoder.decode(body).type
+    except msgspec.MsgspecError:
+        return STAGE_CHANGED
+
+
+def message(transition: TransitionRow, language: Language) -> Message:
     """The body as values, nothing left out."""
-    return StageChanged(
-        type=TYPE,
-        timestamp=transition.at.astimezone(UTC),
-        data=Data(
-            lead=str(transition.lead_id),
-            sequence=transition.sequence,
-            stage=transition.stage,
-            previous_stage=transition.previous_stage,
-            cause=transition.cause,
-            score=transition.score,
-            grade=transition.grade,
-            fit=transition.dimensions.get("fit", 0),
-            engagement=transition.dimensions.get("engagement", 0),
-            dimensions=transition.dimensions,
-            reasons=_reasons(transition.receipts, language),
-            person=transition.person,
-            attribution=transition.attribution,
-            consent=transition.consent,
-            model_version=transition.model_version,
-            shortened=[],
-        ),
+    at, data = transition.at.astimezone(UTC), _data(transition, language)
+    if not transition.other_leads:
+        return StageChanged(type="lead.stage_changed", timestamp=at, data=data)
+    whole = {name: getattr(data, name) for name in data.__struct_fields__}
+    others = [str(lead) for lead in transition.other_leads]
+    return Unmerged(type="lead.unmerged", timestamp=at, data=SeparatedData(**whole, other_leads=others))
+
+
+def _data(transition: TransitionRow, language: Language) -> Data:
+    return Data(
+        lead=str(transition.lead_id),
+        sequence=transition.sequence,
+        stage=transition.stage,
+        previous_stage=transition.previous_stage,
+        cause=transition.cause,
+        score=transition.score,
+        grade=transition.grade,
+        fit=transition.dimensions.get("fit", 0),
+        engagement=transition.dimensions.get("engagement", 0),
+        dimensions=transition.dimensions,
+        reasons=_reasons(transition.receipts, language),
+        person=transition.person,
+        attribution=transition.attribution,
+        consent=transition.consent,
+        model_version=transition.model_version,
+        shortened=[],
     )
 
 
@@ -136,15 +176,15 @@ def _reasons(receipts: list[Receipt], language: Language) -> list[Reason]:
     ]
 
 
-def _without_traits(whole: StageChanged) -> StageChanged:
+def _without_traits(whole: Message) -> Message:
     person = msgspec.structs.replace(whole.data.person, traits={})
     return _shortened(whole, "traits", person=person)
 
 
-def _with_largest_reasons(whole: StageChanged) -> StageChanged:
+def _with_largest_reasons(whole: Message) -> Message:
     return _shortened(whole, "reasons", reasons=whole.data.reasons[:_REASONS_WHEN_SHORTENED])
 
 
-def _shortened(whole: StageChanged, what: Literal["traits", "reasons"], **change: Any) -> StageChanged:
+def _shortened(whole: Message, what: Literal["traits", "reasons"], **change: Any) -> Message:
     data = msgspec.structs.replace(whole.data, shortened=[*whole.data.shortened, what], **change)
     return msgspec.structs.replace(whole, data=data)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.router.queue import Delivery
-from services.router.render import TYPE
+from services.router.render import type_of
 from services.router.retry import Delivered, Failed, Outcome
 from shared.errors import Invalid, Transient
 from shared.kafka.publish import Publisher, Record
@@ -47,7 +47,7 @@ def record(delivery: Delivery, topic: str) -> Record:
             ("ce_specversion", b"1.0"),
             ("ce_id", str(delivery.delivery_id).encode()),
             ("ce_source", b"/leadscore/router"),
-            ("ce_type", TYPE.encode()),
+            ("ce_type", type_of(delivery.body).encode()),
             ("ce_subject", str(delivery.lead_id).encode()),
             ("ce_sequence", str(delivery.sequence).encode()),
             ("content-type", b"application/json"),

@@ -18,7 +18,7 @@ from services.scorer.in_force import InForce, ModelsInForce
 from services.scorer.judge import quarantine_reason
 from services.scorer.offsets import Tally
 from services.scorer.poison import CONSECUTIVE
-from services.scorer.regroup_leads import regroup_leads
+from services.scorer.regroup_leads import Known, regroup_leads
 from services.scorer.report import Report
 from services.scorer.score_leads import Batch, score
 from services.scorer.settle import Change, Lead
@@ -136,11 +136,15 @@ class BatchCounter:
         scored = await score(connection, in_force, changes, Batch(now=now))
         return Report(passed=scored.passed, refolded=scored.refolded)
 
-    async def regroup(self, connection: Any, in_force: InForce, start: Sequence[LeadId]) -> Report:
-        """Group these leads anew from their history, in the caller's transaction."""
-        return await regroup_leads(
-            connection, start, in_force=in_force, rules=self.rules, limits=self.limits, ids=self._ids
-        )
+    async def regroup(
+        self, connection: Any, in_force: InForce, start: Sequence[LeadId], *, rescore: bool = False
+    ) -> Report:
+        """Group these leads anew from their history, in the caller's transaction.
+
+        rescore: score them even if all of them stay the people they were
+        """
+        people = Known(rules=self.rules, limits=self.limits, ids=self._ids)
+        return await regroup_leads(connection, start, in_force, people, rescore=rescore)
 
     async def _look(self, connection: Any, wanted: set[Identifier]) -> tuple[Picture, dict[LeadId, Lead]]:
         """Lock every lead that the batch may touch, and know whose each identifier is under those locks.

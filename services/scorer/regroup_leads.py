@@ -5,7 +5,7 @@ Refuses to trust the order in which things came: the history decides (identify/g
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -32,24 +32,27 @@ from shared.scoring.replay.life import live
 _BY_NO_EVENT: Final = EventId(UUID(int=0))
 
 
-async def regroup_leads(  # noqa: PLR0913 - the parts of one transaction
-    connection: Any,
-    start: Collection[LeadId],
-    *,
-    in_force: InForce,
-    rules: IdentityRules,
-    limits: Limits,
-    ids: Ids,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """By what people are told apart, and where the ids of new leads come from."""
+
+    rules: IdentityRules
+    limits: Limits
+    ids: Ids
+
+
+async def regroup_leads(
+    connection: Any, start: Collection[LeadId], in_force: InForce, known: Known, *, rescore: bool
 ) -> Report:
     """Group these leads, and whomever their evidence names, in the caller's transaction."""
-    gathered = await gather(connection, start, rules)
+    gathered = await gather(connection, start, known.rules)
     if gathered is None:
         return Report(regrouped="too_large")
     people = gathered.people
-    found = regroup(people, limits, lambda: LeadId(ids.fresh()))
+    found = regroup(people, known.limits, lambda: LeadId(known.ids.fresh()))
     strong = {one for one in (*people.held, *found.owners) if one.kind != "anonymous_id"}
     await conflicts.replace(connection, strong, found.conflicts)
-    if not found.changes:
+    if not (found.changes or rescore):
         return Report(regrouped="unchanged")
     await _write(connection, people, found)
     now: datetime = await connection.fetchval("SELECT now()")

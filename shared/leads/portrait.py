@@ -8,16 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.events import Event
+from shared.events import OWN_NAMESPACE, Event, default_namespace
 
-_IDENTIFIERS: Final = ("email", "user_id", "anonymous_id", "account_id")
+_IDENTIFIERS: Final = ("email", "anonymous_id", "account_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Portrait:
     """What deliveries tell about the person.
 
-    person:       newest email, user_id, anonymous_id, account_id, and traits (newest value of each)
+    person:       newest email, user_id (the product's own), anonymous_id, account_id; `ids`: the newest user
+                  id of each namespace, so that a CRM finds its record; and traits (newest value of each)
     attribution:  `first` and `last` touch: source, medium, campaign, referrer, click_ids, at
     consent:      purpose → granted, newest answer; None if nobody asked
     """
@@ -30,15 +31,20 @@ class Portrait:
 def portrait(history: Sequence[Event]) -> Portrait:
     """The portrait that this history paints."""
     person: dict[str, Any] = {}
+    ids: dict[str, str] = {}
     traits: dict[str, Any] = {}
     consent: dict[str, bool] = {}
     for event in history:
         person.update({name: value for name in _IDENTIFIERS if (value := getattr(event, name))})
+        if event.user_id:
+            ids[event.namespace or default_namespace(event.kind, event.source)] = event.user_id
         traits.update(event.traits)
         consent.update(event.consent or {})
     asked = any(event.consent is not None for event in history)
+    if OWN_NAMESPACE in ids:
+        person["user_id"] = ids[OWN_NAMESPACE]
     return Portrait(
-        person={**person, "traits": traits},
+        person={**person, "ids": ids, "traits": traits},
         attribution=_attribution(history),
         consent=consent if asked else None,
     )

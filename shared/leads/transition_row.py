@@ -41,10 +41,14 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Who the lead is, as far as it is known."""
+    """Who the lead is, as far as it is known.
+
+    user_id: of the company's own product; `ids`: of each system that has one, by namespace
+    """
 
     email: str | None = None
     user_id: str | None = None
+    ids: dict[str, str] = {}
     anonymous_id: str | None = None
     account_id: str | None = None
     traits: dict[str, Any] = {}
@@ -58,6 +62,7 @@ class TransitionRow(msgspec.Struct, frozen=True, kw_only=True):
     attribution:        `first` and `last` touch, may be empty
     consent:            purpose → granted; None if nobody asked
     event_received_at:  when ingest got the event behind it; None if time alone was the cause
+    other_leads:        of cause `unmerged`: leads that were one with this one until now
     """
 
     transition_id: TransitionId
@@ -76,6 +81,7 @@ class TransitionRow(msgspec.Struct, frozen=True, kw_only=True):
     consent: dict[str, bool] | None
     model_version: int
     event_received_at: Moment | None
+    other_leads: list[LeadId] = []
 
 
 def read(row: Mapping[str, Any]) -> TransitionRow:

@@ -18,16 +18,13 @@ from shared.leads.receipts import receipts
 from shared.leads.store import models as stored_models
 from shared.leads.store.history import histories
 from shared.leads.store.present import present as read_present
+from shared.leads.trouble import Disputed, Quarantined, SetAside, disputed, quarantined, set_aside
 from shared.scoring.engine.fold import is_current, refold
 from shared.scoring.engine.score import Score, evaluate
 from shared.scoring.file.read import load_model
 
 _PASSED: Final = """
 SELECT at, previous_stage, stage, cause, score FROM transitions WHERE lead_id = $1 ORDER BY sequence
-"""
-_QUARANTINED: Final = """
-SELECT count(*)::int FROM events e JOIN leads l USING (lead_id)
-WHERE coalesce(l.merged_into, l.lead_id) = $1 AND e.quarantine IS NOT NULL
 """
 
 
@@ -38,6 +35,7 @@ class LeadView:
     receipts: lines that add up to `score`
     stages:   every transition, oldest first: at, previous_stage, stage, cause, score
     timeline: every counted event, newest first: at, name, kind, source, what
+    quarantined, disputed, set_aside: what does not count, and why
     """
 
     lead: LeadId
@@ -53,7 +51,9 @@ class LeadView:
     receipts: list[dict[str, Any]]
     stages: list[dict[str, Any]]
     timeline: list[dict[str, Any]]
-    quarantined_events: int
+    quarantined: list[Quarantined]
+    disputed: list[Disputed]
+    set_aside: list[SetAside]
 
 
 async def view(connection: Any, who: str, rules: IdentityRules) -> LeadView:
@@ -83,7 +83,9 @@ async def view(connection: Any, who: str, rules: IdentityRules) -> LeadView:
         attribution=dict(painted.attribution),
         stages=[dict(row) for row in await connection.fetch(_PASSED, lead)],
         timeline=[_line(event) for event in reversed(history)],
-        quarantined_events=await connection.fetchval(_QUARANTINED, lead),
+        quarantined=await quarantined(connection, lead),
+        disputed=await disputed(connection, lead),
+        set_aside=await set_aside(connection, lead),
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.router import outbox, route_file
 from services.router.loop_health import LoopHealth
 from services.router.plan import Planner
-from services.router.render import MAX_BYTES
+from services.router.render import MAX_BYTES, type_of
 from shared.database import transaction
 from shared.ids import LeadId, delivery_id
 from shared.testing import FrozenClock
@@ -33,6 +33,24 @@ def planner(pool: AsyncEngine, *, text: str = ROUTING, rings: list[int] | None =
 
 async def deliveries(sql: asyncpg.Connection) -> list[Any]:
     return list(await sql.fetch("SELECT * FROM deliveries ORDER BY lead_id, sequence, destination"))
+
+
+@pytest.mark.asyncio
+async def test_who_had_a_lead_hears_that_it_was_several_people(
+    pool: AsyncEngine, sql: asyncpg.Connection
+) -> None:
+    """Whatever the routes say; who never had it is told of its stage only, if a route wants it."""
+    only_queue = ROUTING.replace("to: [crm]", "to: [sales-queue]")
+    await write_transition(sql, lead=LEAD, sequence=1)
+    await planner(pool).turn()
+    await sql.execute("DELETE FROM deliveries WHERE destination = 'sales-queue'")
+    await write_transition(sql, lead=LEAD, sequence=2, cause="unmerged", other_leads=[UUID(int=9)])
+    await planner(pool, text=only_queue).turn()
+    told = [row for row in await deliveries(sql) if row["sequence"] == 2]
+    assert {row["destination"]: type_of(row["body"]) for row in told} == {
+        "crm": "lead.unmerged",
+        "sales-queue": "lead.stage_changed",
+    }
 
 
 @pytest.mark.asyncio

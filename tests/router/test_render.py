@@ -1,12 +1,14 @@
 """The body that receivers get."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
 
 import msgspec
 import pytest
 
-from services.router.render import ADVISED_BYTES, MAX_BYTES, StageChanged, render
+from services.router.render import ADVISED_BYTES, MAX_BYTES, StageChanged, Unmerged, render, type_of
 from shared.errors import Invalid
+from shared.ids import LeadId
 from shared.leads.transition_row import Person, Receipt
 from tests.router.situations import AT, LEAD, transition
 
@@ -18,6 +20,24 @@ def receipts(number: int, sentence: str = "Because.") -> list[Receipt]:
         Receipt(rule=f"rule-{n:04}", dimension="engagement", points=n, sentence_en=sentence)
         for n in range(number)
     ]
+
+
+def test_a_lead_that_was_several_people_says_so() -> None:
+    """The body has a type of its own, and names the leads that it was one with."""
+    other = LeadId(UUID(int=8))
+    separated = transition(cause="unmerged", previous_stage="sql", other_leads=[other])
+    body = msgspec.json.decode(render(separated, "en"), type=Unmerged)
+    assert body.data.other_leads == [str(other)]
+    assert (body.data.lead, body.data.stage, body.data.sequence) == (str(LEAD), "sql", 2)
+    assert type_of(render(separated, "en")) == "lead.unmerged"
+    assert type_of(render(transition(), "en")) == "lead.stage_changed"
+
+
+def test_each_system_finds_its_own_record() -> None:
+    """The ids that other systems have for the person go out under their namespaces."""
+    known = Person(user_id="u1", ids={"product": "u1", "crm": "c-815"})
+    body = msgspec.json.decode(render(transition(person=known), "en"))
+    assert body["data"]["person"]["ids"] == {"product": "u1", "crm": "c-815"}
 
 
 def test_the_body_is_what_the_schema_says() -> None:
@@ -60,6 +80,7 @@ def test_the_body_is_what_the_schema_says() -> None:
             "person": {
                 "email": "ada@example.com",
                 "user_id": None,
+                "ids": {},
                 "anonymous_id": None,
                 "account_id": None,
                 "traits": {"country": "DE", "employees": 250, "vip": True},

@@ -18,6 +18,7 @@ from services.cli.session import database
 from shared.database import transaction
 from shared.leads.identifiers import IdentityRules
 from shared.leads.identity_settings import IdentitySettings
+from shared.leads.trouble import WHY
 from shared.leads.view import LeadView, view
 from shared.settings import load
 
@@ -33,12 +34,14 @@ def show(
     """Show one lead: score, stage, receipts, timeline."""
     seen = asyncio.run(_read(lead))
     if as_json:
-        typer.echo(json.dumps(asdict(seen), default=_plain, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(asdict(seen), default=plain, ensure_ascii=False, indent=2))
         return
     console = Console()
     for part in (_head(lead, seen), _reasons(seen, "de" if language == "de" else "en"), _stages(seen)):
         console.print(part)
     console.print(_timeline(seen))
+    for sentence in _trouble(seen):
+        console.print(sentence)
 
 
 async def _read(lead: str) -> LeadView:
@@ -51,6 +54,15 @@ def identity_rules() -> IdentityRules:
     return load(IdentitySettings).rules()
 
 
+def _trouble(view: LeadView) -> list[Text]:
+    """What somebody may want to decide about this person, each with its command."""
+    said = [
+        *((f"{one.event} named it with another lead: {WHY[one.why]}", one.command) for one in view.disputed),
+        *((f"its {one.kind} is {one.status}", one.command) for one in view.set_aside),
+    ]
+    return [Text(f"{what}. To change that: {command}") for what, command in said]
+
+
 def _head(lead: str, view: LeadView) -> Table:
     table = Table.grid("", "", "", padding=(0, 2))
     for column in table.columns:
@@ -59,10 +71,12 @@ def _head(lead: str, view: LeadView) -> Table:
     company = view.person["traits"].get("company")
     table.add_row(Text(lead, style="bold"), Text(str(company or "")))
     table.add_row("Score", Text(f"{view.score}  ({view.grade})", style="bold"), dimensions)
-    table.add_row("Stage", Text(view.stage.upper(), style="bold"), f"since {_when(view.since)}")
+    table.add_row("Stage", Text(view.stage.upper(), style="bold"), f"since {when(view.since)}")
     table.add_row("Lead", str(view.lead), f"model version {view.model_version}")
-    if view.quarantined_events:
-        table.add_row("Quarantined", str(view.quarantined_events), "events kept, but not counted")
+    for namespace, id_ in view.person["ids"].items():
+        table.add_row(f"Id in {namespace}", Text(id_))
+    for one in view.quarantined:
+        table.add_row("Not counted", str(one.number), WHY.get(one.reason, one.reason))
     return table
 
 
@@ -81,7 +95,7 @@ def _stages(view: LeadView) -> Table:
     table = Table("When", "From", "To", "Because", "Score", title="Stages", title_justify="left")
     for passed in view.stages:
         table.add_row(
-            _when(passed["at"]),
+            when(passed["at"]),
             passed["previous_stage"],
             passed["stage"],
             passed["cause"],
@@ -97,13 +111,15 @@ def _timeline(view: LeadView) -> Table:
     table = Table("When", "Event", "What", "Source", title="Timeline", title_justify="left", caption=caption)
     for line in view.timeline[:_TIMELINE_LINES]:
         # Text: what a sender wrote is shown as it is, and never read as markup.
-        table.add_row(_when(line["at"]), Text(line["name"]), Text(line["what"]), line["source"])
+        table.add_row(when(line["at"]), Text(line["name"]), Text(line["what"]), line["source"])
     return table
 
 
-def _when(at: datetime) -> str:
+def when(at: datetime) -> str:
+    """A moment for a person."""
     return at.strftime("%Y-%m-%d %H:%M")
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """What JSON has no form for, as text."""
     return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -84,7 +84,9 @@ class Parties:
         self._replaced_by = {
             each.previous: each.strong[0] for each in sorted(seen, key=_when, reverse=True) if each.previous
         }
-        self._devices = {device for each in people.events for device in each.evidence.weak}
+        self._devices = {
+            device for each in people.events for device in people.usable(each.evidence).weak
+        } & people.held.keys()
         self.of_identifier = {one: self._owner(one) for one in self._identifiers()}
 
     def of_event(self, each: StoredEvent) -> Party:
@@ -112,7 +114,7 @@ class Parties:
     def _owner(self, one: Identifier) -> Party:
         if (group := self.found.of(one)) is not None:
             return ("person", group)
-        if one.kind == "anonymous_id" and one in self._devices:
+        if one in self._devices:
             last = self._served.last(one)
             return ("person", last.group) if last else self._visitor((one,), self._people.held[one].since)
         user = self._replaced_by.get(one)

@@ -23,7 +23,7 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 
 TABLES = (
     "leads, identities, events, lead_due, lead_merges, transitions, identity_conflicts, "
-    "identity_decisions, identity_namespaces, regroups"
+    "identity_decisions, identity_namespaces, regroups, deliveries"
 )
 
 

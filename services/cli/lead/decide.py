@@ -1,0 +1,105 @@
+"""`leadscore lead merge`, `unmerge`, `split-device`, `release`: a person decides who is who.
+
+In: leads by any address or id, devices by their anonymous id. Out: changed leads, in one transaction, scored.
+Refuses what services/scorer/decide_people.py refuses.
+"""
+
+import asyncio
+import getpass
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import typer
+
+from services.cli.lead.show import identity_rules
+from services.cli.session import database
+from services.scorer.count import BatchCounter
+from services.scorer.decide_people import Decider
+from services.scorer.in_force import ModelsInForce
+from shared.database import transaction
+from shared.errors import Invalid
+from shared.ids import SystemIds
+from shared.leads.find import find, spellings
+from shared.leads.identifiers import Identifier, IdentityRules
+
+Lead = Annotated[str, typer.Argument(help="E-mail address, user id, anonymous id or lead id.")]
+By = Annotated[str, typer.Option(help="Who; default: the user of this machine.")]
+
+_STORED = "SELECT kind, value, namespace FROM identities WHERE encode(value, 'hex') = $1"
+
+
+def merge(lead: Lead, other: Lead, *, by: By = "") -> None:
+    """Make two leads one person, now and for whatever comes later."""
+
+    async def decide(decider: Decider, rules: IdentityRules) -> str:
+        one, two = [await find(decider.connection, each, rules) for each in (lead, other)]
+        await decider.one_person(one, two)
+        return f"{lead} and {other} are one lead: {await find(decider.connection, lead, rules)}"
+
+    _carry_out(decide, by)
+
+
+def unmerge(lead: Lead, *, by: By = "") -> None:
+    """Take out of a lead whom it was merged with last. Given a merged lead's own id: that one."""
+
+    async def decide(decider: Decider, rules: IdentityRules) -> str:
+        whom = await _as_given(decider.connection, lead) or await find(decider.connection, lead, rules)
+        return f"lead {await decider.two_people(whom)} is its own again; destinations are told"
+
+    _carry_out(decide, by)
+
+
+def split_device(
+    device: Annotated[str, typer.Argument(help="The device's anonymous id, as it was sent.")], *, by: By = ""
+) -> None:
+    """Have a device's anonymous events belong to nobody: a tablet at a fair, a terminal in a shop."""
+
+    async def decide(decider: Decider, rules: IdentityRules) -> str:
+        named = rules.anonymous_id(device)
+        number = await decider.nobodys_device(named) if named else 0
+        return f"the device is shared; {number} anonymous events of the past belong to nobody now"
+
+    _carry_out(decide, by)
+
+
+def release(
+    identifier: Annotated[str, typer.Argument(help="As it was sent, or as `lead conflicts` names it.")],
+    *,
+    by: By = "",
+) -> None:
+    """Believe a suspended identifier or a shared device again."""
+
+    async def decide(decider: Decider, rules: IdentityRules) -> str:
+        last: Invalid | None = None
+        for one in await _meant(decider.connection, identifier, rules):
+            try:
+                return f"it counts again, with {await decider.believe(one)} events of the past"
+            except Invalid as error:
+                last = error
+        raise last or Invalid("not_set_aside", f"{identifier} is a placeholder, or nobody has it")
+
+    _carry_out(decide, by)
+
+
+def _carry_out(decide: Callable[[Decider, IdentityRules], Awaitable[str]], by: str) -> None:
+    typer.echo(asyncio.run(_decided(decide, by or getpass.getuser())))
+
+
+async def _decided(decide: Callable[[Decider, IdentityRules], Awaitable[str]], by: str) -> str:
+    rules = identity_rules()
+    counter = BatchCounter(models=ModelsInForce(), rules=rules, topic="", ids=SystemIds())
+    async with database() as pool, transaction(pool) as connection:
+        return await decide(Decider(connection=connection, counter=counter, made_by=by), rules)
+
+
+async def _as_given(connection: Any, text: str) -> Any:
+    """The lead with this very id, merged away or not; None if it is no lead's id."""
+    return await connection.fetchval("SELECT lead_id FROM leads WHERE lead_id::text = lower($1)", text)
+
+
+async def _meant(connection: Any, text: str, rules: IdentityRules) -> list[Identifier]:
+    """What this may name: a stored identifier by its hash, or one as it was sent."""
+    rows = await connection.fetch(_STORED, text.lower())
+    if rows:
+        return [Identifier(row["kind"], row["value"], row["namespace"] or "") for row in rows]
+    return [one for group in await spellings(connection, text, rules) for one in group]

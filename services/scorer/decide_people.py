@@ -1,0 +1,129 @@
+"""What a person decides about people: two leads are one, one lead is two, a device is everybody's.
+
+In: leads and identifiers, a name for the log. Out: rows, as regroup_leads.py writes them; how it ended.
+Refuses (`Invalid`) what cannot be meant: a lead and itself, a merge that never was.
+A decision is kept with the identifiers that it is about, so that it holds for whatever comes later, and the
+opposite decision lifts it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from services.scorer.count import BatchCounter
+from services.scorer.identify.evidence import evidence
+from services.scorer.identify.facts import NOBODY, Held
+from services.scorer.report import Report
+from services.scorer.store import decisions, histories, identities, merges
+from shared.errors import Invalid
+from shared.events import Event
+from shared.ids import LeadId
+from shared.leads.identifiers import Identifier
+
+Identities = Mapping[Identifier, Held]
+
+_MERGED_INTO: Final = """
+SELECT m.loser FROM lead_merges m JOIN leads l ON l.lead_id = m.loser
+WHERE m.undone_at IS NULL AND (m.loser = $1 OR l.merged_into = $1) AND l.merged_into IS NOT NULL
+ORDER BY (m.loser = $1) DESC, m.merge_id DESC LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decider:
+    """Somebody who decides, in a transaction of the caller.
+
+    made_by: for the log of decisions
+    """
+
+    connection: Any
+    counter: BatchCounter
+    made_by: str
+
+    async def one_person(self, lead: LeadId, other: LeadId) -> Report:
+        """Make two leads one, whatever the evidence says.
+
+        Raises Invalid (`same_lead`) for a lead and itself.
+        """
+        if lead == other:
+            raise Invalid("same_lead", "these are one lead already. Name two")
+        held = await identities.of_leads(self.connection, [lead, other])
+        await decisions.make(self.connection, "one", _of(held, lead), _of(held, other), self.made_by)
+        return await self._regroup(lead, other)
+
+    async def two_people(self, lead: LeadId) -> LeadId:
+        """Take out of a lead whom it was merged with last; or this very lead, if it was merged away.
+
+        Returns the lead that is its own again.
+        Raises Invalid (`never_merged`) if there is nobody to take out.
+        """
+        loser: LeadId | None = await self.connection.fetchval(_MERGED_INTO, lead)
+        if loser is None:
+            raise Invalid(
+                "never_merged",
+                "nobody was merged into this lead, nor was it merged. See `leadscore lead show`",
+            )
+        brought = (await merges.brought(self.connection, [loser]))[loser]
+        family = await merges.families(self.connection, [loser])
+        winner = LeadId(family[loser] or loser)
+        rest = _of(await identities.of_leads(self.connection, [winner]), winner) - brought
+        strong = frozenset(one for one in brought if one.kind != "anonymous_id")
+        await decisions.make(self.connection, "apart", strong or brought, rest, self.made_by)
+        await self._regroup(winner)
+        return loser
+
+    async def nobodys_device(self, device: Identifier) -> int:
+        """Have a device's anonymous events, those of the past too, belong to nobody.
+
+        Returns how many of the past there were. Raises Invalid (`no_such_device`).
+        """
+        held = (await identities.read(self.connection, [device])).get(device)
+        if held is None:
+            raise Invalid("no_such_device", "no event came with this anonymous id. Give it as it was sent")
+        await identities.change(self.connection, {device: held._replace(status="shared")})
+        events, leads = await self._anonymous_events(device, list(await self._family(held.lead)))
+        await histories.quarantine(self.connection, events, "shared_device")
+        await self._regroup(held.lead, *leads)
+        return len(events)
+
+    async def believe(self, one: Identifier) -> int:
+        """Believe an identifier again that was set aside; a device's anonymous events count again.
+
+        Returns how many events that are. Raises Invalid (`not_set_aside`).
+        """
+        held = (await identities.read(self.connection, [one])).get(one)
+        if held is None or held.status not in {"shared", "suspended"}:
+            raise Invalid("not_set_aside", "this identifier is neither suspended nor a shared device")
+        await identities.change(self.connection, {one: held._replace(status="in_use", recent=None)})
+        events, _ = await self._anonymous_events(one, [NOBODY]) if one.kind == "anonymous_id" else ([], set())
+        await histories.release(self.connection, events, held.lead)
+        await self._regroup(held.lead)
+        return len(events)
+
+    async def _regroup(self, *leads: LeadId) -> Report:
+        in_force = await self.counter.models.read(self.connection)
+        report = await self.counter.regroup(self.connection, in_force, leads, rescore=True)
+        if report.regrouped == "too_large":
+            raise Invalid("too_large", "too many leads share an identifier with these to be grouped anew")
+        return report
+
+    async def _family(self, lead: LeadId) -> Mapping[LeadId, LeadId | None]:
+        return await merges.families(self.connection, [lead])
+
+    async def _anonymous_events(
+        self, device: Identifier, leads: Sequence[LeadId]
+    ) -> tuple[list[Event], set[LeadId]]:
+        """Events that came with this device and nobody's name, and the leads in their rows."""
+        found = [
+            row
+            for row in await histories.rows(self.connection, leads)
+            if not (said := evidence(row.event, self.counter.rules)).strong and device in said.weak
+        ]
+        return [row.event for row in found], {row.lead for row in found}
+
+
+def _of(held: Identities, lead: LeadId) -> frozenset[Identifier]:
+    """The strong identifiers of a lead; its devices, if it has nothing else."""
+    mine = [one for one, each in held.items() if each.lead == lead]
+    strong = frozenset(one for one in mine if one.kind != "anonymous_id")
+    return strong or frozenset(mine)

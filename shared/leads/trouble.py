@@ -1,0 +1,120 @@
+"""What does not count of a lead, and why: quarantined events, conflicts with others, identifiers set aside.
+
+In: a lead. Out: each of these, with the command that changes it. Refuses to write.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from shared.codec import decode
+from shared.ids import LeadId
+
+WHY: Final = {
+    "two_user_ids": "both have a user id of the same system",
+    "too_many_addresses": "one person would have too many addresses",
+    "kept_apart": "somebody decided that they are two people",
+    "alias": "an alias call names a device that both used",
+    "shared_device": "its device serves too many people",
+    "suspended_identifier": "its identifier tied a crowd together",
+    "nobody": "it names nobody, or a placeholder",
+}
+
+_QUARANTINED: Final = """
+SELECT e.quarantine AS reason, count(*)::int AS number
+FROM events e JOIN leads l USING (lead_id)
+WHERE coalesce(l.merged_into, l.lead_id) = $1 AND e.quarantine IS NOT NULL GROUP BY 1 ORDER BY 2 DESC
+"""
+_CONFLICTS: Final = """
+SELECT c.reason, c.at, a.lead_id AS one, b.lead_id AS other, e.body
+FROM identity_conflicts c
+JOIN identities a ON (a.kind, a.value) = (c.one_kind, c.one_value)
+JOIN identities b ON (b.kind, b.value) = (c.other_kind, c.other_value)
+LEFT JOIN events e USING (event_id)
+WHERE a.lead_id <> b.lead_id AND ($1::uuid IS NULL OR a.lead_id = $1 OR b.lead_id = $1)
+ORDER BY c.at DESC LIMIT $2
+"""
+_SET_ASIDE: Final = """
+SELECT kind, encode(value, 'hex') AS identifier, status, lead_id FROM identities
+WHERE status IN ('shared', 'suspended') AND ($1::uuid IS NULL OR lead_id = $1) ORDER BY 1, 2 LIMIT $2
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """Events that are kept and not counted."""
+
+    reason: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disputed:
+    """Two leads that one event named together.
+
+    event:  its source and name; `named`: the user id and address in it
+    """
+
+    one: LeadId
+    other: LeadId
+    why: str
+    at: datetime
+    event: str
+    named: tuple[str, ...]
+
+    @property
+    def command(self) -> str:
+        """What makes them one after all."""
+        return f"leadscore lead merge {self.one} {self.other}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """An identifier that is not believed."""
+
+    kind: str
+    identifier: str
+    status: str
+    lead: LeadId
+
+    @property
+    def command(self) -> str:
+        """What makes it believed again."""
+        return f"leadscore lead release {self.identifier}"
+
+
+async def quarantined(connection: Any, lead: LeadId) -> list[Quarantined]:
+    """How many of a lead's events are quarantined, by why."""
+    return [Quarantined(**dict(row)) for row in await connection.fetch(_QUARANTINED, lead)]
+
+
+async def disputed(connection: Any, lead: LeadId | None = None, most: int = 100) -> list[Disputed]:
+    """Conflicts of this lead, or of all, the newest first."""
+    return [_disputed(row) for row in await connection.fetch(_CONFLICTS, lead, most)]
+
+
+async def set_aside(connection: Any, lead: LeadId | None = None, most: int = 100) -> list[SetAside]:
+    """Identifiers of this lead, or of all, that are suspended, and shared devices."""
+    return [
+        SetAside(
+            kind=row["kind"],
+            identifier=row["identifier"],
+            status=row["status"],
+            lead=LeadId(row["lead_id"]),
+        )
+        for row in await connection.fetch(_SET_ASIDE, lead, most)
+    ]
+
+
+def _disputed(row: Any) -> Disputed:
+    event = decode(row["body"]) if row["body"] else None
+    named: Sequence[str | None] = (event.user_id, event.email) if event else ()
+    return Disputed(
+        one=LeadId(row["one"]),
+        other=LeadId(row["other"]),
+        why=row["reason"],
+        at=row["at"],
+        event=f"{event.source}: {event.name}" if event else "",
+        named=tuple(one for one in named if one),
+    )
