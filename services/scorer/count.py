@@ -152,15 +152,16 @@ class BatchCounter:
         Identifiers can change owner between reading them and locking, so they are read again under the
         locks until both readings agree.
         """
-        owners = await identities.read(connection, wanted)
+        seen = await identities.look(connection, wanted)
         for _ in range(_MOST_LOOKS):
-            locked, merged_meanwhile = await leads.lock(connection, {held.lead for held in owners.values()})
-            again = await identities.read(connection, wanted)
-            if again == owners and not merged_meanwhile:
+            locked, merged_meanwhile = await leads.lock(connection, seen.leads)
+            again = await identities.look(connection, wanted)
+            if again == seen and not merged_meanwhile:
                 facts = {lead: row.facts for lead, row in locked.items()}
+                owners = seen.owners()
                 picture = Picture(owners=owners, facts=facts, fresh=self.fresh_lead, limits=self.limits)
                 return picture, locked
-            owners = again
+            seen = again
         raise identities.IdentityRace("the identities of this batch kept changing")
 
     async def _not_counted_before(self, connection: Any, first: Mapping[EventId, Decoded]) -> list[Decoded]:

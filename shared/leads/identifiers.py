@@ -80,9 +80,16 @@ class IdentityRules:
         return f"{mailbox}@{domain}"
 
     def _identifier(self, kind: IdentifierKind, normal: str, namespace: str = "") -> Identifier | None:
-        if is_placeholder(normal) or normal.lower() in self.placeholders:
-            return None
-        return Identifier(kind, hash_identifier(kind, normal, self.key, namespace), namespace)
+        return _identifier(kind, normal, namespace, self.key, self.placeholders)
+
+
+@lru_cache(maxsize=16_384)  # a person's events come in a row
+def _identifier(
+    kind: IdentifierKind, normal: str, namespace: str, key: bytes, placeholders: frozenset[str]
+) -> Identifier | None:
+    if is_placeholder(normal) or normal.lower() in placeholders:
+        return None
+    return Identifier(kind, hash_identifier(kind, normal, key, namespace), namespace)
 
 
 def hash_identifier(kind: IdentifierKind, normal: str, key: bytes, namespace: str = "") -> bytes:

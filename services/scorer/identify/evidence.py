@@ -42,17 +42,29 @@ class Evidence(NamedTuple):
 
 def evidence(event: Event, rules: IdentityRules) -> Evidence:
     """What this event says about who did it."""
+    device = rules.anonymous_id(event.anonymous_id) if event.anonymous_id else None
+    weak = (device,) if device else ()
+    if not event.user_id and not event.previous_id:  # most events: no more than this
+        address = rules.address(event.email) if event.email else None
+        return Evidence(event.event_id, event.occurred_at, (address,) if address else (), None, weak, None)
     namespace = event.namespace or default_namespace(event.kind, event.source)
     user = rules.user_id(event.user_id, namespace) if event.user_id else None
-    weak = [rules.anonymous_id(one) for one in (event.anonymous_id, event.previous_id) if one]
     return Evidence(
         event_id=event.event_id,
         at=event.occurred_at,
         strong=_strong(event, user, rules),
         previous=_previous(event, namespace, rules) if user and event.previous_id else None,
-        weak=tuple(dict.fromkeys(one for one in weak if one)),
+        weak=_with_previous(weak, event, rules),
         former=_former(event.user_id or "", user, rules) if user else None,
     )
+
+
+def _with_previous(
+    weak: tuple[Identifier, ...], event: Event, rules: IdentityRules
+) -> tuple[Identifier, ...]:
+    """An alias call's other id may be a device's as well."""
+    previous = rules.anonymous_id(event.previous_id) if event.previous_id else None
+    return (*weak, previous) if previous and previous not in weak else weak
 
 
 def _strong(event: Event, user: Identifier | None, rules: IdentityRules) -> tuple[Identifier, ...]:
@@ -73,5 +85,7 @@ def _previous(event: Event, namespace: str, rules: IdentityRules) -> Identifier 
 
 
 def _former(user_id: str, user: Identifier, rules: IdentityRules) -> Identifier | None:
+    if user.namespace == OWN_NAMESPACE and user_id.isascii() and not is_address(user_id):
+        return None
     value = hash_identifier("user_id", user_id.strip(), rules.key)
     return Identifier("user_id", value, OWN_NAMESPACE) if value != user.value else None

@@ -76,7 +76,7 @@ class Picture:
         """Give an identifier that nobody has to a lead, which is returned."""
         self.new.add(identifier)
         self.change(identifier, Held(lead, seen.at, status, identifier.namespace))
-        self.facts[lead] = together(self.facts[lead], alone(identifier, self.facts[lead].first_seen_at))
+        self.facts[lead] = with_one_more(self.facts[lead], identifier)
         self.ties += 1
         return lead
 
@@ -117,16 +117,22 @@ class Picture:
         return (not facts.known, facts.first_seen_at, lead)
 
 
+def with_one_more(facts: Facts, identifier: Identifier) -> Facts:
+    """A lead that gets this identifier."""
+    kind, strong = identifier.kind, identifier.kind != "anonymous_id"
+    return Facts(
+        known=facts.known or strong,
+        first_seen_at=facts.first_seen_at,
+        namespaces=facts.namespaces | {identifier.namespace} if kind == "user_id" else facts.namespaces,
+        addresses=facts.addresses + (kind == "email"),
+        anonymous_ids=facts.anonymous_ids + (not strong),
+        apart=facts.apart,
+    )
+
+
 def alone(identifier: Identifier, at: datetime) -> Facts:
     """A lead that has nothing but this identifier."""
-    kind = identifier.kind
-    return Facts(
-        known=kind != "anonymous_id",
-        first_seen_at=at,
-        namespaces=frozenset({identifier.namespace}) if kind == "user_id" else frozenset(),
-        addresses=int(kind == "email"),
-        anonymous_ids=int(kind == "anonymous_id"),
-    )
+    return with_one_more(Facts(known=False, first_seen_at=at), identifier)
 
 
 def together(a: Facts, b: Facts) -> Facts:

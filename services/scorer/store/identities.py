@@ -55,12 +55,34 @@ class IdentityRace(LeadscoreError):
     """Another transaction changed the same identities at the same moment: start the batch again."""
 
 
+class Reading:
+    """Who had some identifiers at one moment. Two readings are equal if nothing has changed between them."""
+
+    def __init__(self, asked: Collection[Identifier], rows: Iterable[Any]) -> None:
+        self._asked = asked
+        self._rows = {(row[0], row[1]): row for row in rows}
+        self.leads = {LeadId(row[2]) for row in self._rows.values()}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Reading) and self._rows == other._rows
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def owners(self) -> dict[Identifier, Held]:
+        """Each identifier that somebody had."""
+        asked = {(one.kind, one.value): one for one in self._asked}
+        return {asked[key]: _held(row) for key, row in self._rows.items()}
+
+
+async def look(connection: Any, wanted: Iterable[Identifier]) -> Reading:
+    """Read who has these identifiers."""
+    asked = sorted(wanted)
+    return Reading(asked, await connection.fetch(_READ, *_columns(asked)))
+
+
 async def read(connection: Any, wanted: Iterable[Identifier]) -> dict[Identifier, Held]:
     """Who has these identifiers, as far as somebody has them."""
-    asked = {(one.kind, one.value): one for one in wanted}
-    kinds, values = _columns(sorted(asked.values()))
-    rows = await connection.fetch(_READ, kinds, values)
-    return {asked[row["kind"], row["value"]]: _held(row) for row in rows}
+    return (await look(connection, wanted)).owners()
 
 
 async def of_leads(connection: Any, leads: Iterable[LeadId]) -> dict[Identifier, Held]:
@@ -113,14 +135,8 @@ def stored(kind: Any, value: bytes, namespace: str | None) -> Identifier:
 
 
 def _held(row: Any) -> Held:
-    recent = row["recent"]
-    return Held(
-        LeadId(row["lead_id"]),
-        row["first_at"],
-        row["status"],
-        row["namespace"],
-        msgspec.convert(recent, Recent) if recent else None,
-    )
+    _, _, lead, since, status, namespace, recent = row
+    return Held(lead, since, status, namespace, msgspec.convert(recent, Recent) if recent else None)
 
 
 def _columns(ordered: list[Identifier]) -> tuple[list[str], list[bytes]]:

@@ -7,6 +7,7 @@ changes per event has an index, so that updates stay on their page (measured: 10
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import asyncpg
@@ -117,7 +118,7 @@ def _lead(row: "asyncpg.Record") -> Lead:
         facts=Facts(
             known=row["known"],
             first_seen_at=row["first_seen_at"],
-            namespaces=_namespaces(row),
+            namespaces=_namespaces(row["namespaces"], row["user_ids"]),
             addresses=row["emails"],
             anonymous_ids=row["anonymous_ids"],
             apart=_words(row["marks"]),
@@ -146,8 +147,8 @@ def _row(lead: Lead) -> tuple[Any, ...]:
         len(facts.namespaces),
         facts.addresses,
         facts.anonymous_ids,
-        ",".join(sorted(facts.namespaces)),
-        ",".join(sorted(facts.apart)),
+        ",".join(sorted(facts.namespaces)) if facts.namespaces else "",
+        ",".join(sorted(facts.apart)) if facts.apart else "",
         lead.state.encode(),
         encode_ledger(lead.ledger),
         lead.ledger.stage,
@@ -161,12 +162,12 @@ def _row(lead: Lead) -> tuple[Any, ...]:
     )
 
 
-def _namespaces(row: "asyncpg.Record") -> frozenset[str]:
+@lru_cache
+def _namespaces(text: str, user_ids: int) -> frozenset[str]:
     """Where the lead has a user id; one of before namespaces is taken for the product's own."""
-    if row["namespaces"]:
-        return _words(row["namespaces"])
-    return _OWN if row["user_ids"] else _NONE
+    return _words(text) if text or not user_ids else _OWN
 
 
+@lru_cache
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split(",")) if text else _NONE
