@@ -21,7 +21,6 @@ from services.scorer.settle import (
     Lead,
     Settled,
     absorb,
-    before_events,
     fold_in,
     from_history,
     newborn,
@@ -144,13 +143,11 @@ class AnyHistory(RuleBasedStateMachine):
         lead = change.lead.lead_id
         history = sorted(self.stored.get(lead, {}).values(), key=lambda one: (one.occurred_at, one.event_id))
         state = fold_in(self.active, change) or from_history(self.active, history)
-        before = before_events(self.active, change, history)
-        settled = settle(self.active, change, state, self.now, before)
+        settled = settle(self.active, change, state, self.now, history)
         self.keep(settled)
         shaded = shade(self.shadow, change, settled.lead, self.shadows.get(lead), absorbed or [])
-        beside = settle(
-            self.shadow, shaded.change, shaded.state or from_history(self.shadow, history), self.now
-        ).lead
+        state = shaded.state or from_history(self.shadow, history)
+        beside = settle(self.shadow, shaded.change, state, self.now, history).lead
         self.shadows[lead] = Shadow(
             model_version=self.shadow.version, state=beside.state, ledger=beside.ledger
         )
