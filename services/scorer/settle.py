@@ -201,11 +201,13 @@ def settle(
     if before is not None:
         transitions += _moved_by_model(active, lead, before, now)
         ledger = after(ledger, transitions)
+    present = replace(lead, state=state, ledger=ledger)
     if change.judged:
-        judged = replace(change, lead=replace(lead, state=state, ledger=ledger))
-        ledger, made = _judge(active, judged, numbers, now, history)
+        ledger, made = _judge(active.model, present, events, numbers, history)
         transitions += made
-    wake_at = _sooner(active, replace(lead, state=state, ledger=ledger), now)
+    if ledger is not present.ledger:
+        present = replace(present, ledger=ledger)
+    wake_at = _sooner(active, present, now)
     settled = Lead(
         lead_id=lead.lead_id,
         facts=lead.facts,
@@ -229,26 +231,28 @@ def settle(
 
 
 def _judge(
-    active: ActiveModel, change: Change, numbers: Standing, now: datetime, history: Sequence[Event]
+    model: Compiled, lead: Lead, events: Sequence[Event], numbers: Standing, history: Sequence[Event]
 ) -> tuple[StageState, list[Transition]]:
     """The stage after all sales facts, and after the last event, which stands for the score as it is now.
 
     Sales facts that move nothing leave score and time to the next look, which is at once if they would move.
 
-    change:  its lead has the state with the events in it
+    lead:  with the events in its state
     """
-    lead, last = change.lead, change.events[-1] if change.events else None
-    model, known, profile = active.model, lead.facts.known, lead.state.profile
+    known, profile = lead.facts.known, lead.state.profile
 
     def judge(ledger: StageState, event: Event | None, at: datetime) -> list[Transition]:
         return decide(model, ledger, numbers, profile=profile, known=known, event=event, now=at)
 
+    ledger, last = lead.ledger, events[-1] if events else None
+    moves: list[Transition] = []
     # Nothing that sales says moves somebody of whom nobody knows who it is.
-    told = [event for event in change.events if is_sales_fact(model, event)] if known else []
-    ledger, moves = tell(lead.ledger, told, judge, now, history) if told else (lead.ledger, [])
-    if told and last is told[-1]:
-        return ledger, moves
-    made = judge(ledger, last, now)
+    told = [event for event in events if is_sales_fact(model, event)] if known else []
+    if told:
+        ledger, moves = tell(ledger, told, judge, numbers.as_of, history)
+        if last is told[-1]:
+            return ledger, moves
+    made = judge(ledger, last, numbers.as_of)
     return after(ledger, made), moves + made
 
 
