@@ -93,6 +93,8 @@ def _apply(
     """Let one fact move the lead, and remember it whether it did or not."""
     made = judge(ledger, event, at)
     moved = after(ledger, made)
+    if made and made[0].cause == "identified":
+        ledger = after(ledger, made[:1])  # who it is, is known from now on, whatever comes late
     occurred_s, event_id = stamp_of(event)
     fact = SalesFact(
         occurred_s=occurred_s,
@@ -148,8 +150,6 @@ class _Rewound:
         """
         present, stands = self.present, self.stands
         last = self.made[-1] if self.made and self.made[-1].stage == stands.stage else None
-        if last and last.cause == "identified":
-            last = None  # it became known long ago; what moves it now is that other moves were undone
         return Transition(
             sequence=present.sequence + 1,
             previous_stage=present.stage,
