@@ -15,10 +15,10 @@ from services.scorer.settle import (
     Change,
     Lead,
     Settled,
-    before_events,
     fold_in,
     from_history,
     settle,
+    told_late,
     why_hard,
 )
 from services.scorer.shadow import Shadow, shade
@@ -62,13 +62,15 @@ async def score(connection: Any, in_force: InForce, changes: Sequence[Change], b
     active = in_force.active
     folded = {change.lead.lead_id: fold_in(active, change) for change in changes}
     hard = [change for change in changes if folded[change.lead.lead_id] is None]
-    histories = await read_histories(connection, [change.lead.lead_id for change in hard])
+    late = [change for change in changes if told_late(active, change)]
+    unknown = {change.lead.lead_id for change in (*hard, *late)}
+    histories = await read_histories(connection, sorted(unknown))
     settled = []
     for change in changes:
         lead = change.lead.lead_id
         history = histories.get(lead, ())
         state = folded[lead] or from_history(active, history)
-        settled.append(settle(active, change, state, batch.now, before_events(active, change, history)))
+        settled.append(settle(active, change, state, batch.now, history))
     passed = await _store(connection, active, settled, histories, batch)
     if in_force.shadow:
         pairs = list(zip(changes, [one.lead for one in settled], strict=True))
@@ -129,12 +131,15 @@ async def _shade(
         shade(model, change, present, so_far.get(present.lead_id), _absorbed(present, so_far, batch))
         for change, present in pairs
     ]
-    unread = [each.change.lead.lead_id for each in shaded if each.state is None]
+    unread = [
+        each.change.lead.lead_id for each in shaded if each.state is None or told_late(model, each.change)
+    ]
     known = await _histories(connection, unread, histories)
     settled = []
     for each in shaded:
-        state = each.state or from_history(model, known[each.change.lead.lead_id])
-        settled.append(settle(model, each.change, state, batch.now))
+        history = known.get(each.change.lead.lead_id, ())
+        state = each.state or from_history(model, history)
+        settled.append(settle(model, each.change, state, batch.now, history))
     await shadows.write(connection, [one.lead for one in settled])
     await shadows.remove(connection, merged)
     await _wake(connection, settled)

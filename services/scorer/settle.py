@@ -6,11 +6,11 @@ kept of the lead, and that it has to be computed from its whole history.
 
 Stages are judged at `now`, after all events of a batch: an event that only lifts a lead over a line for
 the length of its own batch makes no transition. Events that enter a stage by themselves (`lead.accepted`)
-are judged one by one, in order.
+are judged one by one, in order of when they happened: shared/scoring/engine/rewind.py.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
@@ -21,10 +21,10 @@ from shared.ids import LeadId
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import fold, is_current, refold
 from shared.scoring.engine.next_change import is_quiet, next_change
-from shared.scoring.engine.score import Score, evaluate, standing
+from shared.scoring.engine.rewind import comes_late, is_sales_fact, tell
+from shared.scoring.engine.score import Score, Standing, evaluate, standing
 from shared.scoring.engine.state import LeadState, empty
 from shared.scoring.engine.transitions import (
-    LEAD_MOVED,
     StageState,
     Transition,
     after,
@@ -92,17 +92,11 @@ class ActiveModel:
     """A model that scores, or in the shadow would score, with the version it has in the database.
 
     silent: moves that its publish causes are recorded and not delivered
-    facts:  names of events that enter a stage by themselves
     """
 
     model: Compiled
     version: int
     silent: bool = False
-    facts: frozenset[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        moves = (move for stage in self.model.stages for move in stage.moves)
-        object.__setattr__(self, "facts", frozenset({LEAD_MOVED}).union(*(move.event for move in moves)))
 
 
 def newborn(lead: LeadId, facts: Facts, active: ActiveModel) -> Lead:
@@ -149,6 +143,11 @@ def from_history(active: ActiveModel, history: Sequence[Event]) -> LeadState:
     return refold(active.model, history)
 
 
+def told_late(active: ActiveModel, change: Change) -> bool:
+    """Whether a sales fact comes after one that happened later: `settle` needs the history then."""
+    return comes_late(active.model, change.lead.ledger, change.events)
+
+
 def absorb(change: Change, loser: Lead, now: datetime) -> Change:
     """The winner of a merge with what it takes over from the loser: times, count, and the further stage.
 
@@ -187,28 +186,28 @@ def before_events(active: ActiveModel, change: Change, history: Sequence[Event])
 
 
 def settle(
-    active: ActiveModel, change: Change, state: LeadState, now: datetime, before: LeadState | None = None
+    active: ActiveModel, change: Change, state: LeadState, now: datetime, history: Sequence[Event] = ()
 ) -> Settled:
     """Score the lead at `now`, judge its stage, and say when time alone may change it.
 
-    state:   what `fold_in` or `from_history` gave, the change's events included
-    before:  what `before_events` gave: moves that come from the other model and not from the events are
-             told apart, so that a silent publish stays silent whatever happens meanwhile
+    state:    what `fold_in` or `from_history` gave, the change's events included
+    history:  all its counted events, the change's included, if `fold_in` gave nothing or it was `told_late`
     """
     lead, events = change.lead, change.events
     numbers = standing(active.model, state, now)
     ledger, transitions = lead.ledger, list(change.passed)
+    # Moves that come from another model are told apart: a silent publish stays silent whatever happens.
+    before = before_events(active, change, history)
     if before is not None:
         transitions += _moved_by_model(active, lead, before, now)
         ledger = after(ledger, transitions)
-    profile = state.profile
-    for event in _worth_judging(active, events) if change.judged else ():
-        made = decide(
-            active.model, ledger, numbers, profile=profile, known=lead.facts.known, event=event, now=now
-        )
+    present = replace(lead, state=state, ledger=ledger)
+    if change.judged:
+        ledger, made = _judge(active.model, present, events, numbers, history)
         transitions += made
-        ledger = after(ledger, made)
-    wake_at = _sooner(active, replace(lead, state=state, ledger=ledger), now)
+    if ledger is not present.ledger:
+        present = replace(present, ledger=ledger)
+    wake_at = _sooner(active, present, now)
     settled = Lead(
         lead_id=lead.lead_id,
         facts=lead.facts,
@@ -229,6 +228,32 @@ def settle(
         transitions=tuple(transitions),
         wake_at=wake_at,
     )
+
+
+def _judge(
+    model: Compiled, lead: Lead, events: Sequence[Event], numbers: Standing, history: Sequence[Event]
+) -> tuple[StageState, list[Transition]]:
+    """The stage after all sales facts, and after the last event, which stands for the score as it is now.
+
+    Sales facts that move nothing leave score and time to the next look, which is at once if they would move.
+
+    lead:  with the events in its state
+    """
+    known, profile = lead.facts.known, lead.state.profile
+
+    def judge(ledger: StageState, event: Event | None, at: datetime) -> list[Transition]:
+        return decide(model, ledger, numbers, profile=profile, known=known, event=event, now=at)
+
+    ledger, last = lead.ledger, events[-1] if events else None
+    moves: list[Transition] = []
+    # Nothing that sales says moves somebody of whom nobody knows who it is.
+    told = [event for event in events if is_sales_fact(model, event)] if known else []
+    if told:
+        ledger, moves = tell(ledger, told, judge, numbers.as_of, history)
+        if last is told[-1]:
+            return ledger, moves
+    made = judge(ledger, last, numbers.as_of)
+    return after(ledger, made), moves + made
 
 
 def _moved_by_model(active: ActiveModel, lead: Lead, before: LeadState, now: datetime) -> list[Transition]:
@@ -255,10 +280,3 @@ def _sooner(active: ActiveModel, lead: Lead, now: datetime) -> datetime | None:
         return None
     due = next_change(active.model, lead.state, lead.ledger, now)
     return due if due and (lead.due_at is None or due < lead.due_at) else None
-
-
-def _worth_judging(active: ActiveModel, events: Sequence[Event]) -> Sequence[Event | None]:
-    """The events a stage may be entered by, and the last one, which stands for the score as it is now."""
-    if not events:
-        return [None]
-    return [*(event for event in events[:-1] if event.name in active.facts), events[-1]]

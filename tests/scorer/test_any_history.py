@@ -21,7 +21,6 @@ from services.scorer.settle import (
     Lead,
     Settled,
     absorb,
-    before_events,
     fold_in,
     from_history,
     newborn,
@@ -30,10 +29,11 @@ from services.scorer.settle import (
 from services.scorer.shadow import Shadow, shade
 from shared.events import Event
 from shared.ids import EventId, LeadId
+from shared.scoring.definition.stages import StageName
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.score import evaluate, score
 from shared.scoring.engine.state import decode
-from tests.scoring.test_properties import seen
+from tests.scoring.test_properties import seen, stages
 from tests.scoring.worlds import START, events, models
 
 AFTERWARDS = START + timedelta(days=70)
@@ -65,6 +65,21 @@ class AnyHistory(RuleBasedStateMachine):
             *self.stream,
             *(replaced(one, EventId(UUID(int=one.event_id.int + 1000 * next(self.fresh)))) for one in stream),
         ]
+
+    @rule(days=st.integers(0, 60), name=st.sampled_from(["lead.moved", "deal.lost"]), stage=stages)
+    def sales_says(self, days: int, name: str, stage: StageName) -> None:
+        """Something that is remembered; it may arrive whenever it likes, and for whomever."""
+        at = START + timedelta(days=days)
+        fact = Event(
+            event_id=EventId(UUID(int=10**12 + next(self.fresh))),
+            source="crm",
+            kind="crm",
+            name=name,
+            occurred_at=at,
+            received_at=at,
+            properties={"stage": stage, "deal_id": 7},
+        )
+        self.stream = [*self.stream, fact]
 
     @precondition(lambda self: self.stream)
     @rule(data=st.data(), of=st.integers(1, 3), known=st.booleans())
@@ -139,18 +154,23 @@ class AnyHistory(RuleBasedStateMachine):
         for lead, numbers in self.moves.items():
             assert numbers == list(range(1, len(numbers) + 1)), lead
 
+    @invariant()
+    def every_lead_remembers_what_sales_said_in_order(self) -> None:
+        """Each fact once, in order of when it happened, in the shadow as well."""
+        for ledger in [one.ledger for book in (self.leads, self.shadows) for one in book.values()]:
+            stamps = [fact.stamp for fact in ledger.facts]
+            assert stamps == sorted(set(stamps))
+
     def transact(self, change: Change, absorbed: list[Shadow] | None = None) -> None:
         """What score_leads.py does with one change, without a database."""
         lead = change.lead.lead_id
         history = sorted(self.stored.get(lead, {}).values(), key=lambda one: (one.occurred_at, one.event_id))
         state = fold_in(self.active, change) or from_history(self.active, history)
-        before = before_events(self.active, change, history)
-        settled = settle(self.active, change, state, self.now, before)
+        settled = settle(self.active, change, state, self.now, history)
         self.keep(settled)
         shaded = shade(self.shadow, change, settled.lead, self.shadows.get(lead), absorbed or [])
-        beside = settle(
-            self.shadow, shaded.change, shaded.state or from_history(self.shadow, history), self.now
-        ).lead
+        state = shaded.state or from_history(self.shadow, history)
+        beside = settle(self.shadow, shaded.change, state, self.now, history).lead
         self.shadows[lead] = Shadow(
             model_version=self.shadow.version, state=beside.state, ledger=beside.ledger
         )

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.events import Event
-from shared.scoring.definition.stages import Line, Move, Stage
+from shared.scoring.definition.stages import Line, Move, Stage, StageName
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import fold, refold
 from shared.scoring.engine.score import standing
@@ -28,7 +28,9 @@ def persons(draw: st.DrawFn) -> list[Event]:
     found.sort(key=lambda event: (event.occurred_at, event.event_id.bytes))
     known_from = draw(st.integers(0, len(found)))
     return [
-        _moved(draw, event) if draw(st.integers(0, 9)) == 0 else _known(event, known=n >= known_from)
+        draw(st.sampled_from([_moved, _told]))(draw, event)
+        if draw(st.integers(0, 5)) == 0
+        else _known(event, known=n >= known_from)
         for n, event in enumerate(found)
     ]
 
@@ -44,18 +46,30 @@ def _moved(draw: st.DrawFn, event: Event) -> Event:
     return msgspec.structs.replace(event, name="lead.moved", kind="crm", properties=properties)
 
 
+def _told(draw: st.DrawFn, event: Event) -> Event:
+    name = draw(st.sampled_from(["deal.created", "deal.lost"]))
+    deal = {"deal_id": draw(st.sampled_from([None, 1]))}
+    return msgspec.structs.replace(event, name=name, kind="crm", properties=deal)
+
+
 @st.composite
 def models(draw: st.DrawFn) -> Compiled:
-    """Random models in which event "c" leads from MQL to recycled."""
+    """Random models in which event "c" leads from MQL to recycled, and a deal from lead to SQL and back."""
     model = draw(worlds.models())
-    by_event = Move(to="recycled", kind="enter", line=Line(), text="c", event=frozenset({"c"}))
+    by_event = {
+        "mql": _by_event("recycled", "c"),
+        "lead": _by_event("sql", "deal.created"),
+        "sql": _by_event("lead", "deal.lost"),
+    }
     stages = [
-        Stage(name=stage.name, label=stage.label, moves=(by_event, *stage.moves))
-        if stage.name == "mql"
-        else stage
+        Stage(name=stage.name, label=stage.label, moves=(*by_event.get(stage.name, ()), *stage.moves))
         for stage in model.stages
     ]
     return model.changed(stages=tuple(stages))
+
+
+def _by_event(to: StageName, name: str) -> tuple[Move, ...]:
+    return (Move(to=to, kind="enter", line=Line(), text=name, event=frozenset({name})),)
 
 
 def track(model: Compiled, events: Sequence[Event]) -> Track:

@@ -1,11 +1,14 @@
 """The ledger: merges, reasons, and what a transition says of itself."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
+from shared.ids import EventId
 from shared.scoring.definition.stages import StageName
 from shared.scoring.engine.fold import refold
+from shared.scoring.engine.sales_facts import MOST_FACTS, SalesFact
 from shared.scoring.engine.score import evaluate
 from shared.scoring.engine.state import EMPTY
 from shared.scoring.engine.transitions import StageState, after, decide, initial, merge, merge_transition
@@ -85,6 +88,42 @@ def test_a_merge_keeps_the_further_stage(one: StageName, other: StageName, furth
         assert merged.since == (a if further == one else b).since
         assert merged.sequence == 5
         assert merged.held_until == NOW + 2 * DAY
+
+
+def fact(number: int, stage: StageName, led_to: StageName) -> SalesFact:
+    """A fact of day `number`, and what it did."""
+    return SalesFact(
+        occurred_s=number * 86_400.0,
+        event_id=EventId(UUID(int=number)),
+        name="lead.told",
+        judged_at=NOW,
+        stage=stage,
+        since=NOW - 9 * DAY,
+        held_until=None,
+        led_to=led_to,
+    )
+
+
+def test_a_merge_remembers_what_sales_said_about_either() -> None:
+    """In order of time, each with the further of the two stages at that time; in either order."""
+    a = StageState(stage="sql", since=NOW, facts=(fact(1, "lead", "sal"), fact(3, "sal", "sql")))
+    b = StageState(stage="mql", since=NOW, facts=(fact(2, "lead", "mql"),))
+    for merged in (merge(a, b), merge(b, a)):
+        assert [(one.event_id.int, one.stage, one.led_to) for one in merged.facts] == [
+            (1, "lead", "sal"),
+            (2, "sal", "sal"),
+            (3, "sal", "sql"),
+        ]
+    assert merge(a, initial(NOW)).facts == a.facts
+
+
+def test_a_merge_remembers_not_more_than_one_lead_does() -> None:
+    """The newest of both."""
+    a, b = (
+        StageState(stage="lead", since=NOW, facts=tuple(fact(n, "lead", "lead") for n in range(first, 60, 2)))
+        for first in (0, 1)
+    )
+    assert [one.event_id.int for one in merge(a, b).facts] == list(range(60 - MOST_FACTS, 60))
 
 
 def test_in_the_same_stage_the_longer_stay_counts() -> None:

@@ -22,6 +22,7 @@ from shared.scoring.engine.matching import (
     rule_terms,
 )
 from shared.scoring.engine.memo import Latest
+from shared.scoring.engine.sales_facts import FACTS_OF_EVERY_MODEL
 from shared.scoring.engine.state import Attribute
 
 Bounds = tuple[tuple[int, float, float], ...]
@@ -41,6 +42,7 @@ class Compiled:
     clamped:   position, lowest and highest of the groups that have bounds, then the same of the dimensions
     moves:     the ways out of every stage there is; `ways` those that score and time may go, `causes` the
                names of the events that may go the others
+    sales_facts: names of the events that may move a lead by themselves, from whatever stage
     attributes:    those that fit rules and stages look at
     fold_key:  names what a folded state depends on; a state folded under another key must be refolded
     """
@@ -56,6 +58,7 @@ class Compiled:
     moves: Mapping[StageName, tuple[Move, ...]] = field(repr=False, compare=False)
     ways: Mapping[StageName, tuple[Move, ...]] = field(repr=False, compare=False)
     causes: Mapping[StageName, frozenset[str]] = field(repr=False, compare=False)
+    sales_facts: frozenset[str] = field(repr=False, compare=False)
     attributes: frozenset[str] = field(repr=False, compare=False)
     fold_key: str = field(compare=False)
 
@@ -64,6 +67,9 @@ class Compiled:
         """The model, made ready to score."""
         group_index = {group.id: position for position, group in enumerate(model.groups)}
         moves = dict.fromkeys(STAGE_NAMES, ()) | {stage.name: stage.moves for stage in model.stages}
+        causes = {
+            name: frozenset[str]().union(*(move.event for move in ways)) for name, ways in moves.items()
+        }
         return cls(
             model=model,
             event_matchers=event_matchers(model.engagement),
@@ -78,9 +84,8 @@ class Compiled:
             ),
             moves=moves,
             ways={name: tuple(move for move in given if not move.event) for name, given in moves.items()},
-            causes={
-                name: frozenset[str]().union(*(move.event for move in given)) for name, given in moves.items()
-            },
+            causes=causes,
+            sales_facts=FACTS_OF_EVERY_MODEL.union(*causes.values()),
             attributes=_attributes(model),
             fold_key=_fold_key(model.engagement),
         )

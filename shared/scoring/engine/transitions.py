@@ -24,29 +24,31 @@ from shared.ids import EventId
 from shared.scoring.definition.conditions import as_date
 from shared.scoring.definition.stages import STAGE_NAMES, Move, Shown, StageName, truth
 from shared.scoring.engine.compiled import Compiled
+from shared.scoring.engine.sales_facts import LEAD_MOVED, MOST_FACTS, SalesFact
 from shared.scoring.engine.score import Standing
 
 Cause = Literal["identified", "score", "event", "decay", "limit", "manual", "merged", "unmerged", "model"]
 """Why a lead moved; `decay`: time alone changed the score or ended a wait; `model`: another model scores;
 `unmerged`: another person was taken out of it."""
 
-LEAD_MOVED: Final = "lead.moved"
 MAX_REASON_CHARS: Final = 200
 _KNOWN: Final = "lead: known by e-mail or user id"
 
 
-class StageState(msgspec.Struct, frozen=True, kw_only=True):
+class StageState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a lead stands.
 
     since:     when it came here
     sequence:  number of transitions so far
     held_until: no move by score or time before this; None: no hold
+    facts:     what sales said so far, in order of when it happened (shared/scoring/engine/rewind.py)
     """
 
     stage: StageName
     since: datetime
     sequence: int = 0
     held_until: datetime | None = None
+    facts: tuple[SalesFact, ...] = ()
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +144,13 @@ def after(current: StageState, transitions: list[Transition]) -> StageState:
     last = transitions[-1]
     by_hand = [each for each in transitions if each.cause == "manual"]
     held_until = by_hand[-1].held_until if by_hand else current.held_until
-    return StageState(stage=last.stage, since=last.at, sequence=last.sequence, held_until=held_until)
+    return StageState(
+        stage=last.stage,
+        since=last.at,
+        sequence=last.sequence,
+        held_until=held_until,
+        facts=current.facts,
+    )
 
 
 def merge(a: StageState, b: StageState) -> StageState:
@@ -150,15 +158,16 @@ def merge(a: StageState, b: StageState) -> StageState:
 
     Further is later in `STAGE_NAMES`: an opportunity outranks a disqualification, which outranks
     everything before it; recycled outranks lead only. In the same stage, the longer stay counts. The
-    ledger goes on from the larger sequence, and the later hold remains.
+    ledger goes on from the larger sequence, and the later hold remains. What sales said about either is
+    remembered in order of when it happened.
     """
     further = max(a, b, key=_rank)
-    holds = [each.held_until for each in (a, b) if each.held_until]
     return StageState(
         stage=further.stage,
         since=further.since,
         sequence=max(a.sequence, b.sequence),
-        held_until=max(holds, default=None),
+        held_until=_later_hold(a, b),
+        facts=_united(a, b) if a.facts or b.facts else (),
     )
 
 
@@ -270,5 +279,28 @@ def _reason(event: Event) -> str:
     return reason[:MAX_REASON_CHARS] if isinstance(reason, str) else ""
 
 
-def _rank(state: StageState) -> tuple[int, float]:
+def _united(a: StageState, b: StageState) -> tuple[SalesFact, ...]:
+    """The facts of two leads that are one person, and where that person stood before and after each."""
+    facts = [_beside(fact, b) for fact in a.facts] + [_beside(fact, a) for fact in b.facts]
+    return tuple(sorted(facts, key=lambda fact: fact.stamp)[-MOST_FACTS:])
+
+
+def _beside(fact: SalesFact, other: StageState) -> SalesFact:
+    """A fact of one lead, as the same person was another lead too: the further stage at that time counts."""
+    there = next((each for each in other.facts if each.stamp > fact.stamp), other)
+    further = max(fact, there, key=_rank)
+    return msgspec.structs.replace(
+        fact,
+        stage=further.stage,
+        since=further.since,
+        held_until=_later_hold(fact, there),
+        led_to=max(fact.led_to, there.stage, key=STAGE_NAMES.index),
+    )
+
+
+def _later_hold(a: StageState | SalesFact, b: StageState | SalesFact) -> datetime | None:
+    return max((each.held_until for each in (a, b) if each.held_until), default=None)
+
+
+def _rank(state: StageState | SalesFact) -> tuple[int, float]:
     return STAGE_NAMES.index(state.stage), -state.since.timestamp()

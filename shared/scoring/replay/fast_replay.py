@@ -16,11 +16,11 @@ from datetime import datetime
 from typing import Final
 
 from shared.events import Event
-from shared.scoring.definition.stages import Shown, StageName
+from shared.scoring.definition.stages import Shown
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.points import LazyShown, Terms, shown_of, sums_of, terms_with
 from shared.scoring.engine.state import LeadState
-from shared.scoring.engine.transitions import LEAD_MOVED, LineFacts, holds
+from shared.scoring.engine.transitions import LineFacts, holds
 from shared.scoring.replay.life import Life
 from shared.scoring.replay.timeline import Stretch, Track
 
@@ -69,9 +69,9 @@ class _FastReplay:
     def _become_known(self, position: int) -> int:
         """Live the event that tells who it is, and what is quiet after it; the position of the next one."""
         event = self._events[position]
-        if not self._moves_by_itself(event, "lead"):
+        if not self._moves_by_itself(event):
             lead = self._life.knowing(event, self._track.state(position + 1))
-            end = self._next_mark(lead, position + 1, self._count)
+            end = self._next_mark(position + 1, self._count)
             if state := self._quiet(lead, position + 1, end):
                 self._life = lead
                 self._pass_over(state, end)
@@ -86,7 +86,7 @@ class _FastReplay:
         """Live all events from this position on."""
         stride = self._count
         while position < self._count:
-            end = self._next_mark(self._life, position, min(position + stride, self._count))
+            end = self._next_mark(position, min(position + stride, self._count))
             if end > position and (state := self._quiet(self._life, position, end)):
                 self._pass_over(state, end)
                 position, stride = end, 2 * (end - position)
@@ -104,17 +104,17 @@ class _FastReplay:
         """The moment until which a stretch lasts: its last event, or where the life is to end."""
         return self._until if end == self._count else self._events[end - 1].occurred_at
 
-    def _next_mark(self, life: Life, position: int, end: int) -> int:
+    def _next_mark(self, position: int, end: int) -> int:
         """The next event that has to be met: it may move the stage by itself, or tells who the person is."""
-        events, news, stage = self._events, self._track.timeline.news, life.ledger.stage
+        events, news = self._events, self._track.timeline.news
         for mark in range(position, end):
-            if mark in news or self._moves_by_itself(events[mark], stage):
+            if mark in news or self._moves_by_itself(events[mark]):
                 return mark
         return end
 
-    def _moves_by_itself(self, event: Event, stage: StageName) -> bool:
-        """Whether an event may move somebody out of this stage, whatever the score."""
-        return event.name in self._track.model.causes[stage] or event.name == LEAD_MOVED
+    def _moves_by_itself(self, event: Event) -> bool:
+        """Whether an event may move somebody whatever the score: it is remembered even if it does not."""
+        return event.name in self._track.model.sales_facts
 
     def _quiet(self, life: Life, position: int, end: int) -> LeadState | None:
         """The state after these events, if nothing can move from where the life stands until after them."""

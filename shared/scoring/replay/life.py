@@ -16,6 +16,7 @@ from shared.events import Event
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import fold
 from shared.scoring.engine.next_change import is_quiet, next_change
+from shared.scoring.engine.rewind import is_sales_fact, tell
 from shared.scoring.engine.score import Standing, standing
 from shared.scoring.engine.state import EMPTY, LeadState
 from shared.scoring.engine.transitions import StageState, Transition, after, decide, identified, initial
@@ -120,19 +121,24 @@ class Life:
     def _judge(self, event: Event | None) -> None:
         if self.ledger.stage == "visitor" and not self.known:
             return
-        numbers = self.standing()
-        moves = decide(
+        if event is not None and is_sales_fact(self.model, event):
+            ledger, moves = tell(self.ledger, [event], self._moves, self.at)
+        else:
+            moves = self._moves(self.ledger, event, self.at)
+            ledger = after(self.ledger, moves)
+        self.ledger = ledger
+        self.steps += [Step(transition=move, model=self.model, state=self.state) for move in moves]
+
+    def _moves(self, ledger: StageState, event: Event | None, at: datetime) -> list[Transition]:
+        return decide(
             self.model,
-            self.ledger,
-            numbers,
+            ledger,
+            self.standing(),
             profile=self.model.person.of(self.state.attributes).profile,
             known=self.known,
             event=event,
-            now=self.at,
+            now=at,
         )
-        if moves:
-            self.ledger = after(self.ledger, moves)
-            self.steps += [Step(transition=move, model=self.model, state=self.state) for move in moves]
 
 
 def live(model: Compiled, events: Iterable[Event], until: datetime) -> Life:
