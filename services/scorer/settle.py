@@ -21,7 +21,7 @@ from shared.ids import LeadId
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import fold, is_current, refold
 from shared.scoring.engine.next_change import is_quiet, next_change
-from shared.scoring.engine.rewind import comes_late, is_sales_fact, tell
+from shared.scoring.engine.rewind import comes_late, is_sales_fact, tell, tell_again
 from shared.scoring.engine.score import Score, Standing, evaluate, standing
 from shared.scoring.engine.state import LeadState, empty
 from shared.scoring.engine.transitions import (
@@ -63,7 +63,8 @@ class Change:
     events:  counted for the first time, in order of arrival; empty when only time has passed
     passed:  stages it passed by taking over from a lead merged into it
     merged:  other leads became this one, so that only its history can tell the state
-    judged:  whether its stage is looked at: not for a quarantined event or a cookie that moved away
+    judged:  whether its stage is looked at: not for a quarantined event or a device that serves somebody else
+    retold:  sales had told something about both of two leads that became one
     """
 
     lead: Lead
@@ -71,6 +72,7 @@ class Change:
     passed: tuple[Transition, ...] = ()
     merged: bool = False
     judged: bool = True
+    retold: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +168,12 @@ def absorb(change: Change, loser: Lead, now: datetime) -> Change:
         last_seen_at=max(winner.last_seen_at, loser.last_seen_at),
         event_count=winner.event_count + loser.event_count,
     )
-    return replace(change, lead=present, passed=(*change.passed, *([passed] if passed else ())))
+    return replace(
+        change,
+        lead=present,
+        passed=(*change.passed, *([passed] if passed else ())),
+        retold=change.retold or bool(winner.ledger.facts and loser.ledger.facts),
+    )
 
 
 def before_events(active: ActiveModel, change: Change, history: Sequence[Event]) -> LeadState | None:
@@ -203,7 +210,7 @@ def settle(
         ledger = after(ledger, transitions)
     present = replace(lead, state=state, ledger=ledger)
     if change.judged:
-        ledger, made = _judge(active.model, present, events, numbers, history)
+        ledger, made = _judge(active.model, present, change, numbers, history)
         transitions += made
     if ledger is not present.ledger:
         present = replace(present, ledger=ledger)
@@ -231,7 +238,7 @@ def settle(
 
 
 def _judge(
-    model: Compiled, lead: Lead, events: Sequence[Event], numbers: Standing, history: Sequence[Event]
+    model: Compiled, lead: Lead, change: Change, numbers: Standing, history: Sequence[Event]
 ) -> tuple[StageState, list[Transition]]:
     """The stage after all sales facts, and after the last event, which stands for the score as it is now.
 
@@ -239,17 +246,20 @@ def _judge(
 
     lead:  with the events in its state
     """
-    known, profile = lead.facts.known, lead.state.profile
+    known, profile, events = lead.facts.known, lead.state.profile, change.events
 
     def judge(ledger: StageState, event: Event | None, at: datetime) -> list[Transition]:
         return decide(model, ledger, numbers, profile=profile, known=known, event=event, now=at)
 
     ledger, last = lead.ledger, events[-1] if events else None
     moves: list[Transition] = []
+    if change.retold:
+        ledger, moves = tell_again(ledger, judge, numbers.as_of, history)
     # Nothing that sales says moves somebody of whom nobody knows who it is.
     told = [event for event in events if is_sales_fact(model, event)] if known else []
     if told:
-        ledger, moves = tell(ledger, told, judge, numbers.as_of, history)
+        ledger, made = tell(ledger, told, judge, numbers.as_of, history)
+        moves += made
         if last is told[-1]:
             return ledger, moves
     made = judge(ledger, last, numbers.as_of)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.scorer import model_source
-from services.scorer.identify import Facts
+from services.scorer.identify.facts import Facts
 from services.scorer.settle import ActiveModel, Change, fold_in, from_history, newborn, settle, told_late
 from shared.events import Event
 from shared.ids import LeadId
@@ -42,7 +42,7 @@ class Told:
     """A known lead that the scorer tells what arrives: what score_leads.py does, without a database."""
 
     def __init__(self, *, before: Sequence[Event] = ()) -> None:
-        facts = Facts(known=True, first_seen_at=NOW - timedelta(days=400), counts={})
+        facts = Facts(known=True, first_seen_at=NOW - timedelta(days=400))
         self.lead = newborn(LeadId(UUID(int=1)), facts, ACTIVE)
         self.now = NOW
         self.stored: list[Event] = []
@@ -274,7 +274,7 @@ def test_nothing_is_remembered_of_a_lead_without_facts() -> None:
 def test_nothing_that_sales_says_moves_a_visitor_whom_nobody_knows() -> None:
     """Nor is it remembered."""
     told = Told()
-    told.lead = newborn(told.lead.lead_id, Facts(known=False, first_seen_at=NOW, counts={}), ACTIVE)
+    told.lead = newborn(told.lead.lead_id, Facts(known=False, first_seen_at=NOW), ACTIVE)
     assert told.hear(said(1, "deal.created", 60)) == []
     assert (told.stage, told.lead.ledger.facts) == ("visitor", ())
 

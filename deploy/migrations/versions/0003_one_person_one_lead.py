@@ -1,6 +1,6 @@
 """Identifiers have namespaces, a status and a past; conflicts and decisions about people are kept.
 
-Why these shapes: docs/decisions/0006. What was stored before keeps working: identifiers without a namespace
+Why these shapes: docs/decisions/0007. What was stored before keeps working: identifiers without a namespace
 (NULL) are of before, and releases of before go on writing such rows while both run.
 """
 

@@ -70,6 +70,28 @@ def tell(
     return ledger, transitions
 
 
+def tell_again(
+    ledger: StageState, judge: Judge, now: datetime, history: Sequence[Event]
+) -> tuple[StageState, list[Transition]]:
+    """Where a lead stands that two leads with facts became one, as if sales had said all of it about one.
+
+    ledger:   of both, merged
+    history:  the counted events of both
+    """
+    wanted = {fact.event_id for fact in ledger.facts}
+    told = sorted((event for event in history if event.event_id in wanted), key=stamp_of)
+    stands, made = _before(ledger.facts[0]), list[Transition]()
+    judged = {fact.event_id: fact.judged_at for fact in ledger.facts}
+    for event in told:
+        if not told_before(event.name, deal_of(event), stands.facts):
+            stands, moves = _apply(stands, event, judge, max(judged[event.event_id], stands.since))
+            made += moves
+    if not told or stands.stage == ledger.stage:
+        return replace(ledger, facts=stands.facts or ledger.facts), []
+    moved = _transition(ledger, stands, made, told[-1], now)
+    return replace(stands, since=now, sequence=moved.sequence), [moved]
+
+
 def _tell_late(
     present: StageState, late: Sequence[Event], judge: Judge, now: datetime, history: Sequence[Event]
 ) -> tuple[StageState, list[Transition]]:
@@ -83,7 +105,7 @@ def _tell_late(
     stands = rewound.stands
     if stands.stage == present.stage:
         return replace(present, facts=stands.facts, held_until=stands.held_until), []
-    moved = rewound.transition(late[-1], now)
+    moved = _transition(present, stands, rewound.made, late[-1], now)
     return replace(stands, since=now, sequence=moved.sequence), [moved]
 
 
@@ -143,25 +165,6 @@ class _Rewound:
                 self._hear(late.pop(0), fact.judged_at)
             self._hear_again(fact, _before(following) if following else self.present)
 
-    def transition(self, late: Event, now: datetime) -> Transition:
-        """The one move from the present stage to the right one.
-
-        late:  the fact that caused it
-        """
-        present, stands = self.present, self.stands
-        last = self.made[-1] if self.made and self.made[-1].stage == stands.stage else None
-        return Transition(
-            sequence=present.sequence + 1,
-            previous_stage=present.stage,
-            stage=stands.stage,
-            at=now,
-            cause="event",
-            cause_event=late.event_id,
-            rule=last.rule if last else f"{stands.stage}: {late.name} was told late",
-            reason=last.reason if last else "",
-            held_until=stands.held_until if stands.held_until != present.held_until else None,
-        )
-
     def _hear(self, event: Event, at: datetime) -> None:
         if told_before(event.name, deal_of(event), self.stands.facts):
             return
@@ -184,6 +187,24 @@ class _Rewound:
             self._hear(event, fact.judged_at)
         if _same(self.stands, fact.led_to, followed.held_until):
             self.stands = _remembering(followed, self.stands.facts)
+
+
+def _transition(
+    present: StageState, stands: StageState, made: Sequence[Transition], cause: Event, now: datetime
+) -> Transition:
+    """The one move from the present stage to the right one; `made`: the moves of what was applied anew."""
+    last = made[-1] if made and made[-1].stage == stands.stage else None
+    return Transition(
+        sequence=present.sequence + 1,
+        previous_stage=present.stage,
+        stage=stands.stage,
+        at=now,
+        cause="event",
+        cause_event=cause.event_id,
+        rule=last.rule if last else f"{stands.stage}: {cause.name} was told late",
+        reason=last.reason if last else "",
+        held_until=stands.held_until if stands.held_until != present.held_until else None,
+    )
 
 
 def _before(fact: SalesFact, facts: tuple[SalesFact, ...] = ()) -> StageState:
