@@ -3,6 +3,7 @@
 Every story in every order of its steps (a sample, where there are many), and with each step sent twice.
 """
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice, permutations
@@ -36,6 +37,12 @@ from tests.scorer.identity.people import RULES, Town, consistent
 
 CONFIG = Path(__file__).resolve().parents[3] / "deploy" / "config"
 CASES = yaml.safe_load((Path(__file__).parent / "cases.yaml").read_text())
+GUIDE = [
+    yaml.safe_load(block)
+    for block in re.findall(
+        r"```yaml\n(.*?)```", (CONFIG.parents[1] / "docs" / "guides" / "identity.md").read_text(), re.DOTALL
+    )
+]
 KEYS = {"website": "w" * 20, "product": "p" * 20, "crm": "c" * 20}
 ENVIRONMENT = {
     **{f"LEADSCORE_KEY_{name.upper()}": key for name, key in KEYS.items()},
@@ -133,6 +140,17 @@ async def test_a_story_ends_as_people_expect(
         await consistent(reference_town)
 
 
+@pytest.mark.asyncio
+@pytest.mark.parametrize("story", GUIDE, ids=range(len(GUIDE)))
+async def test_what_the_guide_tells_is_true(
+    reference_town: Town, ingest: tuple[httpx.AsyncClient, MemoryBroker], story: dict[str, Any]
+) -> None:
+    """Every story of docs/guides/identity.md ends as it says there."""
+    for step in expanded(story["steps"]):
+        await reference_town.count(*await sent(*ingest, step, str(uuid4())))
+    await expected(reference_town, story["expect"])
+
+
 async def expected(town: Town, expect: dict[str, Any]) -> None:
     """Everything that a story says about its end."""
     live = await town.fetch("SELECT lead_id, stage FROM leads WHERE merged_into IS NULL")
@@ -145,6 +163,8 @@ async def expected(town: Town, expect: dict[str, Any]) -> None:
             assert [row["stage"] for row in live if row["lead_id"] == lead] == [stage]
         found = {await find(connection, who, RULES) for who in expect.get("found_by", [])}
         assert len(found) <= 1
+    if "conflicts" not in expect and "deliveries" not in expect:
+        assert not await town.fetch("SELECT 1 FROM identity_conflicts")
     nobody = await town.fetch("SELECT 1 FROM events WHERE quarantine = 'nobody'")
     assert len(nobody) == expect.get("of_nobody", 0)
     if "conflicts" in expect:
