@@ -15,8 +15,9 @@ EventId = NewType("EventId", UUID)
 LeadId = NewType("LeadId", UUID)
 TransitionId = NewType("TransitionId", UUID)
 DeliveryId = NewType("DeliveryId", UUID)
+AccountId = NewType("AccountId", UUID)
 
-_NAMESPACE = UUID("6f0d3f52-8a55-5d7e-9d0c-6c6561647363")
+NAMESPACE = UUID("6f0d3f52-8a55-5d7e-9d0c-6c6561647363")
 
 
 class Ids(Protocol):
@@ -35,14 +36,14 @@ class SystemIds:
 
 def event_id(source: str, message_id: str) -> EventId:
     """The id of an event whose sender named it: the same message gives the same id for ever."""
-    return EventId(uuid5(_NAMESPACE, f"event\x1f{source}\x1f{message_id}"))
+    return EventId(uuid5(NAMESPACE, f"event\x1f{source}\x1f{message_id}"))
 
 
 def transition_id(lead: LeadId, sequence: int) -> TransitionId:
     """The id of a lead's n-th stage transition."""
-    return TransitionId(uuid5(_NAMESPACE, f"transition\x1f{lead}\x1f{sequence}"))
+    return TransitionId(uuid5(NAMESPACE, f"transition\x1f{lead}\x1f{sequence}"))
 
 
 def delivery_id(transition: TransitionId, destination: str) -> DeliveryId:
     """The id of one transition on its way to one destination: stable over retries, crashes and replays."""
-    return DeliveryId(uuid5(_NAMESPACE, f"delivery\x1f{transition}\x1f{destination}"))
+    return DeliveryId(uuid5(NAMESPACE, f"delivery\x1f{transition}\x1f{destination}"))

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer import first_model
+from services.scorer.accounts import AccountKeeper
 from services.scorer.consume import Consumer
 from services.scorer.count import BatchCounter
 from services.scorer.in_force import ModelsInForce
@@ -50,8 +51,8 @@ def main() -> int:
 async def serve(settings: ScorerSettings) -> None:
     """Run the scorer until it is told to stop."""
     url = settings.database_url.get_secret_value()
-    # A connection for each lane, one each for sweep and rescore, one for claims and recoveries.
-    pool = postgres.engine(url, application="leadscore-scorer", pool_size=settings.lanes + 3)
+    # A connection for each lane, one each for sweep, rescore and accounts, one for claims and recoveries.
+    pool = postgres.engine(url, application="leadscore-scorer", pool_size=settings.lanes + 4)
     await first_model.ensure_first_model(pool, settings.model_file)
     counter = BatchCounter(
         models=ModelsInForce(),
@@ -84,6 +85,7 @@ def parts(
     )
     sweep = Sweep(database=pool, counter=counter, interval_s=settings.sweep_interval_s)
     rescore = Rescore(database=pool, counter=counter, interval_s=settings.sweep_interval_s)
+    accounts = AccountKeeper(database=pool, models=counter.models, interval_s=settings.sweep_interval_s)
 
     async def consume() -> None:
         await consumer.run(stream, batch_records=settings.batch_records, lanes=settings.lanes)
@@ -96,6 +98,7 @@ def parts(
         BackgroundTask("consume", consume),
         BackgroundTask("sweep", sweep.run),
         BackgroundTask("rescore", rescore.run),
+        BackgroundTask("accounts", accounts.run),
     ]
 
 

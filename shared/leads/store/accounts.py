@@ -1,0 +1,74 @@
+"""Accounts as they are stored: where they stand, and their people.
+
+In: account ids. Out: rows as values. Nothing is locked; services/scorer/store/accounts.py writes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from shared.ids import AccountId, LeadId
+from shared.leads.store.present import decode_state
+from shared.scoring.definition.stages import StageName
+from shared.scoring.engine.state import LeadState
+
+# One look at an account costs as much as its people are many. Whoever is beyond these did nothing for so long
+# that their points are gone.
+MOST_PEOPLE: Final = 1_000
+
+_PEOPLE: Final = """
+SELECT m.account_id, m.people, l.lead_id, l.state, l.score, l.stage, m.last_act_at
+FROM unnest($1::uuid[]) AS wanted (account_id)
+CROSS JOIN LATERAL (
+  SELECT a.account_id, a.lead_id, a.last_act_at, (count(*) OVER ())::int AS people
+  FROM account_members a WHERE a.account_id = wanted.account_id
+  ORDER BY a.last_act_at DESC NULLS LAST, a.lead_id LIMIT $2
+) AS m
+JOIN leads l ON l.lead_id = m.lead_id AND l.merged_into IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPerson:
+    """One person of an account: the lead as it was last written, and when they last did something."""
+
+    lead_id: LeadId
+    state: LeadState
+    score: int
+    stage: StageName
+    last_act_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPeople:
+    """The people of one account.
+
+    number:   all of them
+    looked_at:  those that did something most recently, at most 1,000
+    """
+
+    number: int = 0
+    looked_at: tuple[StoredPerson, ...] = ()
+
+
+async def people(connection: Any, accounts: Sequence[AccountId]) -> dict[AccountId, StoredPeople]:
+    """The people of each of these accounts; an account without any is among them too."""
+    found: dict[AccountId, list[StoredPerson]] = {account: [] for account in accounts}
+    numbers: dict[AccountId, int] = {}
+    for row in await connection.fetch(_PEOPLE, list(accounts), MOST_PEOPLE):
+        account = AccountId(row["account_id"])
+        numbers[account] = row["people"]
+        found[account].append(
+            StoredPerson(
+                lead_id=LeadId(row["lead_id"]),
+                state=decode_state(row["state"]),
+                score=row["score"],
+                stage=row["stage"],
+                last_act_at=row["last_act_at"],
+            )
+        )
+    return {
+        account: StoredPeople(number=numbers.get(account, 0), looked_at=tuple(persons))
+        for account, persons in found.items()
+    }
