@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "up": ("services.cli.up:up", "Start everything on this machine; Ctrl-C stops it."),
     "demo": ("services.cli.demo.command:demo", "Send shop traffic and show what became of it."),
     "lead show": ("services.cli.lead.show:show", "Show one lead: score, stage, receipts, timeline."),
+    "account show": ("services.cli.account.show:show", "Show one account: score, stage, people."),
     "model test": ("services.cli.model.try_situations:try_situations", "Try a model on its situations."),
     "model check": ("services.cli.model.check:check", "Check scoring models: every mistake with its line."),
     "model diff": ("services.cli.model.diff:diff", "Say in words how two models differ."),
@@ -43,6 +44,7 @@ COMMANDS: Final = {
 }
 _GROUPS: Final = {
     "lead": "One person, as the scorer sees them.",
+    "account": "The people of one company, as the scorer sees them.",
     "model": "Check a scoring model, try it on history, publish it, take it back.",
 }
 # These make the data folder, or unmake it: what is written there must not look like the user's own wish.

@@ -27,6 +27,16 @@ CROSS JOIN LATERAL (
 ) AS m
 JOIN leads l ON l.lead_id = m.lead_id AND l.merged_into IS NULL
 """
+_ACCOUNT: Final = "SELECT kind, name, stage, since FROM accounts WHERE account_id = $1"
+_NAMED: Final = """
+SELECT account_id FROM accounts
+WHERE (kind = 'account_id' AND name = $1) OR (kind = 'domain' AND name = lower($1)) ORDER BY kind LIMIT 1
+"""
+_OF_LEAD: Final = "SELECT account_id FROM account_members WHERE lead_id = $1"
+_PASSED: Final = """
+SELECT at, previous_stage, stage, cause, score, active_people
+FROM account_transitions WHERE account_id = $1 ORDER BY sequence
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +82,25 @@ async def people(connection: Any, accounts: Sequence[AccountId]) -> dict[Account
         account: StoredPeople(number=numbers.get(account, 0), looked_at=tuple(persons))
         for account, persons in found.items()
     }
+
+
+async def account(connection: Any, account_id: AccountId) -> dict[str, Any]:
+    """Kind, name, stage and since when, of an account that exists."""
+    return dict(await connection.fetchrow(_ACCOUNT, account_id))
+
+
+async def named(connection: Any, name: str) -> AccountId | None:
+    """The account with this account id, or else this domain."""
+    found: AccountId | None = await connection.fetchval(_NAMED, name)
+    return found
+
+
+async def of_lead(connection: Any, lead: LeadId) -> AccountId | None:
+    """The account that this lead belongs to."""
+    found: AccountId | None = await connection.fetchval(_OF_LEAD, lead)
+    return found
+
+
+async def transitions(connection: Any, account_id: AccountId) -> list[dict[str, Any]]:
+    """Every move of this account, oldest first."""
+    return [dict(row) for row in await connection.fetch(_PASSED, account_id)]
