@@ -19,6 +19,8 @@ FORBIDDEN_NAMES = {"utils", "helpers", "common", "models_", "types", "misc"}
 DECISIONS = (
     *("services/ingest/validate.py", "services/ingest/decode.py"),
     *("services/scorer/identify.py", "services/scorer/judge.py", "services/scorer/settle.py"),
+    *("services/scorer/account_notes.py", "shared/leads/account_of.py", "shared/leads/account_people.py"),
+    *("shared/scoring/engine/accounts.py",),
     *("services/scorer/changes.py", "shared/leads/portrait.py", "services/scorer/poison.py"),
     *("services/router/decide.py", "services/router/render.py", "services/router/sign.py"),
     *("services/router/retry.py", "services/router/breaker.py", "services/router/addresses.py"),

@@ -35,6 +35,7 @@ from shared.scoring.engine.accounts import Cause, look, look_again_at
 from shared.telemetry import log
 
 STRETCH: Final = 100
+_AT_ONCE: Final = 10
 _FIRST: Final = LeadId(UUID(int=0))
 _MOST_COUNTED: Final = 10_000
 
@@ -137,14 +138,15 @@ class AccountKeeper:
     async def _look(
         self, connection: Any, moment: _Moment, touched: Collection[AccountId], wanted: Collection[AccountId]
     ) -> list[Looked]:
+        """Look at these accounts, a few at a time: events are counted in between."""
         present = await stored.lock(connection, wanted)
-        everybody = await people(connection, list(present))
-        looked = []
-        for account, before in present.items():
-            looked.append(
-                _look_at(moment, (account, before), everybody[account], by_people=account in touched)
-            )
-            await asyncio.sleep(0)  # a large account takes milliseconds, and events are counted beside it
+        order, looked = list(present), []
+        for start in range(0, len(order), _AT_ONCE):
+            found = await people(connection, order[start : start + _AT_ONCE])
+            for account, persons in found.items():
+                by_people = account in touched
+                looked.append(_look_at(moment, (account, present[account]), persons, by_people=by_people))
+                await asyncio.sleep(0)
         return looked
 
     def _leads_put_off(self) -> set[LeadId]:

@@ -26,7 +26,7 @@ class AccountView:
     """One account at one moment.
 
     kind:         account_id, or domain
-    people_count: all of them; `people` those that did something most recently, at most 1,000
+    people_count: all of them; `people` those that did something most recently, at most 500
     people:       the highest score first: lead, email, stage, score, last_act_at, active
     transitions:  every move, oldest first: at, previous_stage, stage, cause, score, active_people
     """

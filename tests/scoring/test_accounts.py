@@ -206,21 +206,28 @@ FADING = model(
 )
 
 
+DEEDS = st.lists(st.tuples(st.integers(0, 40), st.sampled_from("aab")), min_size=1, max_size=3)
+
+
 @given(
     any_accounts(),
     PLACES,
-    st.lists(st.tuples(st.integers(0, 40), st.sampled_from("aab")), min_size=1, max_size=4),
+    st.lists(DEEDS, min_size=1, max_size=3),
     st.integers(0, 40 * 24),
 )
 def test_nothing_happens_before_the_time_to_look_again(
-    given_accounts: Accounts, place: Place, deeds: list[tuple[int, str]], hours: int
+    given_accounts: Accounts, place: Place, everybody: list[list[tuple[int, str]]], hours: int
 ) -> None:
     """Until then the account stays where it is and as many are active; so nothing is noticed late."""
     states = {
-        LeadId(UUID(int=n)): refold(FADING, [event(n, name, days * DAY)])
-        for n, (days, name) in enumerate(deeds)
+        LeadId(UUID(int=n)): refold(
+            FADING, [event(i, name, days * DAY) for i, (days, name) in enumerate(deeds)]
+        )
+        for n, deeds in enumerate(everybody)
     }
-    acted = {LeadId(UUID(int=n)): NOW - days * DAY for n, (days, _) in enumerate(deeds)}
+    acted = {
+        LeadId(UUID(int=n)): NOW - min(days for days, _ in deeds) * DAY for n, deeds in enumerate(everybody)
+    }
 
     def people(hours_ahead: int) -> list[Member]:
         at = NOW + timedelta(hours=hours_ahead)
@@ -262,3 +269,19 @@ def test_a_fading_account_is_due_before_it_crosses_its_line() -> None:
     )
     assert due
     assert 11 * DAY < due - NOW < 13 * DAY
+
+
+def test_a_rising_account_is_due_before_it_crosses_its_line() -> None:
+    """Points that were taken away come back: 60 less 50 is 25 after two days, and looked at before."""
+    state = refold(FADING, [event(1, "a", timedelta(0)), event(2, "b", timedelta(0))])
+    one = Member(lead_id=LeadId(UUID(int=1)), score=10, stage="lead", last_act_at=NOW)
+    due = look_again_at(
+        accounts(stage("up", [{"score": 25}], [{"score": 5}])),
+        [one],
+        NO_STAGE,
+        NOW,
+        lambda _, until: score_between(FADING, state, NOW, until),
+    )
+    assert due
+    assert DAY < due - NOW < 3 * DAY
+    assert standing(FADING, state, due).total < 25 <= standing(FADING, state, due + 2 * DAY).total

@@ -60,7 +60,7 @@ def _head(seen: AccountView) -> Table:
 def _people(seen: AccountView) -> Table:
     """The highest score first; how many more there are is said, not hidden."""
     more = seen.people_count - min(_PEOPLE_LINES, len(seen.people))
-    caption = f"and {more} more; --json has them, at most 1,000" if more > 0 else None
+    caption = f"and {more} more; --json has them, at most 500" if more > 0 else None
     table = Table(
         "Score", "Stage", "Person", "Last active", title="People", title_justify="left", caption=caption
     )

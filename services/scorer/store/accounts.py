@@ -14,10 +14,11 @@ from shared.ids import AccountId, LeadId
 from shared.leads.account_of import AccountName
 from shared.scoring.engine.accounts import AccountLook, Place
 
-_BEGIN: Final = """
-SELECT pg_try_advisory_xact_lock(4951760158)
+_LOCK_KEY: Final = 4_951_760_158  # any number that no other advisory lock has
+_BEGIN: Final = f"""
+SELECT pg_try_advisory_xact_lock({_LOCK_KEY})
   AND NOT EXISTS (SELECT FROM rescores WHERE finished_at IS NULL AND purpose = 'active')
-"""
+"""  # noqa: S608 - the only inserted text is the constant above
 _GONE: Final = """
 SELECT lead_id FROM unnest($1::uuid[]) AS noted (lead_id)
 WHERE NOT EXISTS (SELECT FROM leads l WHERE l.lead_id = noted.lead_id AND l.merged_into IS NULL)

@@ -15,7 +15,7 @@ from shared.scoring.engine.state import LeadState
 
 # One look at an account costs as much as its people are many. Whoever is beyond these did nothing for so long
 # that their points are gone.
-MOST_PEOPLE: Final = 1_000
+MOST_PEOPLE: Final = 500
 
 _PEOPLE: Final = """
 SELECT m.account_id, m.people, l.lead_id, l.state, l.score, l.stage, m.last_act_at
@@ -55,7 +55,7 @@ class StoredPeople:
     """The people of one account.
 
     number:   all of them
-    looked_at:  those that did something most recently, at most 1,000
+    looked_at:  those that did something most recently, at most 500
     """
 
     number: int = 0

@@ -25,8 +25,8 @@ from shared.errors import Invalid
 from shared.events import Event
 from shared.ids import SystemIds, event_id
 from shared.kafka.stream import Received
+from tests.scorer.account_world import SECTION
 from tests.scorer.conftest import MODEL
-from tests.scorer.test_accounts import SECTION
 
 KEY = "an identity key for account show"
 
