@@ -140,6 +140,22 @@ async def test_a_person_who_breaks_the_look_is_put_off_alone(
     assert len(await world.fetch("SELECT FROM account_queue")) == 1
 
 
+async def test_whoever_was_merged_away_does_not_come_back(world: World) -> None:
+    """A note of the loser, looked at after that of the winner, finds that the lead is another now."""
+    hour = timedelta(hours=1)
+    scorer = await taken(
+        world, [form("a", "a@one.example", age=3 * hour), event("b", user_id="u", age=2 * hour)]
+    )
+    await taken(world, [event("c", user_id="u", account_id="two", age=2 * hour)])
+    await taken(world, [event("m", user_id="u", email="a@one.example")])
+    assert len(await world.fetch("SELECT FROM account_queue")) == 2
+    each = keeper(scorer)
+    while await world.fetch("SELECT FROM account_queue"):
+        await each.turn(1)
+    assert await people(world) == {"two": 1}
+    assert len(await world.fetch("SELECT FROM account_members")) == 1
+
+
 async def test_a_lead_that_is_no_more_belongs_to_nothing(world: World) -> None:
     """Whoever erases a person notes the lead, and the account looks without them."""
     scorer = await settled(world, [form("a", "a@firma.example"), event("b", email="b@firma.example")])

@@ -13,10 +13,12 @@ from shared.leads.store.present import decode_state
 from shared.scoring.definition.stages import StageName
 from shared.scoring.engine.state import LeadState
 
-# One look at an account costs as much as its people are many. Whoever is beyond these did nothing for so long
-# that their points are gone.
+# One look at an account costs as much as its people are many: of more than these, only those count that did
+# something most recently.
 MOST_PEOPLE: Final = 500
 
+# OFFSET 0: one look at the index for each person. As a join, all leads were read while Postgres knew little
+# of the members (measured: 120 ms for ten accounts instead of 1).
 _PEOPLE: Final = """
 SELECT m.account_id, m.people, l.lead_id, l.state, l.score, l.stage, m.last_act_at
 FROM unnest($1::uuid[]) AS wanted (account_id)
@@ -25,7 +27,10 @@ CROSS JOIN LATERAL (
   FROM account_members a WHERE a.account_id = wanted.account_id
   ORDER BY a.last_act_at DESC NULLS LAST, a.lead_id LIMIT $2
 ) AS m
-JOIN leads l ON l.lead_id = m.lead_id AND l.merged_into IS NULL
+CROSS JOIN LATERAL (
+  SELECT lead_id, state, score, stage FROM leads
+  WHERE leads.lead_id = m.lead_id AND merged_into IS NULL OFFSET 0
+) AS l
 """
 _ACCOUNT: Final = "SELECT kind, name, stage, since FROM accounts WHERE account_id = $1"
 _NAMED: Final = """
