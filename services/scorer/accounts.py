@@ -91,7 +91,7 @@ class AccountKeeper:
         return True
 
     async def _look_singly(self, limit: PoisonLimit) -> None:
-        """Take one lead and one account; raises what they raised once the fault is likely ours."""
+        """Take one lead, or an account if none waits; raises what it raised once the fault is ours."""
         try:
             await self.turn(1)
             limit.saw(poison=False)
@@ -124,7 +124,9 @@ class AccountKeeper:
             self._at_hand |= {one.note.lead_id for one in queued}
             notes = [one.note for one in queued]
             touched = await account_members.move(connection, accounts, notes, now, active.version)
-            due = await stored.due(connection, active.version, self._accounts_put_off(), most)
+            # What is due has the room that notes leave: at the end of each round there is some.
+            room = most - len(queued)
+            due = await stored.due(connection, active.version, self._accounts_put_off(), room)
             self._at_hand |= set(due)
             looked = await self._look(connection, moment, touched, {*touched, *due})
             await stored.write(connection, looked, now, active.version)
@@ -133,7 +135,7 @@ class AccountKeeper:
         self._reached = queued[-1].note.lead_id if len(queued) == most else _FIRST
         metrics.note_accounts([one.look.transition for one in looked])
         metrics.ACCOUNT_WAITING_LEADS.set(waiting - len(queued))
-        return most in {len(queued), len(due)}
+        return len(queued) + len(due) == most
 
     async def _look(
         self, connection: Any, moment: _Moment, touched: Collection[AccountId], wanted: Collection[AccountId]

@@ -8,10 +8,9 @@ takes nobody out of an account either.
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
-from uuid import uuid5
 
 from shared.events import EMAIL_BOUNCED, EMAIL_DELIVERED, Event
-from shared.ids import NAMESPACE, AccountId
+from shared.ids import AccountId, account_id
 
 AccountKind = Literal["account_id", "domain"]
 
@@ -27,7 +26,7 @@ class AccountName(NamedTuple):
     @property
     def account_id(self) -> AccountId:
         """The same name is the same account for ever."""
-        return AccountId(uuid5(NAMESPACE, f"account\x1f{self.kind}\x1f{self.name}"))
+        return account_id(self.kind, self.name)
 
 
 def account_of(history: Sequence[Event], private_domains: Collection[str]) -> AccountName | None:

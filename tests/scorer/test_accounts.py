@@ -1,10 +1,11 @@
 """Accounts on a real Postgres: who belongs to which, what they add up to, and when they move."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from tests.scorer.account_world import SECTION, accounts, form, keeper, moves, people, settled, taken
+from tests.scorer.account_world import SECTION, accounts, form, keeper, looked, moves, people, settled, taken
 from tests.scorer.conftest import MODEL, World, event
 from tests.waiting import until
 
@@ -96,6 +97,30 @@ async def test_a_visitor_who_becomes_known_brings_their_account_along(world: Wor
     known = await world.fetch("SELECT known FROM leads JOIN account_members USING (lead_id)")
     assert known == [{"known": True}]
     assert await people(world) == {"acme": 1}
+
+
+@pytest.mark.parametrize("newest", [{}, {"account_id": "zenith"}])
+async def test_of_a_long_history_the_newest_word_counts(world: World, newest: dict[str, Any]) -> None:
+    """However many events came after the one that said an account id, and if another did later."""
+    hour = timedelta(hours=1)
+    await settled(
+        world,
+        [
+            event("old", user_id="u", account_id="acme", age=200 * hour),
+            *(event(f"v{n}", user_id="u", email="u@firma.example", age=(150 - n) * hour) for n in range(130)),
+            event("new", user_id="u", email="u@firma.example", **newest),
+        ],
+    )
+    assert await people(world) == {newest.get("account_id", "acme"): 1}
+
+
+async def test_an_account_adds_up_scores_of_now(world: World) -> None:
+    """What is stored with a lead is as old as its last event; points have faded since."""
+    scorer = await settled(world, [form("a", "a@firma.example")])
+    await world.fetch("UPDATE leads SET score = 99")
+    await world.fetch("UPDATE accounts SET due_at = now()")
+    await looked(world, scorer)
+    assert (await accounts(world))["firma.example"]["score"] == 30
 
 
 async def test_time_makes_people_inactive_and_the_account_moves(world: World) -> None:

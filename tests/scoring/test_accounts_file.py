@@ -196,6 +196,12 @@ def test_each_doubt_is_told(before: str, after: str, told: tuple[str, ...]) -> N
     assert sorted(doubts(changed(before, after))) == sorted(told)
 
 
+def test_below_one_active_person_is_as_low_as_people_can_be() -> None:
+    """Entered with one, left without any: nobody could write a lower line."""
+    several = "leave: [{below: {score: 25}}, {below: {active_people: 1}}]"
+    assert doubts(changed("leave: {below: {score: 25}}", several)) == []
+
+
 def test_a_sum_may_go_beyond_what_one_person_can_reach() -> None:
     """Up to its limit, and no further."""
     summed = "accounts:\n  score: {sum_up_to: 150}\n"
