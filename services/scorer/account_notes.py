@@ -29,7 +29,7 @@ class Note:
 
 def notes(active: ActiveModel, changes: Iterable[Change]) -> list[Note]:
     """One note for each lead, in the order of the changes."""
-    accounts = active.model.model.accounts
+    accounts = active.model.accounts
     if accounts is None:
         return []
     private = accounts.private_domains

@@ -115,7 +115,7 @@ class AccountKeeper:
         async with transaction(self._database) as connection:
             # Versions first, as everybody takes them: a publish waits for whoever scores.
             active = (await self._models.read(connection)).active
-            accounts = active.model.model.accounts
+            accounts = active.model.accounts
             if accounts is None or not await stored.begin(connection):
                 return False
             now: datetime = await connection.fetchval("SELECT now()")

@@ -55,7 +55,7 @@ async def view(connection: Any, who: str, key: Callable[[], bytes]) -> AccountVi
     """
     active = await stored_models.active(connection)
     model = active and load_model(active.content, file=f"version {active.version}", lists=active.lists)
-    if not (active and model and model.model.accounts):
+    if not (active and model and model.accounts):
         raise Invalid(
             "no_accounts", "the active model has no accounts. Add the section accounts: and publish it"
         )
@@ -63,7 +63,7 @@ async def view(connection: Any, who: str, key: Callable[[], bytes]) -> AccountVi
     present = await stored.account(connection, account)
     now: datetime = await connection.fetchval("SELECT now()")
     found = (await stored.people(connection, [account]))[account]
-    accounts, everybody = model.model.accounts, members(model, found.looked_at, now)
+    accounts, everybody = model.accounts, members(model, found.looked_at, now)
     numbers = numbers_of(accounts, everybody, now)
     persons = {person.lead_id: person for person in found.looked_at}
     everybody.sort(key=lambda member: (-member.score, member.lead_id))

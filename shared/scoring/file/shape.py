@@ -347,8 +347,16 @@ class AccountStageShape(Shape):
     """A stage of accounts: the lines to enter and the lower lines to leave."""
 
     label: LabelShape
-    enter: Annotated[list[AccountEnterShape], BeforeValidator(_as_list), Field(min_length=1, max_length=20)]
-    leave: Annotated[list[AccountLeaveShape], BeforeValidator(_as_list), Field(max_length=20)] = []
+    enter: Annotated[
+        list[AccountEnterShape],
+        BeforeValidator(_as_list, json_schema_input_type=AccountEnterShape | list[AccountEnterShape]),
+        Field(min_length=1, max_length=20),
+    ]
+    leave: Annotated[
+        list[AccountLeaveShape],
+        BeforeValidator(_as_list, json_schema_input_type=AccountLeaveShape | list[AccountLeaveShape]),
+        Field(max_length=20),
+    ] = []
 
 
 class SumShape(Shape):
@@ -365,10 +373,10 @@ class AccountsShape(Shape):
         | Annotated[SumShape, Tag("<sum>")],
         Discriminator(_score_form),
     ] = "best"
-    active_within: Duration = 30.0 * 86_400
+    active_within: Duration = Field(default="30d", validate_default=True)
     private_domains: Annotated[
         list[str],
-        BeforeValidator(_as_list),
+        BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
         Field(description="Names of lists under lists: whose domains belong to nobody's company."),
     ]
     stages: Annotated[dict[Identifier, AccountStageShape], Field(max_length=20)] = {}
