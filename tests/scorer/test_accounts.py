@@ -125,7 +125,7 @@ async def test_an_account_adds_up_scores_of_now(world: World) -> None:
 
 async def test_time_makes_people_inactive_and_the_account_moves(world: World) -> None:
     """When the last active person falls out of the window the account is looked at by itself."""
-    almost = timedelta(days=30) - timedelta(seconds=3)
+    almost = timedelta(days=30) - timedelta(seconds=6)
     scorer = await settled(
         world, [form("a", "a@firma.example", age=almost), form("a2", "a@firma.example", age=almost)]
     )
