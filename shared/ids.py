@@ -1,6 +1,6 @@
 """The ids of our vocabulary and how each is made.
 
-In: a sender's own ids, or nothing. Out: `EventId`, `LeadId`, `TransitionId`, `DeliveryId`.
+In: a sender's own ids, or nothing. Out: `EventId`, `LeadId`, `TransitionId`, `DeliveryId`, `AccountId`.
 Refuses: random ids where a retry must give the same one (those are uuid5 of what identifies the thing).
 
 UUIDv7 is made here and not in Postgres: we support Postgres 15, which has no `uuidv7()`.
@@ -15,6 +15,7 @@ EventId = NewType("EventId", UUID)
 LeadId = NewType("LeadId", UUID)
 TransitionId = NewType("TransitionId", UUID)
 DeliveryId = NewType("DeliveryId", UUID)
+AccountId = NewType("AccountId", UUID)
 
 _NAMESPACE = UUID("6f0d3f52-8a55-5d7e-9d0c-6c6561647363")
 
@@ -46,3 +47,8 @@ def transition_id(lead: LeadId, sequence: int) -> TransitionId:
 def delivery_id(transition: TransitionId, destination: str) -> DeliveryId:
     """The id of one transition on its way to one destination: stable over retries, crashes and replays."""
     return DeliveryId(uuid5(_NAMESPACE, f"delivery\x1f{transition}\x1f{destination}"))
+
+
+def account_id(kind: str, name: str) -> AccountId:
+    """The id of the account of this kind and name: whoever belongs to it finds the same one."""
+    return AccountId(uuid5(_NAMESPACE, f"account\x1f{kind}\x1f{name}"))

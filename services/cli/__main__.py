@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "lead unmerge": ("services.cli.lead.decide:unmerge", "Take a person out of a lead again."),
     "lead split-device": ("services.cli.lead.decide:split_device", "Have a device serve nobody."),
     "lead release": ("services.cli.lead.decide:release", "Believe a suspended identifier or shared device."),
+    "account show": ("services.cli.account.show:show", "Show one account: score, stage, people."),
     "model test": ("services.cli.model.try_situations:try_situations", "Try a model on its situations."),
     "model check": ("services.cli.model.check:check", "Check scoring models: every mistake with its line."),
     "model diff": ("services.cli.model.diff:diff", "Say in words how two models differ."),
@@ -52,6 +53,7 @@ COMMANDS: Final = {
 }
 _GROUPS: Final = {
     "lead": "One person, as the scorer sees them.",
+    "account": "The people of one company, as the scorer sees them.",
     "model": "Check a scoring model, try it on history, publish it, take it back.",
 }
 # These make the data folder, or unmake it: what is written there must not look like the user's own wish.

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer import first_model
+from services.scorer.accounts import AccountKeeper
 from services.scorer.consume import Consumer
 from services.scorer.count import BatchCounter
 from services.scorer.identify.facts import Limits
@@ -51,8 +52,8 @@ def main() -> int:
 async def serve(settings: ScorerSettings) -> None:
     """Run the scorer until it is told to stop."""
     url = settings.database_url.get_secret_value()
-    # A connection for each lane, one each for sweep, rescore and regroup, one for claims and recoveries.
-    pool = postgres.engine(url, application="leadscore-scorer", pool_size=settings.lanes + 4)
+    # One for each lane, sweep, rescore, regroup and accounts, and one for claims and recoveries.
+    pool = postgres.engine(url, application="leadscore-scorer", pool_size=settings.lanes + 5)
     await first_model.ensure_first_model(pool, settings.model_file)
     counter = BatchCounter(
         models=ModelsInForce(),
@@ -89,6 +90,7 @@ def parts(
     )
     sweep = Sweep(database=pool, counter=counter, interval_s=settings.sweep_interval_s)
     rescore = Rescore(database=pool, counter=counter, interval_s=settings.sweep_interval_s)
+    accounts = AccountKeeper(database=pool, models=counter.models, interval_s=settings.sweep_interval_s)
 
     async def regroup() -> None:
         await consumer.regroup.run(settings.sweep_interval_s)
@@ -105,6 +107,7 @@ def parts(
         BackgroundTask("sweep", sweep.run),
         BackgroundTask("rescore", rescore.run),
         BackgroundTask("regroup", regroup),
+        BackgroundTask("accounts", accounts.run),
     ]
 
 

@@ -1,10 +1,12 @@
 """Every metric of the scorer. Labels are closed sets; never a lead, an address or a rule's text."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.scorer.report import Report
+from shared.scoring.engine.accounts import AccountTransition
 
 _LATENCY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 60)
 
@@ -90,6 +92,16 @@ SWEPT = Counter("leadscore_scorer_swept_leads_total", "Leads looked at because t
 SWEEP_LAG_SECONDS = Gauge(
     "leadscore_scorer_sweep_lag_seconds", "How long the oldest due lead has been waiting."
 )
+ACCOUNT_LOOKS = Counter("leadscore_scorer_account_looks_total", "Accounts worked out anew from their people.")
+ACCOUNT_TRANSITIONS = Counter(
+    "leadscore_scorer_account_transitions_total",
+    "Stage transitions of accounts written.",
+    ["previous_stage", "stage"],
+)
+ACCOUNT_WAITING_LEADS = Gauge(
+    "leadscore_scorer_account_waiting_leads",
+    "Changed leads whose account has not looked at them yet; counted up to 10,000.",
+)
 MODEL_INFO = Gauge("leadscore_scorer_model_info", "Always 1; says which model scores.", ["model", "version"])
 
 
@@ -107,3 +119,11 @@ def note(report: Report) -> None:
         REGROUPS.labels(result=report.regrouped).inc()
     for status, identifiers in (("suspended", report.suspended), ("shared", report.shared)):
         SET_ASIDE.labels(status=status).inc(len(identifiers))
+
+
+def note_accounts(moves: Sequence[AccountTransition | None]) -> None:
+    """Count looks at accounts, each with the move that it led to or None."""
+    ACCOUNT_LOOKS.inc(len(moves))
+    for move in moves:
+        if move:
+            ACCOUNT_TRANSITIONS.labels(previous_stage=move.previous_stage, stage=move.stage).inc()

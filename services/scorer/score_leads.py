@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from services.scorer.account_notes import notes
 from services.scorer.in_force import InForce
 from services.scorer.settle import (
     ActiveModel,
@@ -22,7 +23,7 @@ from services.scorer.settle import (
     why_hard,
 )
 from services.scorer.shadow import Shadow, shade
-from services.scorer.store import leads, shadows, transitions
+from services.scorer.store import account_queue, leads, shadows, transitions
 from shared.ids import EventId, LeadId
 from shared.leads.portrait import portrait
 from shared.leads.store.history import Histories
@@ -72,6 +73,7 @@ async def score(connection: Any, in_force: InForce, changes: Sequence[Change], b
         state = folded[lead] or from_history(active, history)
         settled.append(settle(active, change, state, batch.now, history))
     passed = await _store(connection, active, settled, histories, batch)
+    await account_queue.note(connection, notes(active, changes))
     if in_force.shadow:
         pairs = list(zip(changes, [one.lead for one in settled], strict=True))
         await _shade(connection, in_force.shadow, pairs, histories, batch)

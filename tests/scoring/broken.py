@@ -74,8 +74,8 @@ BAD = {
         "grade:\n",
         "grades:\n",
         (
-            'scoring.yaml:34: unknown key "grades". Keys: dimensions, engagement, fit, grade, groups, lists, '
-            'name, stages. Did you mean "grade"?'
+            'scoring.yaml:34: unknown key "grades". Keys: accounts, dimensions, engagement, fit, grade, '
+            'groups, lists, name, stages. Did you mean "grade"?'
         ),
     ),
     "missing section": ("name: Small\n", "", 'scoring.yaml:1: "name" is missing'),

@@ -24,6 +24,23 @@ WHERE e.quarantine IS NULL
 GROUP BY family.place
 """
 
+# One look at the index for each member, however little Postgres knows of a young table: as a join it read all
+# events once for each lead (measured: 60 ms instead of 10 us, with 200,000 events and no statistics).
+_NEWEST: Final = """
+SELECT wanted.place, string_agg(newest.body, ','::bytea ORDER BY newest.occurred_at, newest.event_id)
+FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted (lead_id, place)
+CROSS JOIN LATERAL (
+  SELECT wanted.lead_id AS member
+  UNION ALL SELECT l.lead_id FROM leads l WHERE l.merged_into = wanted.lead_id
+) AS family
+CROSS JOIN LATERAL (
+  SELECT e.body, e.occurred_at, e.event_id FROM events e
+  WHERE e.lead_id = family.member AND e.quarantine IS NULL
+  ORDER BY e.occurred_at DESC, e.event_id DESC LIMIT $2
+) AS newest
+GROUP BY wanted.place
+"""
+
 Histories = Mapping[LeadId, Sequence[Event]]
 """Lead → its counted events, in order of time."""
 
@@ -32,6 +49,13 @@ async def histories(connection: Any, leads: Sequence[LeadId]) -> Histories:
     """All counted events of each lead, of those merged into it too, in order of time."""
     stored = await stored_histories(connection, leads)
     return {lead: decode_all(bodies) for lead, bodies in stored.items()}
+
+
+async def newest_events(connection: Any, leads: Sequence[LeadId], most: int) -> Histories:
+    """The newest counted events of each lead, at most so many, in order of time."""
+    rows = await connection.fetch(_NEWEST, leads, most) if leads else ()
+    found = dict(rows)
+    return {lead: decode_all(found.get(place, b""))[-most:] for place, lead in enumerate(leads, start=1)}
 
 
 async def stored_histories(connection: Any, leads: Sequence[LeadId]) -> Mapping[LeadId, bytes]:

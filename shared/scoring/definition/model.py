@@ -6,6 +6,7 @@ the engine works out from it once is in shared/scoring/engine/compiled.py.
 
 from dataclasses import dataclass
 
+from shared.scoring.definition.accounts import Accounts
 from shared.scoring.definition.rules import Dimension, EngagementRule, FitRule, Group
 from shared.scoring.definition.stages import Grades, Stage
 
@@ -15,6 +16,7 @@ class Model:
     """One scoring model.
 
     stages:  in the order in which a lead passes them; those that nothing leads to may be missing
+    accounts:  None if the file says nothing about them, and then nothing is done about them
     """
 
     name: str
@@ -24,3 +26,4 @@ class Model:
     fit: tuple[FitRule, ...]
     grades: Grades
     stages: tuple[Stage, ...]
+    accounts: Accounts | None = None

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from shared.scoring.definition.accounts import Accounts
 from shared.scoring.definition.conditions import fields_of
 from shared.scoring.definition.digest import digest
 from shared.scoring.definition.model import Model
@@ -134,6 +135,11 @@ class Compiled:
     def stages(self) -> tuple[Stage, ...]:
         """The model's stages."""
         return self.model.stages
+
+    @property
+    def accounts(self) -> Accounts | None:
+        """What the model says about accounts, None if it has none."""
+        return self.model.accounts
 
 
 def _dimension_of_group(groups: tuple[Group, ...], dimensions: tuple[Dimension, ...]) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from shared.scoring.definition.stages import Move, Shown
+from shared.scoring.definition.stages import SCORE, Move, Shown
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.points import LazyShown, Terms, shown_of, sums_of, terms_of
 from shared.scoring.engine.score import Standing, moment_s
@@ -92,6 +92,17 @@ def is_quiet(
     facts = outlook.between(start, outlook.view((until - as_of).total_seconds()))
     stayed = until - stage.since
     return not any(move.wait < stayed and holds(model, move, facts) is not False for move in ways)
+
+
+def score_between(model: Compiled, state: LeadState, as_of: datetime, until: datetime) -> tuple[int, int]:
+    """The least and the most that the score can be shown as between these two moments, without events.
+
+    Raises ValueError if the state was folded under other rules.
+    """
+    outlook = _Outlook(model, state, as_of)
+    ahead_s = max(0.0, (until - as_of).total_seconds())
+    low, high = outlook.between(outlook.view(0), outlook.view(ahead_s)).bounds
+    return low[SCORE], high[SCORE]
 
 
 def _opens(move: Move, stage: StageState, as_of: datetime) -> datetime:

@@ -28,6 +28,7 @@ from shared.scoring.definition.rules import (
     WindowUnit,
 )
 from shared.scoring.definition.stages import Grades, Line, Move, Stage, StageName
+from shared.scoring.file.accounts import build_accounts
 from shared.scoring.file.conditions import ConditionReader
 from shared.scoring.file.shape import (
     Bounds,
@@ -75,6 +76,7 @@ def build(shape: ModelShape, reader: ConditionReader) -> Model:
         ),
         grades=_grades(shape),
         stages=tuple(_stages(shape, reader)),
+        accounts=build_accounts(shape.accounts, reader) if shape.accounts else None,
     )
 
 

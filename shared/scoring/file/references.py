@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from shared.config_mistakes import Path, listing, short
 from shared.scoring.definition.fields import EVENT_FIELDS, event_getter
 from shared.scoring.definition.stages import SCORE
+from shared.scoring.file.accounts import check_accounts
 from shared.scoring.file.shape import (
     Bounds,
     EngagementShape,
@@ -30,6 +31,7 @@ class Names:
     dimensions: frozenset[str]
     groups: frozenset[str]
     stages: frozenset[str]
+    lists: frozenset[str]
 
 
 def check_references(shape: ModelShape, names: Names) -> Iterator[Mistake]:
@@ -46,6 +48,8 @@ def check_references(shape: ModelShape, names: Names) -> Iterator[Mistake]:
     yield from _grades(shape)
     for stage, details in shape.stages.items():
         yield from _stage(stage, details, names)
+    if shape.accounts:
+        yield from check_accounts(shape.accounts, names.lists)
 
 
 def _dimensions(shape: ModelShape, names: Names) -> Iterator[Mistake]:
@@ -159,4 +163,6 @@ def names_in(data: Mapping[str, object]) -> Names:
         entries = data.get(section)
         return frozenset(entries) if isinstance(entries, Mapping) else frozenset()
 
-    return Names(dimensions=keys("dimensions"), groups=keys("groups"), stages=keys("stages"))
+    return Names(
+        dimensions=keys("dimensions"), groups=keys("groups"), stages=keys("stages"), lists=keys("lists")
+    )

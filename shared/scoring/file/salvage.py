@@ -77,6 +77,8 @@ def _place(data: Any, detail: ErrorDetails) -> tuple[Path, bool]:
     path = within(data, detail["loc"])
     if detail["type"] == "missing":
         path = (*path, detail["loc"][-1])
+    if path[:1] == ("accounts",):
+        return path[:1], False  # nothing refers to it: without it, all else is as it was meant
     while path and isinstance(path[-1], int):
         path = path[:-1]
     return path, detail["type"] == "extra_forbidden" or detail["loc"][-1:] == ("[key]",)

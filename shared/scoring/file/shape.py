@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from shared.events import Kind
+from shared.scoring.definition.accounts import Measure
 from shared.scoring.definition.stages import StageName
 from shared.scoring.file.lists import BUILTIN_LISTS
 
@@ -72,6 +73,16 @@ def _list_form(value: object) -> str:
 def _as_text(value: object) -> object:
     """Postal codes are numbers to YAML, but values of a list are compared as text."""
     return str(value) if type(value) is int else value
+
+
+def _score_form(value: object) -> str:
+    return "<sum>" if isinstance(value, dict) else "<best>"
+
+
+def _best(value: str) -> str:
+    if value != "best":
+        raise ValueError("expected best, or {sum_up_to: 100}")
+    return value
 
 
 def _points_form(value: object) -> str:
@@ -317,6 +328,60 @@ class StageShape(Shape):
     limit: TimeLimitShape | None = None
 
 
+AccountNeeds = Annotated[dict[Measure, Annotated[int, Field(ge=1, le=1_000_000)]], Field(min_length=1)]
+
+
+class AccountEnterShape(Shape):
+    """What an account needs at least, all of it together."""
+
+    at_least: AccountNeeds
+
+
+class AccountLeaveShape(Shape):
+    """Below what an account leaves, all of it together."""
+
+    below: AccountNeeds
+
+
+class AccountStageShape(Shape):
+    """A stage of accounts: the lines to enter and the lower lines to leave."""
+
+    label: LabelShape
+    enter: Annotated[
+        list[AccountEnterShape],
+        BeforeValidator(_as_list, json_schema_input_type=AccountEnterShape | list[AccountEnterShape]),
+        Field(min_length=1, max_length=20),
+    ]
+    leave: Annotated[
+        list[AccountLeaveShape],
+        BeforeValidator(_as_list, json_schema_input_type=AccountLeaveShape | list[AccountLeaveShape]),
+        Field(max_length=20),
+    ] = []
+
+
+class SumShape(Shape):
+    """The scores of all people together, up to a limit."""
+
+    sum_up_to: Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class AccountsShape(Shape):
+    """People of one company together. Guide: docs/guides/accounts.md."""
+
+    score: Annotated[
+        Annotated[str, AfterValidator(_best), WithJsonSchema({"const": "best"}), Tag("<best>")]
+        | Annotated[SumShape, Tag("<sum>")],
+        Discriminator(_score_form),
+    ] = "best"
+    active_within: Duration = Field(default="30d", validate_default=True)
+    private_domains: Annotated[
+        list[str],
+        BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
+        Field(description="Names of lists under lists: whose domains belong to nobody's company."),
+    ]
+    stages: Annotated[dict[Identifier, AccountStageShape], Field(max_length=20)] = {}
+
+
 class ModelShape(Shape):
     """A scoring model for leadscore. Guide: docs/guides/scoring-model.md."""
 
@@ -328,3 +393,4 @@ class ModelShape(Shape):
     fit: Annotated[dict[Identifier, FitShape], Field(max_length=500)] = {}
     grade: GradeShape
     stages: dict[StageName, StageShape] = {}
+    accounts: AccountsShape | None = None

@@ -20,6 +20,7 @@ from shared.scoring.definition.rules import (
     Points,
 )
 from shared.scoring.definition.stages import Line, Move, Stage, StageName
+from shared.scoring.words.accounts import accounts_words
 from shared.scoring.words.conditions import ListNames, condition_words
 
 Part = tuple[str, str]
@@ -48,6 +49,8 @@ def model_words(model: Model, lists: Mapping[str, frozenset[str]]) -> dict[Part,
     }
     for stage in model.stages:
         parts["stage", stage.name] = _given({**_label(stage.label), **_stage(model, stage, names)})
+    if model.accounts:
+        parts |= {("accounts", name): _given(said) for name, said in accounts_words(model.accounts)}
     return parts
 
 

@@ -82,6 +82,7 @@ def _orders(before: Model, after: Model) -> Iterator[Difference]:
     """What both have, in another order."""
     sequences: dict[str, tuple[Sequence[str], Sequence[str]]] = {
         "stages": ([each.name for each in before.stages], [each.name for each in after.stages]),
+        "account stages": (_account_stages(before), _account_stages(after)),
         "dimensions": ([each.id for each in before.dimensions], [each.id for each in after.dimensions]),
         "groups": ([each.id for each in before.groups], [each.id for each in after.groups]),
         "engagement rules": ([each.id for each in before.engagement], [each.id for each in after.engagement]),
@@ -92,6 +93,10 @@ def _orders(before: Model, after: Model) -> Iterator[Difference]:
         if was != now:
             detail = Detail(what="order", before=", ".join(was), after=", ".join(now))
             yield Difference(kind="order", name=what, change="changed", details=(detail,))
+
+
+def _account_stages(model: Model) -> list[str]:
+    return [stage.name for stage in model.accounts.stages] if model.accounts else []
 
 
 def _common(names: Sequence[str], others: Sequence[str]) -> list[str]:

@@ -1,0 +1,1 @@
+"""`leadscore account …`: the people of one company, as the scorer sees them."""
