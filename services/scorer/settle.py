@@ -193,24 +193,29 @@ def before_events(active: ActiveModel, change: Change, history: Sequence[Event])
 
 
 def settle(
-    active: ActiveModel, change: Change, state: LeadState, now: datetime, history: Sequence[Event] = ()
+    active: ActiveModel,
+    change: Change,
+    state: LeadState,
+    now: datetime,
+    history: Sequence[Event] | None = None,
 ) -> Settled:
     """Score the lead at `now`, judge its stage, and say when time alone may change it.
 
     state:    what `fold_in` or `from_history` gave, the change's events included
-    history:  all its counted events, the change's included, if `fold_in` gave nothing or it was `told_late`
+    history:  all its counted events, the change's included, if `fold_in` gave nothing or it was `told_late`,
+              else empty; None: moves that another model causes are not told apart, and no fact comes late
     """
     lead, events = change.lead, change.events
     numbers = standing(active.model, state, now)
     ledger, transitions = lead.ledger, list(change.passed)
     # Moves that come from another model are told apart: a silent publish stays silent whatever happens.
-    before = before_events(active, change, history)
+    before = None if history is None else before_events(active, change, history)
     if before is not None:
         transitions += _moved_by_model(active, lead, before, now)
         ledger = after(ledger, transitions)
     present = replace(lead, state=state, ledger=ledger)
     if change.judged:
-        ledger, made = _judge(active.model, present, change, numbers, history)
+        ledger, made = _judge(active.model, present, change, numbers, history or ())
         transitions += made
     if ledger is not present.ledger:
         present = replace(present, ledger=ledger)

@@ -40,7 +40,7 @@ async def test_who_had_a_lead_hears_that_it_was_several_people(
     pool: AsyncEngine, sql: asyncpg.Connection
 ) -> None:
     """Whatever the routes say; who never had it is told of its stage only, if a route wants it."""
-    only_queue = ROUTING.replace("to: [crm]", "to: [sales-queue]")
+    only_queue = ROUTING.replace("when: {stage: sql}", "when: {stage: customer}")
     await write_transition(sql, lead=LEAD, sequence=1)
     await planner(pool).turn()
     await sql.execute("DELETE FROM deliveries WHERE destination = 'sales-queue'")

@@ -56,7 +56,9 @@ def split_device(
 
     async def decide(decider: Decider, rules: IdentityRules) -> str:
         named = rules.anonymous_id(device)
-        number = await decider.nobodys_device(named) if named else 0
+        if named is None:
+            raise Invalid("placeholder", f"{device} is a placeholder: it identifies no device already")
+        number = await decider.nobodys_device(named)
         return f"the device is shared; {number} anonymous events of the past belong to nobody now"
 
     _carry_out(decide, by)

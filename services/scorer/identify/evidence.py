@@ -21,6 +21,7 @@ class Evidence(NamedTuple):
     previous:  an alias call's other user id
     weak:      anonymous ids: they name a device
     former:    the user id as releases before namespaces hashed it, where that is different
+    unnamed:   the event is of before namespaces: then `former` was the same user's
     """
 
     event_id: EventId
@@ -29,6 +30,7 @@ class Evidence(NamedTuple):
     previous: Identifier | None
     weak: tuple[Identifier, ...]
     former: Identifier | None
+    unnamed: bool = False
 
     def all(self) -> Iterator[Identifier]:
         """Every identifier that may have an owner."""
@@ -56,6 +58,7 @@ def evidence(event: Event, rules: IdentityRules) -> Evidence:
         previous=_previous(event, namespace, rules) if user and event.previous_id else None,
         weak=_with_previous(weak, event, rules),
         former=_former(event.user_id or "", user, rules) if user else None,
+        unnamed=event.namespace is None,
     )
 
 

@@ -85,7 +85,10 @@ def groups(
         if decision.verdict == "one":
             union.decide(decision)
     refused: dict[tuple[Identifier, Identifier], Conflict] = {}
-    for pair, alias in [*((one, True) for one in _aliases(seen, users)), *((one, False) for one in pairs)]:
+    for pair, alias in [
+        *((one, True) for one in _other_names(seen, users)),
+        *((one, False) for one in pairs),
+    ]:
         if why := union.join(pair.one, pair.other, alias=alias):
             _note(refused, pair, why)
     for pair in _unproven_aliases(seen, users):
@@ -112,12 +115,16 @@ def _pairs(seen: Iterable[Evidence]) -> Iterator[Pair]:
             yield Pair(each.at, each.event_id, each.strong[0], other)
 
 
-def _aliases(seen: Iterable[Evidence], users: set[Identifier]) -> list[Pair]:
-    """Alias calls whose other id is a user's: some event has it as its user id."""
+def _other_names(seen: Iterable[Evidence], users: set[Identifier]) -> list[Pair]:
+    """Two user ids of one user, both of which some event has as its user id.
+
+    An alias call names them, or an event of before namespaces: its id was the product's own as well.
+    """
     return sorted(
-        Pair(each.at, each.event_id, each.strong[0], each.previous)
+        Pair(each.at, each.event_id, each.strong[0], other)
         for each in seen
-        if each.previous and each.previous in users
+        for other in (each.previous, each.former if each.unnamed else None)
+        if other and other in users and each.strong
     )
 
 

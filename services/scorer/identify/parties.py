@@ -53,20 +53,28 @@ class People:
     decisions: Sequence[Decision]
 
     def former(self) -> frozenset[Identifier]:
-        """Identifiers as releases before namespaces hashed them, of which an event tells the namespace."""
+        """Identifiers as releases before namespaces hashed them, that were another system's all along."""
         told = {each.evidence.former for each in self.events}
-        return frozenset(one for one, held in self.held.items() if held.namespace is None and one in told)
+        own = {one for each in self.events if each.counted for one in each.evidence.strong}
+        return frozenset(
+            one
+            for one, held in self.held.items()
+            if held.namespace is None and one in told and one not in own
+        )
 
     def lead_of(self, each: StoredEvent) -> LeadId:
         """The lead an event counts for now."""
         return self.merged.get(each.lead, each.lead)
 
     def usable(self, seen: Evidence) -> Evidence:
-        """The evidence without suspended identifiers and shared devices."""
+        """The evidence without suspended identifiers, shared devices and names that were no user's before."""
         strong = tuple(one for one in seen.strong if not self._has(one, "suspended"))
         weak = tuple(one for one in seen.weak if not self._has(one, "shared"))
         is_user = bool(strong) and strong[0].kind == "user_id"
-        return seen._replace(strong=strong, weak=weak, previous=seen.previous if is_user else None)
+        former = self.held.get(seen.former) if seen.former else None
+        was_one = seen.unnamed and former is not None and former.namespace is None
+        previous = seen.previous if is_user else None
+        return seen._replace(strong=strong, weak=weak, previous=previous, unnamed=was_one)
 
     def _has(self, one: Identifier, status: str) -> bool:
         return one in self.held and self.held[one].status == status

@@ -87,16 +87,15 @@ def _end(lead: LeadId, merged: Mapping[LeadId, LeadId]) -> LeadId:
 
 
 def _owners(people: People, parties: Parties, leads: Mapping[Party, LeadId]) -> dict[Identifier, Held]:
-    """Identifiers that belong to another lead than before, or get the namespace that was not known."""
+    """Identifiers that belong to another lead than before."""
     owners = {}
     for one, party in parties.of_identifier.items():
         before, lead = people.held.get(one), leads[party]
         if before is None:
             since = min(each.evidence.at for each in people.events if one in each.evidence.strong)
             owners[one] = Held(lead, since, "in_use", one.namespace)
-        elif before.lead != lead or (before.namespace is None and parties.found.of(one) is not None):
-            since = parties.serves_since(one) or before.since
-            owners[one] = before._replace(lead=lead, since=since, namespace=one.namespace)
+        elif before.lead != lead:
+            owners[one] = before._replace(lead=lead, since=parties.serves_since(one) or before.since)
     return owners
 
 

@@ -2,7 +2,8 @@
 
 stored/revision_0002.json holds every row that commit 936ff44 wrote for: a contact of the CRM with an address;
 a user of the product with an anonymous past; a merge of a visitor with somebody known by mail; a user id that
-is an address; two users who share an address; a contact of the CRM without one.
+is an address; two users who share an address; a contact of the CRM without one; a user whom the CRM knew by
+the product's id.
 """
 
 import asyncio
@@ -66,7 +67,7 @@ async def test_everybody_is_found_as_before(old_town: Town) -> None:
     """By address, user id, anonymous id, and the CRM's id, which had no namespace."""
     for who in ("bo@firma.example", "user-1", "a1", "d7", "eva@firma.example", "crm-9", "user-6"):
         await lead_of(old_town, who)
-    assert await living(old_town) == 7
+    assert await living(old_town) == 8
 
 
 async def test_a_contact_of_the_crm_is_known_by_its_id(old_town: Town) -> None:
@@ -77,7 +78,30 @@ async def test_a_contact_of_the_crm_is_known_by_its_id(old_town: Town) -> None:
         seen(LATER + 1, source="crm", kind="crm", user_id="crm-10"),
     )
     assert [await lead_of(old_town, who) for who in ("crm:crm-9", "crm:crm-10")] == before
-    assert await living(old_town) == 7
+    assert await living(old_town) == 8
+    await consistent(old_town)
+
+
+async def test_a_crm_that_used_the_products_ids_goes_on(old_town: Town) -> None:
+    """What was one person by the same id in both systems stays one, also when its history is looked at."""
+    before = await lead_of(old_town, "user-7")
+    for number in range(2):
+        await old_town.count(
+            seen(LATER + number, source="crm", kind="crm", namespace="crm", user_id="user-7"),
+            seen(LATER + 10 + number, namespace="product", user_id="user-7", previous_id="old-7"),
+        )
+    assert await lead_of(old_town, "crm:user-7") == await lead_of(old_town, "product:user-7") == before
+    rows = await old_town.fetch("SELECT event_count FROM leads WHERE lead_id = $1", before)
+    assert rows == [{"event_count": 6}]
+    await consistent(old_town)
+
+
+async def test_a_new_contact_is_not_an_old_user_of_the_same_number(old_town: Town) -> None:
+    """An id that only the product had is nobody's in the CRM."""
+    before = await lead_of(old_town, "user-1")
+    await old_town.count(seen(LATER, source="crm", kind="crm", namespace="crm", user_id="user-1"))
+    assert await lead_of(old_town, "product:user-1") == before
+    assert await lead_of(old_town, "crm:user-1") != before
     await consistent(old_town)
 
 
@@ -94,7 +118,7 @@ async def test_the_product_may_name_the_same_person(old_town: Town) -> None:
 async def test_an_address_as_user_id_becomes_an_address(old_town: Town) -> None:
     """The old user id is found by its next event, and from then on by every spelling."""
     await old_town.count(seen(LATER, user_id="Lea@Firma.example"), seen(LATER + 1, email="lea@firma.example"))
-    assert await living(old_town) == 7
+    assert await living(old_town) == 8
     rows = await old_town.fetch(
         "SELECT event_count FROM leads WHERE lead_id = $1", await lead_of(old_town, "lea@firma.example")
     )
@@ -109,7 +133,7 @@ async def test_a_merge_of_before_can_be_undone(old_town: Town) -> None:
         decider = Decider(connection=connection, counter=old_town.counter, made_by="test")
         assert str(await decider.two_people(known)) == gone
     assert str(await lead_of(old_town, "d7")) == gone
-    assert await living(old_town) == 8
+    assert await living(old_town) == 9
     await consistent(old_town)
 
 

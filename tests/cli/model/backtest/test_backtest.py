@@ -42,7 +42,8 @@ def world() -> list[Event]:
         found.append(event(lead, "person.identified", born, email=f"lead{lead}@engines.example"))
         if lead % 3 == 0:
             found += [event(lead, "signal", born + timedelta(days=day)) for day in (0, 4, 8, 12, 16)]
-            found.append(event(lead, "deal.won", born + timedelta(days=20), kind="crm", source="crm"))
+            won_at = born + timedelta(days=20)
+            found.append(event(lead, "deal.won", won_at, kind="crm", source="crm", namespace="product"))
     return sorted(found, key=lambda one: one.occurred_at)
 
 
