@@ -30,6 +30,7 @@ from tests.waiting import until
 ROOT: Final = Path(__file__).resolve().parents[1]
 WEBHOOK_SECRET: Final = "whsec_" + base64.b64encode(b"a webhook secret for the tests!!").decode()
 PRODUCT_KEY: Final = "product-key-of-the-pipeline-tests"
+CRM_KEY: Final = "crm-secret-of-the-pipeline"
 WEBSITE_KEY: Final = "website-key-of-the-pipeline-tests"
 
 
@@ -204,6 +205,10 @@ sources:
     access: secret
     kind: product
     keys: ["${KEY_PRODUCT}"]
+  - id: crm
+    access: secret
+    kind: crm
+    keys: ["${KEY_CRM}"]
   - id: email
     access: secret
     kind: email
@@ -288,6 +293,7 @@ def installation(servers: Servers, topics: Topics, receiver: Receiver, folder: P
         "LEADSCORE_ROUTER_ROUTING_FILE": str(folder / "routing.yaml"),
         "KEY_WEBSITE": WEBSITE_KEY,
         "KEY_PRODUCT": PRODUCT_KEY,
+        "KEY_CRM": CRM_KEY,
         "SENDGRID_PUBLIC_KEY": mail.public_key,
         "WEBHOOK_SECRET": WEBHOOK_SECRET,
         "CRM_URL": receiver.url,
