@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from services.scorer.identify.facts import NOBODY
+from services.scorer.identify.facts import NOBODY, Facts
 from services.scorer.identify.picture import Picture
 from services.scorer.settle import ActiveModel, Change, Lead, absorb, newborn
 from services.scorer.store.events import Row
@@ -28,41 +28,51 @@ class Placed:
     locked: Mapping[LeadId, Lead]
     rows: Sequence[Row]
     counted: Mapping[LeadId, list[Event]] = field(init=False)
+    losers: Mapping[LeadId, list[LeadId]] = field(init=False)
 
     def __post_init__(self) -> None:
         counted: defaultdict[LeadId, list[Event]] = defaultdict(list)
         for row in self.rows:
             if row.quarantine is None:
                 counted[row.lead].append(row.event)
+        losers: defaultdict[LeadId, list[LeadId]] = defaultdict(list)
+        for merge in self.picture.merges:
+            losers[self.picture.final(merge.loser)].append(merge.loser)
         object.__setattr__(self, "counted", counted)
+        object.__setattr__(self, "losers", losers)
 
     def changes(self, active: ActiveModel, now: datetime) -> list[Change]:
         """What is new about each lead, in the order of their ids."""
-        winners = {self.picture.final(merge.winner) for merge in self.picture.merges}
         return [
             self._change(lead, active, now)
-            for lead in sorted(self._touched() | winners)
+            for lead in sorted(self._touched() | self.losers.keys())
             if self.picture.final(lead) == lead
         ]
 
     def _touched(self) -> set[LeadId]:
         """Leads with an event, a quarantined one too, or with other identifiers than before."""
         facts = self.picture.facts
-        changed = {lead for lead, row in self.locked.items() if facts[lead] != row.facts}
+        changed = {lead for lead, row in self.locked.items() if facts[lead] is not row.facts}
         return (changed | {row.lead for row in self.rows}) - {NOBODY}
 
     def _change(self, lead: LeadId, active: ActiveModel, now: datetime) -> Change:
         facts = self.picture.facts[lead]
         present = self.locked.get(lead)
         change = Change(
-            lead=replace(present, facts=facts) if present else newborn(lead, facts, active),
+            lead=_with_facts(present, facts) if present else newborn(lead, facts, active),
             events=self.counted.get(lead, []),
             judged=bool(self.counted.get(lead)),
         )
-        for merge in self.picture.merges:
-            if self.picture.final(merge.loser) != lead:
-                continue
-            change = replace(change, merged=True, judged=True)
-            if merge.loser in self.locked:
-                change = absorb(change, self.locked[merge.loser], now)
+        losers = self.losers.get(lead)
+        if not losers:
+            return change
+        change = replace(change, merged=True, judged=True)
+        for loser in losers:
+            if loser in self.locked:
+                change = absorb(change, self.locked[loser], now)
         return change
+
+
+def _with_facts(lead: Lead, facts: Facts) -> Lead:
+    """Mostly they are what they were, and a copy costs."""
+    return lead if facts is lead.facts else replace(lead, facts=facts)

@@ -104,9 +104,10 @@ class BatchCounter:
         rows = self._place(await self._not_counted_before(connection, first), picture, seen)
         to_regroup = await self._store_identities(connection, picture)
         await events.insert(connection, rows)
-        changes = Placed(picture=picture, locked=locked, rows=rows).changes(in_force.active, now)
+        placed = Placed(picture=picture, locked=locked, rows=rows)
+        changes = placed.changes(in_force.active, now)
         received = {row.event.event_id: row.event.received_at for row in rows}
-        origin = Batch(now=now, received=received, losers=_losers(picture))
+        origin = Batch(now=now, received=received, losers=placed.losers)
         scored = await score(connection, in_force, changes, origin)
         quarantined = sum(row.quarantine is not None for row in rows)
         return Report(
@@ -216,14 +217,6 @@ def _merges(picture: Picture) -> list[Merge]:
         for merge in picture.merges
         if merge.loser not in born
     ]
-
-
-def _losers(picture: Picture) -> dict[LeadId, list[LeadId]]:
-    """Lead → the leads that this batch merged into it."""
-    losers: dict[LeadId, list[LeadId]] = {}
-    for merge in picture.merges:
-        losers.setdefault(picture.final(merge.winner), []).append(merge.loser)
-    return losers
 
 
 def _first_copies(batch: Iterable[Decoded]) -> dict[EventId, Decoded]:

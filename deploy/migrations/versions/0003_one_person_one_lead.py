@@ -20,6 +20,8 @@ ALTER TABLE identities
   ADD COLUMN status text NOT NULL DEFAULT 'in_use'
     CHECK (status IN ('in_use', 'reserved', 'shared', 'suspended')),
   ADD COLUMN recent jsonb;
+-- Room on each page: when somebody becomes known on a device its row changes, and no index with it.
+ALTER TABLE identities SET (fillfactor = 80);
 CREATE INDEX identities_set_aside ON identities (status) WHERE status IN ('shared', 'suspended');
 
 -- namespaces: in which the lead has a user id, by comma; marks: decisions that keep it apart from other leads
@@ -78,6 +80,7 @@ DROP INDEX lead_merges_by_loser;
 DROP TABLE regroups, identity_decisions, identity_conflicts, identity_namespaces;
 ALTER TABLE leads DROP COLUMN namespaces, DROP COLUMN marks;
 DROP INDEX identities_set_aside;
+ALTER TABLE identities RESET (fillfactor);
 ALTER TABLE identities DROP COLUMN namespace, DROP COLUMN status, DROP COLUMN recent
 """
 

@@ -48,9 +48,12 @@ class Picture:
 
     def final(self, lead: LeadId) -> LeadId:
         """Where a lead ended after all merges so far."""
-        while lead in self._into:
-            lead = self._into[lead]
-        return lead
+        end = lead
+        while end in self._into:
+            end = self._into[end]
+        if end is not lead and self._into[lead] is not end:
+            self._into[lead] = end  # a chain of merges is walked once
+        return end
 
     def owner(self, identifier: Identifier) -> LeadId:
         """The lead that has this identifier; it must have one."""
