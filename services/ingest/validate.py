@@ -79,7 +79,8 @@ def identifier(value: Any, field: str, max_chars: int = MAX_ID_CHARS) -> str | N
     if isinstance(value, str):
         text = value.strip()
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        text = str(value)
+        # JSON knows one kind of number: 17.0 is 17.
+        text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
     else:
         raise Invalid("invalid_id", f"an id is text or a number, not {type(value).__name__}", field=field)
     if len(text) > max_chars:

@@ -46,7 +46,7 @@ class ScorerSettings(ServiceSettings, KafkaSettings, DatabaseSettings, IdentityS
     identifier_ties_per_hour: int = Field(
         default=100,
         ge=5,
-        description="An identifier that ties more devices and addresses together in an hour is suspended.",
+        description="More new devices of one identifier in an hour suspend it; an address counts as ten.",
     )
     admin_host: str = Field(default="127.0.0.1", description="Address of /metrics, /livez and /readyz.")
     admin_port: Port = Field(

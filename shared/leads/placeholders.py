@@ -17,6 +17,17 @@ _NOBODY: Final = frozenset(
         *("distinctid", "anonymous_id", "anonymousid", "[object object]", "object", "function", "string"),
         *("test", "testing", "tester", "test user", "testuser", "default", "dummy", "example", "sample"),
         *("demo", "admin", "administrator", "root", "system", "tbd", "todo", "foo", "bar", "asdf", "abc"),
+        *(
+            "unbekannt",
+            "anonym",
+            "keine",
+            "kein",
+            "fehlt",
+            "noemail",
+            "no-email",
+            "nomail",
+            "no-mail",
+        ),
         *("xxx", "aaa", "qwerty", "0.0", "00000000-0000-0000-0000-000000000000"),
     }
 )

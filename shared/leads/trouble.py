@@ -3,7 +3,7 @@
 In: a lead. Out: each of these, with the command that changes it. Refuses to write.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -11,7 +11,7 @@ from typing import Any, Final
 from shared.codec import decode
 from shared.ids import LeadId
 
-WHY: Final = {
+WHY: Final[Mapping[str, str]] = {
     "two_user_ids": "both have a user id of the same system",
     "too_many_addresses": "one person would have too many addresses",
     "kept_apart": "somebody decided that they are two people",
@@ -19,6 +19,10 @@ WHY: Final = {
     "shared_device": "its device serves too many people",
     "suspended_identifier": "its identifier tied a crowd together",
     "nobody": "it names nobody, or a placeholder",
+    "user_agent": "a program sent it, no browser; `server: true` on its form or a secret key counts it",
+    "webdriver": "a browser that a program drives",
+    "honeypot": "a field was filled that people do not see",
+    "apple_privacy": "the mail program opens every mail by itself",
 }
 
 _QUARANTINED: Final = """

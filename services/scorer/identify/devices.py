@@ -27,6 +27,7 @@ def serve(picture: Picture, lead: LeadId, device: Identifier, seen: Evidence) ->
     theirs, ours = picture.facts[other], picture.facts[lead]
     if not theirs.known and not are_apart(theirs.apart, ours.apart):
         picture.change(device, held._replace(since=seen.at))
+        picture.tie(device)
         return picture.merge(lead, other, seen.event_id)
     if seen.at >= held.since:
         _move(picture, device, held, lead, seen)
@@ -58,7 +59,7 @@ def _move(picture: Picture, device: Identifier, held: Held, lead: LeadId, seen: 
     before = picture.final(held.lead)
     picture.take_device(before)
     picture.add_device(lead)
-    picture.ties += 1
+    picture.tie(device)
     day = seen.at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     today = held.recent.leads if held.recent and held.recent.since >= day else ()
     people = tuple(dict.fromkeys((*map(picture.final, today), before, lead)))

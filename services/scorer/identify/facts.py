@@ -31,7 +31,7 @@ class Limits:
 
     addresses:          of one person; more belong to a broken sender or a shared account
     people_per_device:  in a day; more make it a shared device
-    ties_per_hour:      new devices and addresses of one identifier; more suspend it
+    ties_per_hour:      new devices of one identifier, an address counts as ten; more suspend it
     """
 
     addresses: int = 25

@@ -8,8 +8,9 @@ what no evidence is left of, the lead that has it now.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
+from uuid import UUID
 
 from services.scorer.identify.evidence import Evidence
 from services.scorer.identify.facts import Held, Limits
@@ -87,7 +88,10 @@ class Parties:
         seen = [people.usable(each.evidence) for each in people.events if each.counted]
         self._people = people
         self._former = people.former()
-        self.found: Groups = groups(seen, people.decisions, self._unnamed(seen), limits)
+        suspended = {one for one, held in people.held.items() if held.status == "suspended"}
+        self.found: Groups = groups(
+            seen, people.decisions, [*self._unnamed(seen), *_alone(suspended)], limits
+        )
         self._served = Served(seen, self.found)
         self._replaced_by = {
             each.previous: each.strong[0] for each in sorted(seen, key=_when, reverse=True) if each.previous
@@ -100,9 +104,12 @@ class Parties:
     def of_event(self, each: StoredEvent) -> Party:
         """Whose this event is."""
         seen = self._people.usable(each.evidence)
-        if seen.strong and (group := self.found.of(seen.strong[0])) is not None:
-            return ("person", group)
-        return self._visitor(seen.weak, seen.at) if seen.weak else ("lead", self._people.lead_of(each))
+        if seen.weak and not seen.strong:
+            return self._visitor(seen.weak, seen.at)
+        # Of what is suspended only: whoever has that identifier.
+        first = next(iter(seen.strong or each.evidence.strong), None)
+        group = self.found.of(first) if first else None
+        return ("person", group) if group is not None else ("lead", self._people.lead_of(each))
 
     def serves_since(self, device: Identifier) -> datetime | None:
         """Since when a device serves the person it serves now."""
@@ -146,6 +153,12 @@ class Parties:
             for one in some
             if one not in named
         ]
+
+
+def _alone(suspended: Iterable[Identifier]) -> list[Pair]:
+    """Identifiers that are not believed: each is somebody of its own, tied to nobody."""
+    never = datetime.min.replace(tzinfo=UTC)
+    return [Pair(never, EventId(UUID(int=0)), one, one) for one in suspended]
 
 
 def _anchor(some: Sequence[Identifier], named: set[Identifier]) -> Identifier:

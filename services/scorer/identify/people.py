@@ -33,7 +33,10 @@ def person(picture: Picture, strong: Sequence[Identifier], seen: Evidence) -> Le
 
 
 def watch(picture: Picture, first: Identifier, seen: Evidence) -> None:
-    """Count what an identifier has tied together within an hour; one that ties a crowd is suspended."""
+    """Count what an identifier has tied together within an hour; one that ties a crowd is suspended.
+
+    What it tied is taken apart again by the regroup: it is no evidence any more.
+    """
     held = picture.owners[first]
     recent = held.recent
     if recent is None or seen.at >= recent.since + _HOUR:
@@ -42,6 +45,7 @@ def watch(picture: Picture, first: Identifier, seen: Evidence) -> None:
     crowd = recent.ties > picture.limits.ties_per_hour
     if crowd:
         picture.suspended.append(first)
+        picture.review.add(picture.owner(first))
     picture.change(first, held._replace(status="suspended" if crowd else held.status, recent=recent))
 
 
@@ -113,6 +117,7 @@ def _join(picture: Picture, lead: LeadId, pair: tuple[Identifier, Identifier], s
     if why := conflict(picture.facts[lead], picture.facts[other], picture.limits):
         picture.refuse(*pair, why, seen)
         return lead
+    picture.tie(one)
     return picture.merge(lead, other, seen.event_id)
 
 

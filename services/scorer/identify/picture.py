@@ -6,11 +6,15 @@ In: what the database has. Out: what to write. The rules that change it are in p
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
 from services.scorer.identify.evidence import Evidence
 from services.scorer.identify.facts import Conflict, Facts, Held, Limits, Merge, Reason, Status
 from shared.ids import EventId, LeadId
 from shared.leads.identifiers import Identifier
+
+TIES_OF_AN_ADDRESS: Final = 10
+"""A person has many devices in a year, and few addresses: one counts as much as ten devices."""
 
 
 @dataclass(slots=True)
@@ -29,6 +33,8 @@ class Picture:
         conflicts:  by their two identifiers, the smaller first
         suspended:  identifiers that tied too many others together; `shared`: devices of too many people
         review:     leads to be grouped anew from their history
+
+    ties: what the event at hand brought to its lead, in devices
     """
 
     owners: dict[Identifier, Held]
@@ -80,8 +86,12 @@ class Picture:
         self.new.add(identifier)
         self.change(identifier, Held(lead, seen.at, status, identifier.namespace))
         self.facts[lead] = with_one_more(self.facts[lead], identifier)
-        self.ties += 1
+        self.tie(identifier)
         return lead
+
+    def tie(self, identifier: Identifier) -> None:
+        """Count that the event at hand brought this identifier to a lead."""
+        self.ties += 1 if identifier.kind == "anonymous_id" else TIES_OF_AN_ADDRESS
 
     def change(self, identifier: Identifier, held: Held) -> None:
         """Have an identifier be like this."""
@@ -103,7 +113,6 @@ class Picture:
         self.facts[winner] = together(self.facts[winner], self.facts[loser])
         self._into[loser] = winner
         self.merges.append(Merge(winner=winner, loser=loser, cause=cause))
-        self.ties += 1
         return winner
 
     def refuse(self, one: Identifier, other: Identifier, reason: Reason, seen: Evidence) -> None:

@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from typer.testing import CliRunner
 
@@ -21,6 +24,7 @@ from tests.scorer.identity.conftest import REFERENCE
 from tests.scorer.identity.people import RULES, Town, seen
 
 Told = Callable[..., None]
+GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guides" / "identity.md"
 
 
 @pytest.fixture
@@ -139,3 +143,27 @@ def test_unknown_devices_and_placeholders_are_refused(told: Told) -> None:
         run("lead", "split-device", "never-seen")
     with pytest.raises(Invalid, match="placeholder"):
         run("lead", "split-device", "n/a")
+
+
+def test_every_command_of_the_guide_runs(told: Told, database: str) -> None:
+    """In the order of the guide's table, for people who have such names."""
+    told(
+        seen(1, user_id="user-1", email="ada@firma.example"),
+        seen(2, user_id="user-7"),
+        seen(3, anonymous_id="the-anonymous-id"),
+        seen(4, user_id="the-identifier"),
+    )
+    asyncio.run(suspend(database, "the-identifier"))
+    commands = re.findall(r"^\|.*\| `leadscore (lead [^`]+)`", GUIDE.read_text(), re.MULTILINE)
+    assert len(commands) == 7
+    for command in commands:
+        run(*command.split())
+
+
+async def suspend(database: str, user_id: str) -> None:
+    """Have the scorer not believe a user id any more."""
+    one = RULES.user_id(user_id)
+    assert one is not None
+    connection = await asyncpg.connect(database)
+    await connection.execute("UPDATE identities SET status = 'suspended' WHERE value = $1", one.value)
+    await connection.close()

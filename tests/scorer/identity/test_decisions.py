@@ -165,3 +165,22 @@ async def test_only_what_was_set_aside_is_released(town: Town) -> None:
         async with deciding(town) as decider:
             with pytest.raises(Invalid, match="neither suspended nor"):
                 await decider.believe(one)
+
+
+async def test_a_crowd_is_taken_apart(town: Town) -> None:
+    """An id that ties strangers is suspended, and they are people of their own; released, it ties anew."""
+    shop = [seen(n, user_id="webshop", email=f"guest{n}@x.example") for n in range(1, 13)]
+    await town.count(seen(0, user_id="webshop"))
+    for event in shop:
+        await town.count(event)
+    webshop = RULES.user_id("webshop")
+    assert webshop is not None
+    rows = await town.fetch("SELECT status FROM identities WHERE value = $1", webshop.value)
+    assert rows == [{"status": "suspended"}]
+    guests = [f"guest{n}@x.example" for n in range(1, 13)]
+    assert len(set(await leads_of(town, *guests))) == 12
+    async with deciding(town) as decider:
+        await decider.believe(webshop)
+    await town.count(seen(500, user_id="webshop", email=guests[0]))
+    assert len(set(await leads_of(town, "webshop", guests[0]))) == 1
+    assert len(set(await leads_of(town, *guests))) == 12
