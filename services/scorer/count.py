@@ -160,8 +160,12 @@ class BatchCounter:
             if again == seen and not merged_meanwhile:
                 facts = {lead: row.facts for lead, row in locked.items()}
                 owners = seen.owners()
-                picture = Picture(owners=owners, facts=facts, fresh=self.fresh_lead, limits=self.limits)
-                return picture, locked
+                served = {lead for held in owners.values() if held.recent for lead in held.recent.leads}
+                into = await merges.ends(connection, served - locked.keys())
+                made = Picture(
+                    owners=owners, facts=facts, fresh=self.fresh_lead, limits=self.limits, into=into
+                )
+                return made, locked
             seen = again
         raise identities.IdentityRace("the identities of this batch kept changing")
 

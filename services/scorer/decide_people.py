@@ -14,7 +14,7 @@ from services.scorer.count import BatchCounter
 from services.scorer.identify.evidence import evidence
 from services.scorer.identify.facts import NOBODY, Held
 from services.scorer.report import Report
-from services.scorer.store import decisions, histories, identities, merges
+from services.scorer.store import decisions, histories, identities, leads, merges
 from shared.errors import Invalid
 from shared.events import Event
 from shared.ids import LeadId
@@ -47,6 +47,7 @@ class Decider:
         """
         if lead == other:
             raise Invalid("same_lead", "these are one lead already. Name two")
+        await self._lock(lead, other)
         held = await identities.of_leads(self.connection, [lead, other])
         await decisions.make(self.connection, "one", _of(held, lead), _of(held, other), self.made_by)
         return await self._regroup(lead, other)
@@ -66,6 +67,7 @@ class Decider:
         brought = (await merges.brought(self.connection, [loser]))[loser]
         family = await merges.families(self.connection, [loser])
         winner = LeadId(family[loser] or loser)
+        await self._lock(winner)
         rest = _of(await identities.of_leads(self.connection, [winner]), winner) - brought
         strong = frozenset(one for one in brought if one.kind != "anonymous_id")
         await decisions.make(self.connection, "apart", strong or brought, rest, self.made_by)
@@ -77,13 +79,13 @@ class Decider:
 
         Returns how many of the past there were. Raises Invalid (`no_such_device`).
         """
-        held = (await identities.read(self.connection, [device])).get(device)
+        held = await self._held(device)
         if held is None:
             raise Invalid("no_such_device", "no event came with this anonymous id. Give it as it was sent")
         await identities.change(self.connection, {device: held._replace(status="shared")})
-        events, leads = await self._anonymous_events(device, list(await self._family(held.lead)))
+        events, theirs = await self._anonymous_events(device, list(await self._family(held.lead)))
         await histories.quarantine(self.connection, events, "shared_device")
-        await self._regroup(held.lead, *leads)
+        await self._regroup(held.lead, *theirs)
         return len(events)
 
     async def believe(self, one: Identifier) -> int:
@@ -91,7 +93,7 @@ class Decider:
 
         Returns how many events that are. Raises Invalid (`not_set_aside`).
         """
-        held = (await identities.read(self.connection, [one])).get(one)
+        held = await self._held(one)
         if held is None or held.status not in {"shared", "suspended"}:
             raise Invalid("not_set_aside", "this identifier is neither suspended nor a shared device")
         await identities.change(self.connection, {one: held._replace(status="in_use", recent=None)})
@@ -100,9 +102,33 @@ class Decider:
         await self._regroup(held.lead)
         return len(events)
 
-    async def _regroup(self, *leads: LeadId) -> Report:
+    async def _held(self, one: Identifier) -> Held | None:
+        """Who has it, with the lead locked: until it is, a batch may give it to somebody else."""
+        held = (await identities.read(self.connection, [one])).get(one)
+        while held is not None:
+            await self.counter.models.read(self.connection)
+            _, merged_meanwhile = await leads.lock(self.connection, [held.lead])
+            again = (await identities.read(self.connection, [one])).get(one)
+            if again == held and not merged_meanwhile:
+                break
+            held = again
+        return held
+
+    async def _lock(self, *wanted: LeadId) -> None:
+        """Have nobody else change these leads; versions first, leads second, as everybody takes them.
+
+        Raises IdentityRace if one of them was merged away since it was looked up.
+        """
+        await self.counter.models.read(self.connection)
+        _, merged_meanwhile = await leads.lock(self.connection, wanted)
+        if merged_meanwhile:
+            raise identities.IdentityRace(
+                "one of these leads was merged at this moment. Give the command again"
+            )
+
+    async def _regroup(self, *start: LeadId) -> Report:
         in_force = await self.counter.models.read(self.connection)
-        report = await self.counter.regroup(self.connection, in_force, leads, rescore=True)
+        report = await self.counter.regroup(self.connection, in_force, start, rescore=True)
         if report.regrouped == "too_large":
             raise Invalid("too_large", "too many leads share an identifier with these to be grouped anew")
         return report
@@ -111,12 +137,12 @@ class Decider:
         return await merges.families(self.connection, [lead])
 
     async def _anonymous_events(
-        self, device: Identifier, leads: Sequence[LeadId]
+        self, device: Identifier, family: Sequence[LeadId]
     ) -> tuple[list[Event], set[LeadId]]:
         """Events that came with this device and nobody's name, and the leads in their rows."""
         found = [
             row
-            for row in await histories.rows(self.connection, leads)
+            for row in await histories.rows(self.connection, family)
             if not (said := evidence(row.event, self.counter.rules)).strong and device in said.weak
         ]
         return [row.event for row in found], {row.lead for row in found}

@@ -57,7 +57,7 @@ REGROUPS = Counter(
     "Leads grouped anew from their history because evidence came late, by outcome.",
     ["result"],
 )
-for _regroup in ("changed", "unchanged", "too_large"):
+for _regroup in ("changed", "unchanged", "too_large", "broke"):
     REGROUPS.labels(result=_regroup)
 
 RETRIES = Counter(

@@ -56,7 +56,8 @@ async def gather(connection: Any, start: Collection[LeadId], rules: IdentityRule
         return None
     locked = await leads.lock_all(connection, reading.family)
     again = await _read(connection, wanted, rules)
-    if again is None or again.family != reading.family or not again.reaches <= wanted:
+    living = {lead for lead, into in reading.family.items() if into is None}
+    if again is None or again.family != reading.family or not again.reaches <= wanted <= living:
         raise IdentityRace("the people to be grouped anew kept changing")
     return Gathered(people=await _people(connection, again, locked), rows=locked)
 

@@ -9,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer import metrics
 from services.scorer.count import BatchCounter
+from services.scorer.report import Report
 from services.scorer.store import conflicts
+from services.scorer.store.conflicts import Request
 from services.scorer.store.identities import IdentityRace
 from shared.database import transaction
-from shared.errors import Transient
+from shared.errors import Misconfigured, Transient
 from shared.telemetry import log
 
 
@@ -38,15 +40,31 @@ class Regroup:
             log("scorer.regroup_postponed", level="warning", reason=str(error))
 
     async def turn(self) -> bool:
-        """One request; False if there is none, or another scorer works on it."""
-        async with transaction(self._database) as connection:
-            # Versions first, the request second, leads last: the order in which everybody takes them.
-            in_force = await self._counter.models.read(connection)
-            start = await conflicts.take(connection)
-            if start is None:
-                return False
-            report = await self._counter.regroup(connection, in_force, start)
+        """One request, put off if it breaks us; False if there is none, or another scorer works on it."""
+        request = None
+        try:
+            async with transaction(self._database) as connection:
+                # Versions first, the request second, leads last: the order in which everybody takes them.
+                in_force = await self._counter.models.read(connection)
+                request = await conflicts.take(connection)
+                if request is None:
+                    return False
+                report = await self._counter.regroup(connection, in_force, request.leads)
+        except (Transient, IdentityRace, Misconfigured):
+            raise
+        except Exception as error:
+            if request is None:
+                raise  # no request's doing
+            await self._put_off(request, error)
+            return True
         metrics.note(report)
         if report.regrouped == "too_large":
-            log("scorer.regroup_too_large", level="warning", leads=len(start))
+            log("scorer.regroup_too_large", level="warning", leads=len(request.leads))
         return True
+
+    async def _put_off(self, request: Request, error: Exception) -> None:
+        """The batch that asked is committed: what breaks here is none of its records' fault."""
+        log("scorer.regroup_broke", level="error", error=type(error).__name__, leads=len(request.leads))
+        metrics.note(Report(regrouped="broke"))
+        async with transaction(self._database) as connection:
+            await conflicts.put_off(connection, request)

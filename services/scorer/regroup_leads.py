@@ -94,13 +94,20 @@ def _changes(
     for lead in sorted(found.facts):
         present = gathered.rows.get(lead) or newborn(lead, found.facts[lead], active)
         change = Change(lead=_as_found(present, found), merged=True)
-        for other, into in found.merged.items():
-            if into == lead and other in gathered.people.live:
-                change = absorb(change, gathered.rows[other], now)
         if lead in found.left or lead in found.back or lead in found.born:
             change = _lived_anew(change, active, lived[lead], now)
+        else:
+            change = _absorbed(change, gathered, found, now)
         changes.append(replace(change, lead=_counted(change.lead, lived[lead])))
     return changes
+
+
+def _absorbed(change: Change, gathered: Gathered, found: Regrouping, now: datetime) -> Change:
+    """The lead with what it takes over from those merged into it."""
+    for other, into in found.merged.items():
+        if into == change.lead.lead_id and other in gathered.people.live:
+            change = absorb(change, gathered.rows[other], now)
+    return change
 
 
 def _as_found(present: Lead, found: Regrouping) -> Lead:

@@ -33,7 +33,7 @@ class Decision:
 
 
 class Pair(NamedTuple):
-    """Two strong identifiers, and the event that named both; sorts by when it occurred."""
+    """Two strong identifiers, and the event that named both."""
 
     at: datetime
     event: EventId
@@ -76,7 +76,7 @@ def groups(
     decisions = sorted(decisions, key=lambda one: one.number)
     union = _Union(limits, marks_of(decisions))
     users = {one for each in seen for one in each.strong if one.kind == "user_id"}
-    pairs = sorted([*_pairs(seen), *held])
+    pairs = sorted([*_pairs(seen), *held], key=_when)  # of one event in its order: hashes have no say
     for pair in pairs:
         union.add(pair.one, pair.other)
     for each in seen:
@@ -136,6 +136,10 @@ def _unproven_aliases(seen: Iterable[Evidence], users: set[Identifier]) -> Itera
             before = first.setdefault(each.previous, each.strong[0])
             if before != each.strong[0]:
                 yield Pair(each.at, each.event_id, before, each.strong[0])
+
+
+def _when(pair: Pair) -> tuple[datetime, EventId]:
+    return pair.at, pair.event
 
 
 def _note(refused: dict[tuple[Identifier, Identifier], Conflict], pair: Pair, why: Reason) -> None:

@@ -6,7 +6,7 @@ merged into it) it has most. Leads that live come first; one that was merged awa
 somebody of its own again; only then a new one is made.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping
 
 from services.scorer.identify.parties import Parties, Party, People
@@ -20,15 +20,23 @@ Own = Mapping[LeadId, frozenset[Identifier]]
 def own_identifiers(people: People) -> Own:
     """What each lead began with, of the live ones and of those merged away."""
     brought = people.brought
-    others = frozenset().union(*brought.values()) if brought else frozenset()
-    own = {
-        lead: frozenset(one for one, held in people.held.items() if held.lead == lead and one not in others)
-        for lead in people.live
-    }
+    has = held_by(people)
+    own = {lead: has.get(lead, frozenset()) for lead in people.live}
+    for lead, into in people.merged.items():
+        own[into] -= brought.get(lead, frozenset())
     for lead, some in brought.items():
         smaller = [other for key, other in brought.items() if key != lead and other < some]
-        own[lead] = some.difference(*smaller)
+        # What was taken out of its winner since is somebody else's.
+        own[lead] = some.intersection(has.get(people.merged[lead], ())).difference(*smaller)
     return own
+
+
+def held_by(people: People) -> Own:
+    """The identifiers that each lead has now."""
+    has: defaultdict[LeadId, set[Identifier]] = defaultdict(set)
+    for one, held in people.held.items():
+        has[held.lead].add(one)
+    return {lead: frozenset(some) for lead, some in has.items()}
 
 
 def keep_leads(
@@ -47,7 +55,7 @@ def keep_leads(
 
 
 def successor(lead: LeadId, own: Own, parties: Parties, leads: Mapping[Party, LeadId]) -> LeadId | None:
-    """The lead that has most of what this one began with; None if nothing of it is left anywhere."""
+    """The lead that has most of these identifiers of this one; None if nothing of it is left anywhere."""
     counts = Counter(leads[party] for one in own.get(lead, ()) if (party := parties.of_identifier.get(one)))
     return min(counts, key=lambda one: (-counts[one], one)) if counts else None
 

@@ -23,6 +23,7 @@ class Picture:
 
         owners:  identifier → who has it, as the database has it (leads locked by us)
         facts:   of every lead in `owners`
+        into:    leads merged away → where; of those of before, only whom a device served lately
         fresh:   makes the id of a new lead
 
     To be written after all events are placed:
@@ -41,6 +42,7 @@ class Picture:
     facts: dict[LeadId, Facts]
     fresh: Callable[[], LeadId]
     limits: Limits = field(default_factory=Limits)
+    into: dict[LeadId, LeadId] = field(default_factory=dict)
     created: list[LeadId] = field(default_factory=list)
     new: set[Identifier] = field(default_factory=set)
     given: dict[Identifier, Held] = field(default_factory=dict)
@@ -50,15 +52,14 @@ class Picture:
     shared: list[Identifier] = field(default_factory=list)
     review: set[LeadId] = field(default_factory=set)
     ties: int = 0
-    _into: dict[LeadId, LeadId] = field(default_factory=dict)
 
     def final(self, lead: LeadId) -> LeadId:
         """Where a lead ended after all merges so far."""
         end = lead
-        while end in self._into:
-            end = self._into[end]
-        if end is not lead and self._into[lead] is not end:
-            self._into[lead] = end  # a chain of merges is walked once
+        while end in self.into:
+            end = self.into[end]
+        if end is not lead and self.into[lead] is not end:
+            self.into[lead] = end  # a chain of merges is walked once
         return end
 
     def owner(self, identifier: Identifier) -> LeadId:
@@ -111,7 +112,7 @@ class Picture:
         """Make two leads one; the known one, then the older one is left, and returned."""
         winner, loser = sorted((one, other), key=self._seniority)
         self.facts[winner] = together(self.facts[winner], self.facts[loser])
-        self._into[loser] = winner
+        self.into[loser] = winner
         self.merges.append(Merge(winner=winner, loser=loser, cause=cause))
         return winner
 

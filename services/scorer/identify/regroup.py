@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 
 from services.scorer.identify.facts import Conflict, Facts, Held, Limits
-from services.scorer.identify.keep_leads import Own, keep_leads, own_identifiers, successor
+from services.scorer.identify.keep_leads import Own, held_by, keep_leads, own_identifiers, successor
 from services.scorer.identify.parties import Parties, Party, People, StoredEvent
 from services.scorer.identify.picture import alone, together
 from shared.ids import LeadId
@@ -69,9 +69,14 @@ def _merged(
 ) -> dict[LeadId, LeadId]:
     """Every lead that is not its own, with the lead it is part of."""
     kept = {lead for party, lead in leads.items() if party[0] != "lead"}
+    has = held_by(people)
     merged: dict[LeadId, LeadId] = {}
     for lead in (*people.live, *people.merged):
-        if lead not in kept and (into := successor(lead, own, parties, leads)) and into != lead:
+        if lead in kept:
+            continue
+        # Of one that had nothing of its own the last identifiers may have been taken out: they tell as well.
+        into = successor(lead, own, parties, leads) or successor(lead, has, parties, leads)
+        if into and into != lead:
             merged[lead] = into
     for lead, into in people.merged.items():
         if lead not in kept:

@@ -4,6 +4,7 @@ In: conflicts of a batch, leads to regroup. Out: which conflicts are news; reque
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from services.scorer.identify.facts import Conflict
@@ -37,9 +38,19 @@ WHERE (c.one_kind = n.kind AND c.one_value = n.value) OR (c.other_kind = n.kind 
 _REQUEST: Final = "INSERT INTO regroups (leads) VALUES ($1::uuid[])"
 _TAKE: Final = """
 DELETE FROM regroups WHERE regroup_id IN (
-  SELECT regroup_id FROM regroups ORDER BY regroup_id LIMIT 1 FOR UPDATE SKIP LOCKED
-) RETURNING leads
+  SELECT regroup_id FROM regroups WHERE requested_at <= now()
+  ORDER BY regroup_id LIMIT 1 FOR UPDATE SKIP LOCKED
+) RETURNING regroup_id, leads
 """
+_PUT_OFF: Final = "UPDATE regroups SET requested_at = now() + interval '1 hour' WHERE regroup_id = $1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Leads to be grouped anew."""
+
+    number: int
+    leads: Sequence[LeadId]
 
 
 async def note(connection: Any, conflicts: Sequence[Conflict]) -> list[tuple[Identifier, Identifier]]:
@@ -84,10 +95,15 @@ async def request(connection: Any, wanted: Iterable[Collection[LeadId]]) -> int:
     return len(distinct)
 
 
-async def take(connection: Any) -> list[LeadId] | None:
-    """The leads of the oldest request that nobody works on; None if there is none."""
-    leads = await connection.fetchval(_TAKE)
-    return None if leads is None else [LeadId(one) for one in leads]
+async def take(connection: Any) -> Request | None:
+    """The oldest request that nobody works on; None if there is none."""
+    row = await connection.fetchrow(_TAKE)
+    return row and Request(number=row["regroup_id"], leads=row["leads"])
+
+
+async def put_off(connection: Any, request: Request) -> None:
+    """Have this request taken in an hour: it breaks our code."""
+    await connection.execute(_PUT_OFF, request.number)
 
 
 def _sides(row: Any) -> tuple[Identifier, Identifier]:

@@ -70,6 +70,15 @@ async def families(connection: Any, leads: Iterable[LeadId]) -> dict[LeadId, Lea
     return {LeadId(row["lead_id"]): row["merged_into"] for row in rows}
 
 
+async def ends(connection: Any, leads: Iterable[LeadId]) -> dict[LeadId, LeadId]:
+    """Those of these leads that are merged away, each with the living one."""
+    wanted = frozenset(leads)
+    if not wanted:
+        return {}
+    found = await families(connection, wanted)
+    return {lead: LeadId(into) for lead, into in found.items() if into and lead in wanted}
+
+
 async def brought(connection: Any, losers: Iterable[LeadId]) -> dict[LeadId, frozenset[Identifier]]:
     """The identifiers that each of these leads had when it was merged away."""
     rows = await connection.fetch(_BROUGHT, sorted(losers))

@@ -61,7 +61,7 @@ class Town:
 
     async def count(self, *events: Event) -> None:
         """Count these as one batch, and regroup whom it asks to regroup."""
-        batch = [_decoded(event) for event in events]
+        batch = [decoded(event) for event in events]
         async with transaction(self.engine) as connection:
             now = await connection.fetchval("SELECT now()")
             await self.counter.count(connection, batch, now=now)
@@ -126,7 +126,8 @@ async def consistent(town: Town) -> None:
         assert row["score"] == score(town.model, mine, row["scored_at"]).total
 
 
-def _decoded(event: Event) -> Decoded:
+def decoded(event: Event) -> Decoded:
+    """The event as a batch has it."""
     record = Received(partition=0, offset=0, timestamp_ms=0, key=b"", value=encode(event))
     return Decoded(record=record, content=event)
 
@@ -136,6 +137,10 @@ def _name(event: Event, texts: dict[bytes, str]) -> None:
     said = evidence(event, RULES)
     for one in said.strong:
         if one.kind == "email":
-            texts[one.value] = RULES.normal_address(event.email or event.user_id or "")
+            texts[one.value] = next(
+                RULES.normal_address(text)
+                for text in (event.email, event.user_id)
+                if text and RULES.address(text) == one
+            )
         else:
             texts[one.value] = f"{one.namespace}:{event.user_id}"
