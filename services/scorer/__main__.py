@@ -52,8 +52,8 @@ def main() -> int:
 async def serve(settings: ScorerSettings) -> None:
     """Run the scorer until it is told to stop."""
     url = settings.database_url.get_secret_value()
-    # One for each lane, sweep, rescore, regroup and accounts, and one for claims and recoveries.
-    pool = postgres.engine(url, application="leadscore-scorer", pool_size=settings.lanes + 5)
+    # One each for batches, sweep, rescore, regroup and accounts, and one for claims and recoveries.
+    pool = postgres.engine(url, application="leadscore-scorer", pool_size=6)
     await first_model.ensure_first_model(pool, settings.model_file)
     counter = BatchCounter(
         models=ModelsInForce(),
@@ -96,7 +96,7 @@ def parts(
         await consumer.regroup.run(settings.sweep_interval_s)
 
     async def consume() -> None:
-        await consumer.run(stream, batch_records=settings.batch_records, lanes=settings.lanes)
+        await consumer.run(stream, batch_records=settings.batch_records)
 
     return [
         Drain("database", pool.dispose),

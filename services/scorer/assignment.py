@@ -31,6 +31,7 @@ class Partition:
     failures: attempts in a row that Postgres did not let through
     halted:   why it is not read any more, empty while it is
     revoked:  the group took it away; a batch that still runs is its last
+    lost:     its row is not where we left it; what we have polled of it is left out until that is cleared up
     """
 
     claim: Claim
@@ -38,6 +39,7 @@ class Partition:
     failures: int = 0
     halted: str = ""
     revoked: bool = False
+    lost: bool = False
 
     @property
     def number(self) -> int:
@@ -112,6 +114,7 @@ class Assignment:
             self._forget(partition)
             return False
         partition.claim = there
+        partition.lost = False
         return True
 
     def readable(self) -> list[int]:
@@ -147,5 +150,5 @@ class Assignment:
 
 
 def backoff_s(failures: int) -> float:
-    """Seconds to wait after so many failures in a row, with jitter so that lanes do not march in step."""
+    """Seconds to wait after so many failures in a row, with jitter so that scorers do not march in step."""
     return min(_MOST_BACKOFF_S, 0.1 * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter

@@ -1,13 +1,14 @@
-"""The conductor: records from Kafka, a partition's batch at a time, each in one transaction.
+"""The conductor: records from Kafka, all that are there at a time, in one transaction.
 
 In: a stream, the partitions that are ours. Out: batches handed to `count`, offsets moved with them.
+A partition that somebody else has by now loses only its own records; the others of the batch are counted.
 Refuses to go on with a partition whose records are mostly poison: that halts, because it needs a person.
 Trouble with Postgres is nobody's fault in the data: the batch is read again later, nothing is dead-lettered.
 """
 
 import asyncio
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -34,7 +35,7 @@ _ORPHANED_S: Final = 30.0
 
 
 class Consumer:
-    """Reads all partitions that the group gives us, `lanes` of them at the same time."""
+    """Reads all partitions that the group gives us; whatever is there at once is one batch."""
 
     def __init__(
         self, *, offsets: Offsets, database: AsyncEngine, counter: BatchCounter, clock: Clock
@@ -45,29 +46,30 @@ class Consumer:
         self.counter = counter
         self.regroup = Regroup(database=database, counter=counter)
         self._clock = clock
-        self._running: dict[int, asyncio.Task[None]] = {}
+        self._running: asyncio.Task[None] | None = None
         self._last_turn_s = clock.monotonic_s()
         self._orphans_since_s: float | None = None
 
-    async def run(self, stream: Stream, *, batch_records: int, lanes: int) -> None:
+    async def run(self, stream: Stream, *, batch_records: int) -> None:
         """Poll and count until cancelled; raises what a batch raised that nobody foresaw."""
         mirrored_s = self._clock.monotonic_s()
         while True:
             self._last_turn_s = self._clock.monotonic_s()
-            await self._until_lane_free(lanes)
-            for number, records in (await self._poll(stream, batch_records)).items():
-                self._running[number] = asyncio.create_task(self._count(stream, number, records))
+            if polled := await self._poll(stream, batch_records):
+                # A task of its own: who cancels us does not cut off a transaction.
+                self._running = asyncio.create_task(self._count(stream, polled))
+                await asyncio.wait({self._running})
+                self._running.result()
             if self._last_turn_s - mirrored_s > _MIRROR_EVERY_S:
                 mirrored_s = self._last_turn_s
                 await stream.mirror({n: p.claim.next_offset for n, p in self.assignment.partitions.items()})
             self._measure_lag(stream)
             self._refuse_to_idle(stream)
 
-    async def finish(self, partitions: Iterable[int] | None = None) -> None:
-        """Wait for the transactions that run: of these partitions, or all at the end of a clean stop."""
-        wanted = set(self._running if partitions is None else partitions)
-        if tasks := [task for number, task in self._running.items() if number in wanted]:
-            await asyncio.wait(tasks, timeout=5)
+    async def finish(self, _partitions: Iterable[int] | None = None) -> None:
+        """Wait for the transaction that runs, whichever partitions are in it."""
+        if self._running is not None:
+            await asyncio.wait({self._running}, timeout=5)
 
     def stuck(self) -> str:
         """Why this process should be killed, empty if the loop turns: a liveness check."""
@@ -75,106 +77,140 @@ class Consumer:
         return f"the consume loop has not turned for {still_s:.0f} s" if still_s > _STUCK_S else ""
 
     async def _poll(self, stream: Stream, batch_records: int) -> dict[int, list[Received]]:
-        idle = [number for number in self.assignment.readable() if number not in self._running]
         try:
-            return await stream.poll(idle, max_records=batch_records, timeout_s=_POLL_S)
+            return await stream.poll(self.assignment.readable(), max_records=batch_records, timeout_s=_POLL_S)
         except Transient as error:
             log("scorer.kafka_away", level="warning", reason=str(error))
             await asyncio.sleep(1.0)
             return {}
 
-    async def _until_lane_free(self, lanes: int) -> None:
-        """Wait until fewer than `lanes` batches run; one that failed unforeseen ends the process."""
-        while True:
-            for number in [number for number, task in self._running.items() if task.done()]:
-                self._running.pop(number).result()
-            if len(self._running) < lanes:
-                return
-            await asyncio.wait(self._running.values(), return_when=asyncio.FIRST_COMPLETED)
+    async def _count(self, stream: Stream, polled: Mapping[int, list[Received]]) -> None:
+        """Count what was polled; on trouble, put the stream back to what is not counted yet."""
+        records = [record for number, some in polled.items() for record in self._without_gap(number, some)]
+        try:
+            for piece in pieces(decode_records(records)):
+                await self._commit_or_split(piece)
+            for partition in self._partitions(records):
+                partition.failures = 0
+        except (Transient, IdentityRace, Fenced) as error:
+            await self._postpone(self._partitions(records), error)
+        for partition in self._partitions(records):
+            if partition.claim.next_offset <= _last(records, partition.number):
+                await self._put_back(stream, partition)
 
-    async def _count(self, stream: Stream, number: int, records: list[Received]) -> None:
-        """Count one batch; on trouble, put the stream back to what is not counted yet."""
+    async def _put_back(self, stream: Stream, partition: Partition) -> None:
+        """Have a partition read again from where it really is."""
+        if await self.assignment.recover(partition):
+            stream.seek(partition.number, partition.claim.next_offset)
+
+    def _without_gap(self, number: int, records: list[Received]) -> list[Received]:
+        """Records of a partition from where it stands; none if Kafka has lost some before them."""
         partition = self.assignment.partitions.get(number)
-        if partition is None or partition.revoked:
-            return
+        if partition is None or partition.revoked or partition.halted:
+            return []
         expected = partition.claim.next_offset
         records = [record for record in records if record.offset >= expected]
         if records and records[0].offset > expected:
             partition.halt(f"offsets {expected} to {records[0].offset - 1} are missing in Kafka")
-        if not records or partition.halted:
-            return
-        try:
-            for piece in pieces(decode_records(records)):
-                await self._commit_or_split(partition, piece)
-            partition.failures = 0
-        except (Transient, IdentityRace, Fenced) as error:
-            await self._postpone(partition, error)
-            if await self.assignment.recover(partition):
-                stream.seek(number, partition.claim.next_offset)
+            return []
+        return records
 
-    async def _commit_or_split(self, partition: Partition, batch: list[Decoded]) -> None:
+    def _partitions(self, records: Iterable[Received]) -> list[Partition]:
+        """Those of these records that are still ours."""
+        numbers = dict.fromkeys(record.partition for record in records)
+        mine = self.assignment.partitions
+        return [mine[number] for number in numbers if number in mine]
+
+    async def _commit_or_split(self, batch: Sequence[Decoded]) -> None:
         """Commit a batch; if it holds poison, halve it until the one record stands alone."""
-        if partition.halted:
+        batch = [one for one in batch if self._is_next(one.record)]
+        if not batch:
             return
         try:
-            await self._commit(partition, batch)
+            await self._commit(batch)
         except (Transient, IdentityRace, Fenced, Misconfigured):
             raise
         except Exception as error:  # noqa: BLE001 - whatever one record breaks, its neighbours go on
             if len(batch) > 1:
                 half = len(batch) // 2
-                await self._commit_or_split(partition, batch[:half])
-                await self._commit_or_split(partition, batch[half:])
+                await self._commit_or_split(batch[:half])
+                await self._commit_or_split(batch[half:])
                 return
             _log_poison(batch[0].record, error)
-            await self._commit(partition, [batch[0].rejected(_poison(error))])
+            await self._commit([batch[0].rejected(_poison(error))])
 
-    async def _commit(self, partition: Partition, batch: list[Decoded]) -> None:
-        """The transaction: offset first, then everything else, then the books."""
-        claim = partition.claim
-        to = batch[-1].record.offset + 1
+    def _is_next(self, record: Received) -> bool:
+        """Whether a record is still to be counted by us: its partition may be lost, halted, or put back."""
+        partition = self.assignment.partitions.get(record.partition)
+        return (
+            partition is not None
+            and not (partition.revoked or partition.halted or partition.lost)
+            and record.offset >= partition.claim.next_offset
+        )
+
+    async def _commit(self, batch: Sequence[Decoded]) -> None:
+        """The transaction: offsets first, then everything else, then the books."""
+        partitions = self._partitions(one.record for one in batch)
+        records = [one.record for one in batch]
+        moves = {one.claim: _last(records, one.number) + 1 for one in partitions}
         with metrics.BATCH_SECONDS.time():
             async with transaction(self._database) as connection:
-                now = await self._offsets.advance(connection, claim, to=to)
-                report = await self.counter.count(connection, batch, now=now)
-                await self._offsets.tally(connection, claim, report.tally)
-        partition.claim = replace(claim, next_offset=to)
+                moved = await self._offsets.advance(connection, moves)
+                kept = [one for one in batch if one.record.partition in moved.partitions]
+                report = await self.counter.count(connection, kept, now=moved.now)
+                await self._offsets.tally(connection, report.tallies)
+        for partition in partitions:
+            if partition.number in moved.partitions:
+                partition.claim = replace(partition.claim, next_offset=moves[partition.claim])
+            else:
+                self._lose(partition)
         metrics.note(report)
-        self._note(partition, batch, now)
+        self._note(kept, moved.now)
         _tell_set_aside(report)
         if report.to_regroup:
             await self.regroup.work_off()
 
-    def _note(self, partition: Partition, batch: list[Decoded], now: datetime) -> None:
+    def _lose(self, partition: Partition) -> None:
+        """Another process has the partition, or the batch was committed already: leave its records out."""
+        partition.lost = True
+        metrics.RETRIES.labels(reason="fenced").inc()
+        log("scorer.fenced", level="warning", partition=partition.number)
+
+    def _note(self, batch: Sequence[Decoded], now: datetime) -> None:
         """Latencies and the poison limit, only after the commit."""
         metrics.BATCH_EVENTS.observe(len(batch))
         done = self._clock.now()
         for one in batch:
-            partition.limit.saw(poison=isinstance(one.content, Invalid))
+            partition = self.assignment.partitions.get(one.record.partition)
+            if partition:
+                partition.limit.saw(poison=isinstance(one.content, Invalid))
             if isinstance(one.content, Invalid):
                 metrics.DEAD_LETTERS.labels(code=one.content.code).inc()
             else:
                 age_s = (done - one.content.received_at).total_seconds()
                 metrics.EVENT_TO_SCORE_SECONDS.observe(max(0.0, age_s))
-        lag_s = max(0.0, now.timestamp() - batch[-1].record.timestamp_ms / 1000)
-        metrics.LAG_SECONDS.labels(partition=str(partition.number)).set(lag_s)
-        if partition.limit.exceeded:
-            partition.halt("too many of its records could not be processed; see dead_letters")
+        newest = {one.record.partition: one.record.timestamp_ms for one in batch}
+        for number, timestamp_ms in newest.items():
+            lag_s = max(0.0, now.timestamp() - timestamp_ms / 1000)
+            metrics.LAG_SECONDS.labels(partition=str(number)).set(lag_s)
+        for partition in self._partitions(one.record for one in batch):
+            if partition.limit.exceeded and not partition.halted:
+                partition.halt("too many of its records could not be processed; see dead_letters")
 
-    async def _postpone(self, partition: Partition, error: Exception) -> None:
+    async def _postpone(self, partitions: Sequence[Partition], error: Exception) -> None:
         """Say why a batch was rolled back, and wait if waiting can help."""
+        if isinstance(error, Fenced):
+            for partition in partitions:
+                self._lose(partition)
+            return
+        for partition in partitions:
+            partition.failures += 1
+        failures = max((partition.failures for partition in partitions), default=1)
+        reason = "postgres" if isinstance(error, Transient) else "identity_race"
+        metrics.RETRIES.labels(reason=reason).inc()
         if isinstance(error, Transient):
-            partition.failures += 1
-            metrics.RETRIES.labels(reason="postgres").inc()
-            log("scorer.batch_postponed", level="warning", partition=partition.number, reason=str(error))
-            await asyncio.sleep(backoff_s(partition.failures))
-        elif isinstance(error, Fenced):
-            metrics.RETRIES.labels(reason="fenced").inc()
-            log("scorer.fenced", level="warning", partition=partition.number)
-        else:
-            partition.failures += 1
-            metrics.RETRIES.labels(reason="identity_race").inc()
-            await asyncio.sleep(backoff_s(partition.failures))
+            log("scorer.batch_postponed", level="warning", reason=str(error))
+        await asyncio.sleep(backoff_s(failures))
 
     def _refuse_to_idle(self, stream: Stream) -> None:
         """End the process if the group gave us a partition and we could not claim it, or lost the claim.
@@ -194,6 +230,11 @@ class Consumer:
                 metrics.LAG_RECORDS.labels(partition=str(number)).set(lag)
             if lag == 0:
                 metrics.LAG_SECONDS.labels(partition=str(number)).set(0)
+
+
+def _last(records: Iterable[Received], partition: int) -> int:
+    """The offset of the last of these records that is of this partition."""
+    return max(record.offset for record in records if record.partition == partition)
 
 
 def _tell_set_aside(report: Report) -> None:

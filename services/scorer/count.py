@@ -1,9 +1,10 @@
 """The recipe for one batch, inside its transaction: identify, judge, deduplicate, score, store.
 
-In: records of one partition, the database's time. Out: rows, and a report of what was done.
+In: records of any partitions, the database's time. Out: rows, and a report of what was done.
 Refuses to catch anything: whatever goes wrong rolls the whole batch back, and consume.py decides.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -109,14 +110,8 @@ class BatchCounter:
         received = {row.event.event_id: row.event.received_at for row in rows}
         origin = Batch(now=now, received=received, losers=placed.losers)
         scored = await score(connection, in_force, changes, origin)
-        quarantined = sum(row.quarantine is not None for row in rows)
         return Report(
-            tally=Tally(
-                counted=len(rows) - quarantined,
-                duplicate=len(candidates) - len(rows),
-                quarantined=quarantined,
-                dead_lettered=len(letters),
-            ),
+            tallies=_tallies(batch, first, rows),
             passed=scored.passed,
             merged=len(picture.merges),
             refused=len(picture.conflicts),
@@ -221,6 +216,26 @@ def _merges(picture: Picture) -> list[Merge]:
         for merge in picture.merges
         if merge.loser not in born
     ]
+
+
+def _tallies(
+    batch: Sequence[Decoded], first: Mapping[EventId, Decoded], rows: Sequence[events.Row]
+) -> dict[int, Tally]:
+    """What became of the records of each partition."""
+    where = {event: one.record.partition for event, one in first.items()}
+    taken = Counter(one.record.partition for one in batch)
+    dead = Counter(one.record.partition for one in batch if isinstance(one.content, Invalid))
+    counted = Counter(where[row.event.event_id] for row in rows if row.quarantine is None)
+    quarantined = Counter(where[row.event.event_id] for row in rows if row.quarantine is not None)
+    return {
+        number: Tally(
+            counted=counted[number],
+            duplicate=records - counted[number] - quarantined[number] - dead[number],
+            quarantined=quarantined[number],
+            dead_lettered=dead[number],
+        )
+        for number, records in taken.items()
+    }
 
 
 def _first_copies(batch: Iterable[Decoded]) -> dict[EventId, Decoded]:

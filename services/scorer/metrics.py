@@ -107,8 +107,9 @@ MODEL_INFO = Gauge("leadscore_scorer_model_info", "Always 1; says which model sc
 
 def note(report: Report) -> None:
     """Count what a committed batch did."""
-    for result, number in asdict(report.tally).items():
-        EVENTS.labels(result=result).inc(number)
+    for tally in report.tallies.values():
+        for result, number in asdict(tally).items():
+            EVENTS.labels(result=result).inc(number)
     for previous_stage, stage in report.passed:
         TRANSITIONS.labels(previous_stage=previous_stage, stage=stage).inc()
     for reason in report.refolded:

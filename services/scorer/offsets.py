@@ -6,6 +6,7 @@ offset in the row, its first statement moves nothing, and everything it wanted t
 Nothing else protects us: aiokafka hands out records after it was expelled from the group.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -26,9 +27,11 @@ RETURNING epoch, next_offset
 """  # noqa: S608 - the only inserted text is the constant above
 
 _ADVANCE: Final = """
-UPDATE partition_offsets SET next_offset = $6, touched_at = now()
-WHERE consumer_group = $1 AND topic = $2 AND partition = $3 AND epoch = $4 AND next_offset = $5
-RETURNING now()
+UPDATE partition_offsets held SET next_offset = n.upto, touched_at = now()
+FROM unnest($3::int[], $4::bigint[], $5::bigint[], $6::bigint[]) AS n (partition, epoch, expected, upto)
+WHERE held.consumer_group = $1 AND held.topic = $2 AND held.partition = n.partition
+  AND held.epoch = n.epoch AND held.next_offset = n.expected
+RETURNING held.partition, now() AS now
 """
 
 _READ: Final = """
@@ -36,10 +39,12 @@ SELECT epoch, next_offset FROM partition_offsets WHERE consumer_group = $1 AND t
 """
 
 _TALLY: Final = """
-UPDATE partition_offsets
-SET counted = counted + $4, duplicate = duplicate + $5, quarantined = quarantined + $6,
-    dead_lettered = dead_lettered + $7
-WHERE consumer_group = $1 AND topic = $2 AND partition = $3
+UPDATE partition_offsets held
+SET counted = held.counted + n.counted, duplicate = held.duplicate + n.duplicate,
+    quarantined = held.quarantined + n.quarantined, dead_lettered = held.dead_lettered + n.dead_lettered
+FROM unnest($3::int[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+  AS n (partition, counted, duplicate, quarantined, dead_lettered)
+WHERE held.consumer_group = $1 AND held.topic = $2 AND held.partition = n.partition
 """
 
 
@@ -66,6 +71,21 @@ class Tally:
     dead_lettered: int = 0
 
 
+_TALLIED: Final = ("counted", "duplicate", "quarantined", "dead_lettered")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advanced:
+    """What moving some offsets came to.
+
+    now:         the database's time, which is the `now` of everything in this transaction
+    partitions:  those that moved; whoever asked for others has lost them
+    """
+
+    now: datetime
+    partitions: frozenset[int]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offsets:
     """The offset rows of one consumer group on one topic."""
@@ -87,30 +107,37 @@ class Offsets:
         )
         return row and Claim(partition=partition, epoch=row["epoch"], next_offset=row["next_offset"])
 
-    async def advance(self, connection: Any, claim: Claim, *, to: int) -> datetime:
-        """Move the offset, as the first statement of a batch's transaction.
+    async def advance(self, connection: Any, moves: Mapping[Claim, int]) -> Advanced:
+        """Move the offsets of a batch's partitions, as the first statement of its transaction.
 
-        Returns the database's time, which is the `now` of everything in this transaction.
-        Raises Fenced if the row is not where this claim left it.
+        moves: each claim with the offset after its last record
+
+        Raises Fenced if no row is where its claim left it.
         """
-        now = await connection.fetchval(
-            _ADVANCE, self.group, self.topic, claim.partition, claim.epoch, claim.next_offset, to
+        rows = await connection.fetch(
+            _ADVANCE,
+            self.group,
+            self.topic,
+            [claim.partition for claim in moves],
+            [claim.epoch for claim in moves],
+            [claim.next_offset for claim in moves],
+            list(moves.values()),
         )
-        if now is None:
-            raise Fenced(f"partition {claim.partition} is not at offset {claim.next_offset} any more")
-        return now  # type: ignore[no-any-return]
+        if not rows:
+            raise Fenced(
+                f"partitions {sorted(claim.partition for claim in moves)} are not where we left them"
+            )
+        return Advanced(now=rows[0]["now"], partitions=frozenset(row["partition"] for row in rows))
 
-    async def tally(self, connection: Any, claim: Claim, tally: Tally) -> None:
-        """Add to the partition's books, in the same transaction as the offset."""
+    async def tally(self, connection: Any, tallies: Mapping[int, Tally]) -> None:
+        """Add to the partitions' books, in the same transaction as the offsets."""
+        numbers = sorted(tallies)
         await connection.execute(
             _TALLY,
             self.group,
             self.topic,
-            claim.partition,
-            tally.counted,
-            tally.duplicate,
-            tally.quarantined,
-            tally.dead_lettered,
+            numbers,
+            *([getattr(tallies[number], name) for number in numbers] for name in _TALLIED),
         )
 
     async def reread(self, connection: Any, claim: Claim) -> Claim | None:

@@ -3,6 +3,7 @@
 In: what the conductors did. Out: values for metrics. Refuses to count by itself: metrics.note does that.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from services.scorer.offsets import Tally
@@ -13,6 +14,7 @@ from shared.leads.identifiers import Identifier
 class Report:
     """What one batch did, to be counted in metrics once it is committed.
 
+    tallies:   partition → what became of its records
     passed:    (previous stage, stage) of each transition
     merged:    leads merged; `refused`: pairs of identifiers that stay with two people
     suspended: identifiers that tied a crowd together; `shared`: devices of too many people
@@ -20,7 +22,7 @@ class Report:
     refolded:  one reason per lead that was computed from its history
     """
 
-    tally: Tally = field(default_factory=Tally)
+    tallies: Mapping[int, Tally] = field(default_factory=dict)
     passed: list[tuple[str, str]] = field(default_factory=list)
     merged: int = 0
     refused: int = 0

@@ -29,10 +29,7 @@ class ScorerSettings(ServiceSettings, KafkaSettings, DatabaseSettings, IdentityS
         description="Seconds without a sign of life after which another scorer takes over our partitions.",
     )
     batch_records: int = Field(
-        default=500, ge=1, le=5000, description="Records of one partition in one transaction at most."
-    )
-    lanes: int = Field(
-        default=2, ge=1, le=8, description="Transactions at the same time, each for another partition."
+        default=1000, ge=1, le=10_000, description="Records in one transaction at most, of all partitions."
     )
     sweep_interval_s: PositiveS = Field(
         default=1.0,

@@ -109,7 +109,7 @@ class Scorer:
 
     async def start(self) -> None:
         await self.stream.start()
-        self.task = asyncio.create_task(self.consumer.run(self.stream, batch_records=100, lanes=2))
+        self.task = asyncio.create_task(self.consumer.run(self.stream, batch_records=100))
 
     async def stop(self) -> None:
         if self.task is None:

@@ -58,7 +58,7 @@ async def test_a_zombie_is_fenced(world: World) -> None:
     await world.send([event(f"m{n}", anonymous_id=f"a{n}") for n in range(40)])
     await world.scorer().start()
     await world.until_taken(40)
-    zombie.task = asyncio.create_task(zombie.consumer.run(zombie.stream, batch_records=100, lanes=2))
+    zombie.task = asyncio.create_task(zombie.consumer.run(zombie.stream, batch_records=100))
     await until(lambda: not zombie.consumer.assignment.partitions)
     books = await world.books()
     assert (books["taken"], books["counted"], books["duplicate"]) == (40, 40, 0)

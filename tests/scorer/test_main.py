@@ -67,10 +67,10 @@ def test_a_first_model_with_mistakes_stops_the_start_and_lists_them_all(
 
 def test_missing_settings_are_listed(tmp_path: Path) -> None:
     """Without an identity key, and with a wrong number: both are named, nothing starts."""
-    ended = start(LEADSCORE_SCORER_LANES="many")
+    ended = start(LEADSCORE_SCORER_BATCH_RECORDS="many")
     assert ended.returncode == 2
     assert "LEADSCORE_IDENTITY_KEY" in ended.stderr
-    assert "LEADSCORE_SCORER_LANES" in ended.stderr
+    assert "LEADSCORE_SCORER_BATCH_RECORDS" in ended.stderr
 
 
 def test_a_first_model_that_is_not_there_is_said_in_words(database: str, tmp_path: Path) -> None:
