@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer import first_model
 from services.scorer.accounts import AccountKeeper
+from services.scorer.collector import spare_what_stays
 from services.scorer.consume import Consumer
 from services.scorer.count import BatchCounter
 from services.scorer.identify.facts import Limits
@@ -56,7 +57,7 @@ async def serve(settings: ScorerSettings) -> None:
     pool = postgres.engine(url, application="leadscore-scorer", pool_size=6)
     await first_model.ensure_first_model(pool, settings.model_file)
     counter = BatchCounter(
-        models=ModelsInForce(),
+        models=ModelsInForce(changed=spare_what_stays),
         rules=settings.rules(),
         limits=Limits(
             people_per_device=settings.device_people_per_day,

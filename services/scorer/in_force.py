@@ -8,6 +8,7 @@ Refuses (`Misconfigured`) to score with a version that this process cannot read:
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,9 +31,13 @@ class InForce:
 
 
 class ModelsInForce:
-    """Reads the versions in force, and keeps the models built from them."""
+    """Reads the versions in force, and keeps the models built from them.
 
-    def __init__(self) -> None:
+    changed: called when another version scores than before, with its model built
+    """
+
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+        self._changed = changed
         self._built: dict[int, Compiled] = {}
         self._told: int | None = None
 
@@ -68,6 +73,7 @@ class ModelsInForce:
         if active.version == self._told:
             return
         self._told = active.version
+        self._changed()
         metrics.MODEL_INFO.clear()
         metrics.MODEL_INFO.labels(model=active.model.name, version=str(active.version)).set(1)
         log("scorer.model_in_force", version=active.version)
