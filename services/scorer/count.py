@@ -157,9 +157,8 @@ class BatchCounter:
                 owners = seen.owners()
                 served = {lead for held in owners.values() if held.recent for lead in held.recent.leads}
                 into = await merges.ends(connection, served - locked.keys())
-                made = Picture(
-                    owners=owners, facts=facts, fresh=self.fresh_lead, limits=self.limits, into=into
-                )
+                latest = {lead: row.last_seen_at for lead, row in locked.items()}
+                made = Picture(owners, facts, self.fresh_lead, self.limits, into=into, latest=latest)
                 return made, locked
             seen = again
         raise identities.IdentityRace("the identities of this batch kept changing")
@@ -197,11 +196,16 @@ class BatchCounter:
         await self._namespaces.note(connection, new)
         await identities.attach(connection, new)
         await identities.change(connection, {one: held for one, held in given.items() if one not in new})
+        return await conflicts.request(connection, await self._to_regroup(connection, picture))
+
+    async def _to_regroup(self, connection: Any, picture: Picture) -> list[set[LeadId]]:
+        """Leads that their history may group otherwise; a conflict that came in its time says nothing new."""
         news = await conflicts.note(connection, list(picture.conflicts.values()))
-        pairs = [{picture.owner(one) for one in pair if one in picture.owners} for pair in news]
-        return await conflicts.request(
-            connection, [*pairs, *({picture.final(one)} for one in picture.review)]
-        )
+        pairs = {pair: {picture.owner(one) for one in pair if one in picture.owners} for pair in news}
+        in_time = {lead for pair in pairs.keys() - picture.late for lead in pairs[pair]}
+        if not await identities.any_of_before(connection, in_time):
+            pairs = {pair: both for pair, both in pairs.items() if pair in picture.late}
+        return [*pairs.values(), *({picture.final(one)} for one in picture.review)]
 
     def fresh_lead(self) -> LeadId:
         """The id of a new lead."""

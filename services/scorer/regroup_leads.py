@@ -48,6 +48,7 @@ async def regroup_leads(
     gathered = await gather(connection, start, known.rules)
     if gathered is None:
         return Report(regrouped="too_large")
+    await conflicts.done(connection, gathered.rows)
     people = gathered.people
     found = regroup(people, known.limits, lambda: LeadId(known.ids.fresh()))
     strong = {one for one in (*people.held, *found.owners) if one.kind != "anonymous_id"}

@@ -24,6 +24,7 @@ class Picture:
         owners:  identifier → who has it, as the database has it (leads locked by us)
         facts:   of every lead in `owners`
         into:    leads merged away → where; of those of before, only whom a device served lately
+        latest:  of every lead in `owners`, when its last event happened
         fresh:   makes the id of a new lead
 
     To be written after all events are placed:
@@ -32,6 +33,8 @@ class Picture:
         given:      identifiers with a new content; those in `new` had no row
         merges:     in their order
         conflicts:  by their two identifiers, the smaller first
+        late:       those of them that did not happen after all that is known of the two people: the history
+                    may decide otherwise, while what is refused in time would be refused again
         suspended:  identifiers that tied too many others together; `shared`: devices of too many people
         review:     leads to be grouped anew from their history
 
@@ -43,11 +46,13 @@ class Picture:
     fresh: Callable[[], LeadId]
     limits: Limits = field(default_factory=Limits)
     into: dict[LeadId, LeadId] = field(default_factory=dict)
+    latest: dict[LeadId, datetime] = field(default_factory=dict)
     created: list[LeadId] = field(default_factory=list)
     new: set[Identifier] = field(default_factory=set)
     given: dict[Identifier, Held] = field(default_factory=dict)
     merges: list[Merge] = field(default_factory=list)
     conflicts: dict[tuple[Identifier, Identifier], Conflict] = field(default_factory=dict)
+    late: set[tuple[Identifier, Identifier]] = field(default_factory=set)
     suspended: list[Identifier] = field(default_factory=list)
     shared: list[Identifier] = field(default_factory=list)
     review: set[LeadId] = field(default_factory=set)
@@ -112,6 +117,8 @@ class Picture:
         """Make two leads one; the known one, then the older one is left, and returned."""
         winner, loser = sorted((one, other), key=self._seniority)
         self.facts[winner] = together(self.facts[winner], self.facts[loser])
+        if loser in self.latest:
+            self.happened(winner, self.latest[loser])
         self.into[loser] = winner
         self.merges.append(Merge(winner=winner, loser=loser, cause=cause))
         return winner
@@ -124,6 +131,16 @@ class Picture:
             self.conflicts[pair] = Conflict(
                 one=pair[0], other=pair[1], reason=reason, event=seen.event_id, at=seen.at
             )
+            if not self._comes_last(pair, seen.at):
+                self.late.add(pair)
+
+    def happened(self, lead: LeadId, at: datetime) -> None:
+        """Note that something happened to this lead at this moment."""
+        self.latest[lead] = max(at, self.latest.get(lead, at))
+
+    def _comes_last(self, pair: Iterable[Identifier], at: datetime) -> bool:
+        leads = {self.owner(one) for one in pair if one in self.owners}
+        return all(self.latest[lead] < at for lead in leads if lead in self.latest)
 
     def _seniority(self, lead: LeadId) -> tuple[bool, datetime, LeadId]:
         facts = self.facts[lead]

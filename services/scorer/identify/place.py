@@ -24,6 +24,7 @@ def place(picture: Picture, seen: Evidence) -> LeadId:
         lead = serve(picture, lead, device, seen)
     if met_before and picture.ties:
         watch(picture, strong[0], seen)
+    picture.happened(lead, seen.at)
     return lead
 
 

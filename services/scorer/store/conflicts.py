@@ -42,6 +42,13 @@ DELETE FROM regroups WHERE regroup_id IN (
   ORDER BY regroup_id LIMIT 1 FOR UPDATE SKIP LOCKED
 ) RETURNING regroup_id, leads
 """
+# One that another scorer works on is left to it: doing it twice changes nothing, waiting would hold locks.
+_DONE: Final = """
+DELETE FROM regroups WHERE regroup_id IN (
+  SELECT regroup_id FROM regroups WHERE leads <@ $1::uuid[] AND requested_at <= now()
+  FOR UPDATE SKIP LOCKED
+)
+"""
 _PUT_OFF: Final = "UPDATE regroups SET requested_at = now() + interval '1 hour' WHERE regroup_id = $1"
 
 
@@ -99,6 +106,11 @@ async def take(connection: Any) -> Request | None:
     """The oldest request that nobody works on; None if there is none."""
     row = await connection.fetchrow(_TAKE)
     return row and Request(number=row["regroup_id"], leads=row["leads"])
+
+
+async def done(connection: Any, leads: Iterable[LeadId]) -> None:
+    """Forget requests about nobody but these leads, which the caller has locked and groups anew."""
+    await connection.execute(_DONE, sorted(leads))
 
 
 async def put_off(connection: Any, request: Request) -> None:

@@ -26,6 +26,11 @@ SELECT kind, value, lead_id, first_at, status, namespace, recent
 FROM identities WHERE lead_id = ANY($1::uuid[])
 """
 
+_OF_BEFORE: Final = """
+SELECT EXISTS (SELECT FROM identities
+  WHERE lead_id = ANY($1::uuid[]) AND namespace IS NULL AND kind <> 'anonymous_id')
+"""
+
 _ATTACH: Final = """
 INSERT INTO identities (kind, value, lead_id, first_at, status, namespace, recent)
 SELECT kind, value, lead_id, first_at, status, namespace, recent::jsonb
@@ -89,6 +94,11 @@ async def of_leads(connection: Any, leads: Iterable[LeadId]) -> dict[Identifier,
     """Every identifier of these leads."""
     rows = await connection.fetch(_OF_LEADS, sorted(leads))
     return {stored(row["kind"], row["value"], row["namespace"]): _held(row) for row in rows}
+
+
+async def any_of_before(connection: Any, leads: Collection[LeadId]) -> bool:
+    """Whether one of these leads was grouped by a release of before namespaces: in the order of arrival."""
+    return bool(leads) and bool(await connection.fetchval(_OF_BEFORE, sorted(leads)))
 
 
 async def attach(connection: Any, new: Mapping[Identifier, Held]) -> None:
