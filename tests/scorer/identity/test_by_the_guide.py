@@ -213,7 +213,7 @@ async def _counted_by(world: World, scorers: int, arriving: Sequence[Event], dic
     async with AsyncExitStack() as stack:
         for topic in topics:
             mine = [one for one in arriving if sum(partition_key(one)) % scorers == topics.index(topic)]
-            await stack.enter_async_context(_scorer(world, topic, mine, lanes=dice.choice((1, 2, 3))))
+            await stack.enter_async_context(_scorer(world, topic, mine, most=dice.choice((1, 4, 9))))
         await world.until_taken(len(arriving), within_s=30)
 
         async def nothing_left() -> bool:
@@ -226,7 +226,7 @@ async def _counted_by(world: World, scorers: int, arriving: Sequence[Event], dic
 
 
 @asynccontextmanager
-async def _scorer(world: World, topic: str, events: Sequence[Event], *, lanes: int) -> AsyncIterator[None]:
+async def _scorer(world: World, topic: str, events: Sequence[Event], *, most: int) -> AsyncIterator[None]:
     """A scorer as one process is: its own topic, connections, and background regroups."""
     engine = postgres.engine(
         world.engine.url.render_as_string(hide_password=False), application="test", pool_size=6
@@ -245,7 +245,7 @@ async def _scorer(world: World, topic: str, events: Sequence[Event], *, lanes: i
     stream = MemoryStream(broker, topic=topic, owner=consumer.assignment)
     await stream.start()
     tasks = [
-        asyncio.create_task(consumer.run(stream, batch_records=4, lanes=lanes)),
+        asyncio.create_task(consumer.run(stream, batch_records=most)),
         asyncio.create_task(consumer.regroup.run(0.05)),
     ]
     try:
