@@ -43,13 +43,20 @@ class Decider:
     async def one_person(self, lead: LeadId, other: LeadId) -> Report:
         """Make two leads one, whatever the evidence says.
 
-        Raises Invalid (`same_lead`) for a lead and itself.
+        Raises Invalid (`same_lead`) for a lead and itself; (`visitor`) if one of them is nobody known.
         """
         if lead == other:
             raise Invalid("same_lead", "these are one lead already. Name two")
         await self._lock(lead, other)
         held = await identities.of_leads(self.connection, [lead, other])
-        await decisions.make(self.connection, "one", _of(held, lead), _of(held, other), self.made_by)
+        mine, theirs = _of(held, lead), _of(held, other)
+        if any(one.kind == "anonymous_id" for one in (*mine, *theirs)):
+            raise Invalid(
+                "visitor",
+                "one of these is a visitor, of whom only devices are known. It becomes one with whoever is "
+                "known on its device next; name two leads with an address or a user id",
+            )
+        await decisions.make(self.connection, "one", mine, theirs, self.made_by)
         return await self._regroup(lead, other)
 
     async def two_people(self, lead: LeadId) -> LeadId:

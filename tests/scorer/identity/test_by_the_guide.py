@@ -42,8 +42,8 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio
 
-TRIALS: Final = 40
-ROUNDS_OF_SCORERS: Final = 8
+TRIALS: Final = 25
+ROUNDS_OF_SCORERS: Final = 6
 
 _WITHOUT_IDENTIFIERS: Final = """
 SELECT 1 FROM leads l

@@ -49,6 +49,15 @@ async def test_a_lead_is_not_merged_with_itself(town: Town) -> None:
             await decider.one_person(*await leads_of(town, "u1", "x@x.example"))
 
 
+async def test_a_visitor_is_nobody_to_merge(town: Town) -> None:
+    """A device names no person: a decision about it would do nothing, so it is refused."""
+    await town.count(seen(1, user_id="u1"), seen(2, anonymous_id="d"))
+    for pair in (("u1", "d"), ("d", "u1")):
+        async with deciding(town) as decider:
+            with pytest.raises(Invalid, match="is a visitor"):
+                await decider.one_person(*await leads_of(town, *pair))
+
+
 async def merged_by_an_event(town: Town) -> tuple[LeadId, LeadId]:
     """A product's user and a CRM's contact, made one by an address; returns their leads of before."""
     await town.count(
