@@ -19,7 +19,9 @@ for _result in ("counted", "duplicate", "quarantined", "dead_lettered"):
     EVENTS.labels(result=_result)
 
 BATCH_SECONDS = Histogram(
-    "leadscore_scorer_batch_seconds", "One transaction of a batch, over all partitions polled.", buckets=_LATENCY_S
+    "leadscore_scorer_batch_seconds",
+    "One transaction of a batch, over all partitions polled.",
+    buckets=_LATENCY_S,
 )
 BATCH_EVENTS = Histogram(
     "leadscore_scorer_batch_events",
