@@ -121,7 +121,7 @@ class Namespaces:
 
     async def note(self, connection: Any, new: Iterable[Identifier]) -> None:
         """Write the namespaces of these identifiers that are not written yet."""
-        for namespace in {one.namespace for one in new if one.namespace} - self._stored:
+        for namespace in sorted({one.namespace for one in new if one.namespace} - self._stored):
             status = await connection.execute(_NAMESPACE, namespace)
             if status.endswith(" 0"):  # committed by somebody, and not only written by us
                 self._stored.add(namespace)
