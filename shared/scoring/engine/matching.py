@@ -5,7 +5,7 @@ In: the rules of a model (shared/scoring/engine/memo.py remembers). Out: for eac
 own conditions look at.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from shared.events import Event
@@ -14,6 +14,7 @@ from shared.scoring.definition.rules import EngagementRule, FitRule, Occurrence
 from shared.scoring.engine.field_tests import FieldTests
 from shared.scoring.engine.memo import FieldResult, Latest, Memo
 from shared.scoring.engine.state import Attribute, profile_of
+from shared.scoring.engine.value_limit import value_hasher
 
 
 class RuleTerm(NamedTuple):
@@ -55,12 +56,22 @@ class ProfileMatch(NamedTuple):
 class Match(NamedTuple):
     """What one event does to the rules.
 
-    pays:   the rules it meets, each with the points it is worth
-    opens:  the rules for which it is the first half of a sequence
+    pays:       the rules it meets, each with the points it is worth
+    opens:      the rules for which it is the first half of a sequence
+    pays_value: those whose limit is one for each value of a field, and what fetches the value's hash
     """
 
     pays: tuple[tuple[EngagementRule, float], ...]
     opens: tuple[EngagementRule, ...]
+    pays_value: tuple[tuple[EngagementRule, float, Callable[[Event], int]], ...]
+
+    def rules(self) -> Iterator[EngagementRule]:
+        """Every rule that it concerns; one that it pays and opens comes twice."""
+        for rule, _ in self.pays:
+            yield rule
+        for rule, _, _ in self.pays_value:
+            yield rule
+        yield from self.opens
 
 
 EventMatcher = Memo[Event, Match]
@@ -82,6 +93,11 @@ def _event_matcher(rules: tuple[EngagementRule, ...], name: str) -> EventMatcher
         for rule in rules
         if _names(rule.event, name)
     ]
+    by_value = {
+        rule.id: value_hasher(rule.limit.for_each)
+        for rule, _, _ in paying
+        if rule.limit and rule.limit.for_each
+    }
     opening = [
         (rule, field_tests.about(rule.after.first.when))
         for rule in rules
@@ -89,9 +105,11 @@ def _event_matcher(rules: tuple[EngagementRule, ...], name: str) -> EventMatcher
     ]
 
     def find(results: Sequence[FieldResult]) -> Match:
+        pays = [(rule, worth(results)) for rule, meets, worth in paying if meets(results)]
         return Match(
-            tuple([(rule, worth(results)) for rule, meets, worth in paying if meets(results)]),
+            tuple([each for each in pays if each[0].id not in by_value]),
             tuple([rule for rule, meets in opening if meets(results)]),
+            tuple([(rule, points, by_value[rule.id]) for rule, points in pays if rule.id in by_value]),
         )
 
     return Memo(field_tests.fields(), find)
