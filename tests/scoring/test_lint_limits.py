@@ -75,6 +75,7 @@ def test_a_doubtful_limit_is_warned_about(sections: dict[str, str], warning: str
         limited("properties.url_name"),
         limited("properties.runtime"),
         limited("properties.x", "{properties.x: [a, b]}"),
+        limited("page.url", "{page.url: [/a, /b]}"),
         limited("properties.x", "{properties.x: {exists: true}}"),
         {
             "engagement": ACT

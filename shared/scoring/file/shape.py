@@ -216,7 +216,7 @@ class LimitShape(Shape):
 
     times: Annotated[int, Field(ge=1, le=1_000)]
     per: Per
-    for_each: Annotated[str, Field(min_length=1)] | None = None
+    for_each: Annotated[str, Field(min_length=1, description="A field of events: page.path")] | None = None
 
 
 class RepeatShape(Shape):
