@@ -153,6 +153,31 @@ def test_a_tie_goes_to_the_smaller_id() -> None:
     assert told(fold(limited(), state, opened(6, "x", HOUR))) == (2, 1)
 
 
+def test_two_leads_who_turn_out_to_be_one_opened_an_e_mail_once() -> None:
+    """After a merge the history of both is folded: each e-mail is paid once, whoever opened it."""
+    one = [opened(1, "x", 5 * HOUR), opened(2, "y", 2 * HOUR)]
+    other = [opened(3, "y", 4 * HOUR), opened(4, "z", HOUR)]
+    merged = refold(limited(), [*one, *other])
+    assert told(merged) == (4, 3)
+    assert kept(merged).newest == (stamp(other[1]), stamp(other[0]), stamp(one[0]))
+
+
+def test_what_concerns_no_rule_leaves_the_rules_as_they_are() -> None:
+    """The very same rule states stay with the lead, though other events of that name are paid."""
+    compiled = model(
+        engagement=rule(
+            "opened",
+            "event: a, when: {properties.mail: [x, y]}, points: 5, "
+            "limit: {times: 1, per: ever, for_each: properties.mail}",
+        )
+    )
+    state = refold(compiled, [opened(1, "x", HOUR)])
+    after = fold(compiled, state, opened(2, "z", timedelta(0)))
+    assert after is not None
+    assert after.rules is state.rules
+    assert told(fold(compiled, after, opened(3, "y", timedelta(0)))) == (2, 2)
+
+
 @pytest.mark.usefixtures("two_values")
 def test_the_values_that_came_first_are_told_apart() -> None:
     """With room for two, events of a third pay nothing, and what comes in order needs no history."""

@@ -18,7 +18,7 @@ import msgspec
 
 from shared.events import Event
 from shared.scoring.engine.compiled import Compiled
-from shared.scoring.engine.matching import EventMatcher, Match
+from shared.scoring.engine.matching import NOTHING, EventMatcher, Match
 from shared.scoring.engine.rule_totals import Rules, apply_match
 from shared.scoring.engine.state import EMPTY, Attribute, LeadState, Stamp
 
@@ -41,7 +41,7 @@ def fold(model: Compiled, state: LeadState, event: Event) -> LeadState | None:
     stamp = at_s, _ = stamp_of(event)
     rules, attributes = state.rules, state.attributes
     match = match_event(model.event_matchers, event)
-    if match.pays or match.opens or match.pays_value:
+    if match is not NOTHING:
         rules = rules.copy()
         if not apply_match(rules, match, event, stamp):
             return None

@@ -6,7 +6,7 @@ own conditions look at.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from shared.events import Event
 from shared.scoring.definition.fields import event_getter, profile_getter
@@ -74,6 +74,9 @@ class Match(NamedTuple):
         yield from self.opens
 
 
+NOTHING: Final = Match((), (), ())
+"""What an event does that concerns no rule: always this very value"""
+
 EventMatcher = Memo[Event, Match]
 """What events of one name pay"""
 
@@ -106,11 +109,12 @@ def _event_matcher(rules: tuple[EngagementRule, ...], name: str) -> EventMatcher
 
     def find(results: Sequence[FieldResult]) -> Match:
         pays = [(rule, worth(results)) for rule, meets, worth in paying if meets(results)]
-        return Match(
+        match = Match(
             tuple([each for each in pays if each[0].id not in by_value]),
             tuple([rule for rule, meets in opening if meets(results)]),
             tuple([(rule, points, by_value[rule.id]) for rule, points in pays if rule.id in by_value]),
         )
+        return match if any(match) else NOTHING
 
     return Memo(field_tests.fields(), find)
 

@@ -31,9 +31,10 @@ def apply_match(rules: Rules, match: Match, event: Event, stamp: Stamp) -> bool:
     for rule, points in pays:
         if not _pay(rule, rules, points, stamp):
             return False
-    for rule, points, value_of in pays_value:
-        if not _pay(rule, rules, points, stamp, value_of(event)):
-            return False
+    if pays_value:  # most models have no such rule, and an empty loop costs more than this
+        for rule, points, value_of in pays_value:
+            if not _pay(rule, rules, points, stamp, value_of(event)):
+                return False
     return not opens or all(_open(rule, rules, stamp) for rule in opens)
 
 
