@@ -116,6 +116,19 @@ BAD = {
         'scoring.yaml:21: rule "pricing", limit, times: must be greater than or equal to 1; seen: 0',
     ),
     "limit of true": ("times: 3", "times: true", "limit, times: expected a whole number; seen: true"),
+    "limit for each of a field that events do not have": (
+        "per: day}",
+        "per: day, for_each: email_id}",
+        (
+            'scoring.yaml:21: rule "pricing": events have no field "email_id". '
+            "Fields: context.…, kind, name, page.path, page.title, page.url, properties.…, source, traits.…"
+        ),
+    ),
+    "limit for each of nothing": (
+        "per: day}",
+        'per: day, for_each: ""}',
+        'rule "pricing", limit, for_each: ',
+    ),
     "limit per what": (
         "per: day",
         "per: days",

@@ -11,6 +11,7 @@ import yaml
 from shared import config_file
 from shared.scoring.definition.conditions import Operator
 from shared.scoring.definition.fields import EVENT_FIELDS
+from shared.scoring.definition.rules import MOST_VALUES
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.file.read import Reading, read_model
 from shared.scoring.lint.lint import lint
@@ -64,6 +65,11 @@ def test_the_model_that_the_guide_builds_raises_no_doubts() -> None:
     *_, (reading, _) = steps()
     assert lint(reading) == []
     assert len(CASES) > 20
+
+
+def test_the_guide_says_how_many_things_a_limit_tells_apart() -> None:
+    """The number in the text is the one of the engine."""
+    assert f"**Up to {MOST_VALUES} things**" in TEXT
 
 
 def test_the_guide_has_every_operator_and_every_field() -> None:

@@ -37,6 +37,11 @@ def told(one: Difference) -> list[str]:
         ("    half_life: 30d\n", "", "changed rule click: half-life: 30d → "),
         ("times: 3, per: week", "times: 5, per: day", "changed rule view: limit: 3 per week → 5 per day"),
         ("times: 3, per: week", "times: 3, per: 6h", "changed rule view: limit: 3 per week → 3 per 6h"),
+        (
+            "times: 3, per: week",
+            "times: 1, per: ever, for_each: properties.paper",
+            "changed rule view: limit: 3 per week → 1 ever for each properties.paper",
+        ),
         ("between: [0, 25]", "between: [0, 30]", "changed group web: between: 0 to 25 → 0 to 30"),
         ("between: [0, 40]", "between: [5, 40]", "changed dimension fit: between: 0 to 40 → 5 to 40"),
         (

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.events import Event
+from shared.scoring.definition import rules as definition
 from shared.scoring.definition.conditions import (
     ALWAYS,
     All,
@@ -165,8 +166,32 @@ def within_limit(rule: EngagementRule, event: Event, found: list[tuple[Event, bo
         return True
     window = rule.limit.per.index
     index = window(event.occurred_at.timestamp())
-    used = [each for each, paid in found if paid and window(each.occurred_at.timestamp()) == index]
-    return len(used) < rule.limit.times
+    here = [(each, paid) for each, paid in found if window(each.occurred_at.timestamp()) == index]
+    if rule.limit.for_each:
+        value = thing(rule.limit.for_each, event)
+        told_apart = list(
+            dict.fromkeys(thing(rule.limit.for_each, each) for each, _ in [*here, (event, True)])
+        )
+        if value not in told_apart[: definition.MOST_VALUES]:
+            return False
+        here = [(each, paid) for each, paid in here if thing(rule.limit.for_each, each) == value]
+    return len([each for each, paid in here if paid]) < rule.limit.times
+
+
+def thing(field: str, event: Event) -> str:
+    """What an event is about, in words: text without case, whole numbers without a point."""
+    getter = event_getter(field)
+    assert getter is not None
+    match getter(event):
+        case bool(value):
+            return str(value).lower()
+        case str(value):
+            return value.strip().casefold()
+        case float(value) if value == value // 1:
+            return str(int(value))
+        case int(value) | float(value):
+            return str(value)
+    return ""
 
 
 def profile(ordered: list[Event]) -> dict[str, Any]:

@@ -23,22 +23,28 @@ from shared.scoring.file.read import load_model
 
 STORED: Final = Path(__file__).parent / "stored"
 DATA: Final[dict[str, Any]] = json.loads((STORED / "stored.json").read_text())
+FOR_EACH: Final[dict[str, Any]] = json.loads((STORED / "stored_for_each.json").read_text())
+"""What the first code with limits for each value of a field stored, 2026-11-28"""
 
 
 def test_stored_events_decode_and_encode_to_the_same_bytes() -> None:
     """History is kept for ever, and so is its format."""
-    for text in DATA["events"]:
+    for text in (*DATA["events"], *FOR_EACH["events"]):
         body = b64decode(text)
         assert encode(decode_event(body)) == body
 
 
-@pytest.mark.parametrize("stored", DATA["models"], ids=lambda stored: stored["model"])
-def test_a_stored_version_scores_as_it_did(stored: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("stored", "events"),
+    [(stored, data["events"]) for data in (DATA, FOR_EACH) for stored in data["models"]],
+    ids=lambda part: part["model"] if isinstance(part, dict) else "",
+)
+def test_a_stored_version_scores_as_it_did(stored: dict[str, Any], events: list[str]) -> None:
     """The same key, the same state from the same history, the same score and receipt from that state."""
     lists = {name: frozenset(values) for name, values in stored["lists"].items()}
     model = load_model((STORED / stored["model"]).read_text(), file=stored["model"], lists=lists)
     state = decode(b64decode(stored["state"]))
-    history = [decode_event(b64decode(text)) for text in DATA["events"]]
+    history = [decode_event(b64decode(text)) for text in events]
 
     assert state.fold_key == stored["fold_key"] == refold(model, history).fold_key
     assert refold(model, history).encode() == b64decode(stored["state"])

@@ -70,6 +70,12 @@ windows = st.builds(
     unit=st.sampled_from(["hours", "day", "week", "month", "ever"]),
     hours=st.sampled_from([1, 6, 100]),
 )
+limits = st.builds(
+    Limit,
+    times=st.integers(1, 3),
+    per=windows,
+    for_each=st.sampled_from(["", "", "properties.n", "name", "page.path"]),
+)
 half_lives = st.one_of(st.none(), SPANS)
 
 
@@ -82,7 +88,7 @@ def engagement_rules(draw: st.DrawFn, number: int, *, only_rising: bool = False)
         event=draw(occurrences),
         points=draw(st.builds(Points, constant=st.integers(1, 30).map(float)) if only_rising else points),
         half_life_s=draw(half_lives),
-        limit=draw(st.one_of(st.none(), st.builds(Limit, times=st.integers(1, 3), per=windows))),
+        limit=draw(st.one_of(st.none(), limits)),
         repeat=draw(
             st.one_of(st.none(), st.none(), st.builds(Repeat, times=st.integers(2, 3), within_s=SPANS))
         ),

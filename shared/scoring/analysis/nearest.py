@@ -16,8 +16,9 @@ from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.matching import fits_of
 from shared.scoring.engine.points import Terms, decayed, shown_of, sums_of, terms_of, terms_with
 from shared.scoring.engine.score import moment_s
-from shared.scoring.engine.state import LeadState, RuleState
+from shared.scoring.engine.state import LeadState, RuleState, ValueCounts
 from shared.scoring.engine.transitions import LineFacts, StageState, allowed, holds
+from shared.scoring.engine.value_limit import room
 
 MOST_TIMES: Final = 3
 _NOT_UP: Final = ("recycled", "disqualified")
@@ -126,8 +127,10 @@ class _TryOut:
         if rule.limit is None:
             return MOST_TIMES
         used = account.window
+        if isinstance(used, ValueCounts):
+            return room(rule.limit, used, self.at_s)
         if used is None or used[0] != rule.limit.per.index(self.at_s):
-            return rule.limit.times
+            return rule.limit.most
         return rule.limit.times - used[1]
 
     def _with_hits(self, rule: EngagementRule, account: RuleState, points: float) -> Terms:

@@ -69,4 +69,4 @@ def _resting(rule: EngagementRule, worth: Callable[[EngagementRule], float]) -> 
 
 def _times(rule: EngagementRule) -> float:
     """How often a rule can pay, at most."""
-    return rule.limit.times if rule.limit and rule.limit.per.unit == "ever" else math.inf
+    return rule.limit.most if rule.limit and rule.limit.per.unit == "ever" else math.inf

@@ -21,6 +21,7 @@ from shared.scoring.definition.conditions import (
     fold_case,
     on_profile,
 )
+from shared.scoring.definition.digest import LATER
 
 Label = Mapping[Literal["en", "de"], str]
 """A text in English and German; `{times}` in it becomes "3 times" or its German counterpart."""
@@ -28,6 +29,8 @@ Label = Mapping[Literal["en", "de"], str]
 WindowUnit = Literal["hours", "day", "week", "month", "ever"]
 
 _DAY_S: Final = 86_400.0
+MOST_VALUES: Final = 200
+"""How many values of one window a limit tells apart; what is kept of a lead grows with it"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +96,20 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """Only the `times` earliest events of each window are paid."""
+    """Only the `times` earliest events of each window are paid.
+
+    for_each:  a field of events: then it is so of each of its values, for the `MOST_VALUES` values that came
+               first in a window; empty: of all events together
+    """
 
     times: int
     per: Window
+    for_each: str = field(default="", metadata=LATER)
+
+    @property
+    def most(self) -> int:
+        """How many events of one window it can pay."""
+        return self.times * (MOST_VALUES if self.for_each else 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +161,7 @@ class Points:
         if not self.by:
             return self.constant
         if self.values:
-            return self.values.get(_key(value), self.constant)
+            return self.values.get(value_key(value), self.constant)
         number = as_number(value)
         return self.constant if number is None else self.between.of(number * self.each)
 
@@ -161,8 +174,11 @@ class Points:
         return min(possible), max(possible)
 
 
-def _key(value: object) -> str:
-    """A value as it is written in a table of points."""
+def value_key(value: object) -> str:
+    """A value as it is written in a table of points, and told apart by a limit; no value is empty.
+
+    Text without regard to case, 42 and 42.0 like "42"; lists and mappings are no value.
+    """
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:

@@ -18,6 +18,7 @@ from shared.scoring.definition.stages import SCORE
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.points import Sums, Terms, shown_of, weighted, whole
 from shared.scoring.engine.state import RuleState
+from shared.scoring.engine.value_limit import things_of
 
 ContributionKind = Literal["engagement", "fit", "group_limit", "dimension_limit", "score_limit"]
 
@@ -30,7 +31,8 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     rule:       id of the rule; for a limit its own words, such as "group limit web"
     points:     whole points of the score; all contributions add up to it
-    count:      events that met the rule, `paid` those that its limit let through
+    count:      events that met the rule, `paid` those that its limit let through; `things` how many different
+                values they had, where the limit is one for each value of a field and has no windows
     last_at:    the newest event that met the rule
     event_ids:  the newest paid events, latest first, at most three
     raw:        points of all events that met the rule, before limit and decay
@@ -46,6 +48,7 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     points: int
     count: int = 0
     paid: int = 0
+    things: int = 0
     last_at: datetime | None = None
     event_ids: tuple[EventId, ...] = ()
     raw: float = 0.0
@@ -147,6 +150,7 @@ def _engagement_line(dimension: str, points: int, part: Part, rule_state: RuleSt
         points=points,
         count=rule_state.matched,
         paid=rule_state.paid,
+        things=things_of(rule, rule_state) if isinstance(rule, EngagementRule) else 0,
         last_at=datetime.fromtimestamp(rule_state.last[0], UTC) if rule_state.last else None,
         event_ids=tuple([EventId(UUID(int=int.from_bytes(each))) for _, each in rule_state.newest]),
         raw=rule_state.raw,

@@ -18,7 +18,7 @@ import msgspec
 
 from shared.events import Event
 from shared.scoring.engine.compiled import Compiled
-from shared.scoring.engine.matching import EventMatcher, Match
+from shared.scoring.engine.matching import NOTHING, EventMatcher, Match
 from shared.scoring.engine.rule_totals import Rules, apply_match
 from shared.scoring.engine.state import EMPTY, Attribute, LeadState, Stamp
 
@@ -41,9 +41,9 @@ def fold(model: Compiled, state: LeadState, event: Event) -> LeadState | None:
     stamp = at_s, _ = stamp_of(event)
     rules, attributes = state.rules, state.attributes
     match = match_event(model.event_matchers, event)
-    if match.pays or match.opens:
+    if match is not NOTHING:
         rules = rules.copy()
-        if not apply_match(rules, match, stamp):
+        if not apply_match(rules, match, event, stamp):
             return None
     if event.traits or event.email:
         attributes = attributes.copy()
@@ -70,7 +70,7 @@ def refold(model: Compiled, events: Iterable[Event], *, until: datetime | None =
     rules: Rules = {}
     attributes: dict[str, Attribute] = {}
     for stamp, event in ordered:
-        apply_match(rules, match_event(model.event_matchers, event), stamp)
+        apply_match(rules, match_event(model.event_matchers, event), event, stamp)
         if event.traits or event.email:
             add_said(attributes, event, stamp, model.attributes)
     return LeadState(model.fold_key, attributes, rules, len(ordered), ordered[0][0][0], ordered[-1][0][0])

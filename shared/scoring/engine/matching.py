@@ -5,8 +5,8 @@ In: the rules of a model (shared/scoring/engine/memo.py remembers). Out: for eac
 own conditions look at.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from shared.events import Event
 from shared.scoring.definition.fields import event_getter, profile_getter
@@ -14,6 +14,7 @@ from shared.scoring.definition.rules import EngagementRule, FitRule, Occurrence
 from shared.scoring.engine.field_tests import FieldTests
 from shared.scoring.engine.memo import FieldResult, Latest, Memo
 from shared.scoring.engine.state import Attribute, profile_of
+from shared.scoring.engine.value_limit import value_hasher
 
 
 class RuleTerm(NamedTuple):
@@ -55,13 +56,26 @@ class ProfileMatch(NamedTuple):
 class Match(NamedTuple):
     """What one event does to the rules.
 
-    pays:   the rules it meets, each with the points it is worth
-    opens:  the rules for which it is the first half of a sequence
+    pays:       the rules it meets, each with the points it is worth
+    opens:      the rules for which it is the first half of a sequence
+    pays_value: those whose limit is one for each value of a field, and what fetches the value's hash
     """
 
     pays: tuple[tuple[EngagementRule, float], ...]
     opens: tuple[EngagementRule, ...]
+    pays_value: tuple[tuple[EngagementRule, float, Callable[[Event], int]], ...]
 
+    def rules(self) -> Iterator[EngagementRule]:
+        """Every rule that it concerns; one that it pays and opens comes twice."""
+        for rule, _ in self.pays:
+            yield rule
+        for rule, _, _ in self.pays_value:
+            yield rule
+        yield from self.opens
+
+
+NOTHING: Final = Match((), (), ())
+"""What an event does that concerns no rule: always this very value"""
 
 EventMatcher = Memo[Event, Match]
 """What events of one name pay"""
@@ -82,6 +96,11 @@ def _event_matcher(rules: tuple[EngagementRule, ...], name: str) -> EventMatcher
         for rule in rules
         if _names(rule.event, name)
     ]
+    by_value = {
+        rule.id: value_hasher(rule.limit.for_each)
+        for rule, _, _ in paying
+        if rule.limit and rule.limit.for_each
+    }
     opening = [
         (rule, field_tests.about(rule.after.first.when))
         for rule in rules
@@ -89,10 +108,13 @@ def _event_matcher(rules: tuple[EngagementRule, ...], name: str) -> EventMatcher
     ]
 
     def find(results: Sequence[FieldResult]) -> Match:
-        return Match(
-            tuple([(rule, worth(results)) for rule, meets, worth in paying if meets(results)]),
+        pays = [(rule, worth(results)) for rule, meets, worth in paying if meets(results)]
+        match = Match(
+            tuple([each for each in pays if each[0].id not in by_value]),
             tuple([rule for rule, meets in opening if meets(results)]),
+            tuple([(rule, points, by_value[rule.id]) for rule, points in pays if rule.id in by_value]),
         )
+        return match if any(match) else NOTHING
 
     return Memo(field_tests.fields(), find)
 

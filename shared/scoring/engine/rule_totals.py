@@ -1,18 +1,21 @@
 """What an event adds to the totals that are kept of a lead, rule by rule.
 
-In: what the event pays, when it occurred, the rule_states of one lead. Out: the next rule_states, in place.
+In: an event, what it pays and when it occurred, the rule_states of one lead. Out: the next rule_states, in
+place.
 Refuses (False) an event older than one that a limit, a repetition or a sequence has counted already: what it
 pays cannot be told without the lead's other events.
 """
 
 from math import exp2
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
+from shared.events import Event
 from shared.scoring.definition.rules import EngagementRule, Limit
 from shared.scoring.engine.matching import Match
-from shared.scoring.engine.state import RuleState, Stamp
+from shared.scoring.engine.state import RuleState, Stamp, ValueCounts
+from shared.scoring.engine.value_limit import admit_value
 
 NEWEST_KEPT: Final = 3
 
@@ -22,17 +25,24 @@ Counter = tuple[int, int, Stamp]
 """(index of the window, events paid in it, stamp of the newest of them)"""
 
 
-def apply_match(rules: Rules, match: Match, stamp: Stamp) -> bool:
+def apply_match(rules: Rules, match: Match, event: Event, stamp: Stamp) -> bool:
     """Add an event to the rule_state of every rule it concerns; False if one of them cannot tell."""
-    pays, opens = match
+    pays, opens, pays_value = match
     for rule, points in pays:
         if not _pay(rule, rules, points, stamp):
             return False
+    if pays_value:  # most models have no such rule, and an empty loop costs more than this
+        for rule, points, value_of in pays_value:
+            if not _pay(rule, rules, points, stamp, value_of(event)):
+                return False
     return not opens or all(_open(rule, rules, stamp) for rule in opens)
 
 
-def _pay(rule: EngagementRule, rules: Rules, points: float, stamp: Stamp) -> bool:
-    """Account for an event that met the rule; False if it came too late to tell what it pays."""
+def _pay(rule: EngagementRule, rules: Rules, points: float, stamp: Stamp, value: int | None = None) -> bool:
+    """Account for an event that met the rule; False if it came too late to tell what it pays.
+
+    value:  the hash of its value, if the rule's limit is one for each value of a field
+    """
     rule_state = rules.get(rule.id)
     if rule_state is None:
         rule_state = RuleState(0.0, stamp[0])
@@ -47,7 +57,13 @@ def _pay(rule: EngagementRule, rules: Rules, points: float, stamp: Stamp) -> boo
     if rule.limit is None:
         rules[rule.id] = _paid(rule, rule_state, points, stamp, rule_state.window)
         return True
-    admitted = _admit(rule.limit, rule_state.window, stamp)
+    # Which of the two it is follows from the rule, as in every state of this fold_key: asking would cost.
+    counted: Any = rule_state.window
+    admitted: tuple[Counter | ValueCounts, bool] | None
+    if value is None:
+        admitted = _admit(rule.limit, counted, stamp)
+    else:
+        admitted = admit_value(rule.limit, counted, value, stamp)
     if admitted is None:
         return False
     window, pays = admitted
@@ -100,7 +116,11 @@ def _open(rule: EngagementRule, rules: Rules, stamp: Stamp) -> bool:
 
 
 def _paid(
-    rule: EngagementRule, rule_state: RuleState, points: float, stamp: Stamp, window: Counter | None
+    rule: EngagementRule,
+    rule_state: RuleState,
+    points: float,
+    stamp: Stamp,
+    window: Counter | ValueCounts | None,
 ) -> RuleState:
     """The rule_state after an event that met the rule and is paid."""
     value, at_s = rule_state.value, rule_state.at_s

@@ -4,7 +4,8 @@ In: nothing, or bytes from the leads table. Out: `LeadState`, immutable, and its
 Refuses (`Invalid`) bytes of another layout: the caller refolds the lead from its stored events.
 
 Size does not grow with history: at most 100 attributes, one entry per rule that was ever met, three
-event ids per entry. All times are seconds since 1970 as floats, which are exact to the microsecond.
+event ids per entry, and eleven bytes for each value (200 at most) that the rule's limit tells apart. All
+times are seconds since 1970 as floats, which are exact to the microsecond.
 """
 
 from collections.abc import Mapping
@@ -29,6 +30,19 @@ class Attribute(msgspec.Struct, frozen=True, array_like=True, gc=False):
     stamp: Stamp
 
 
+class ValueCounts(msgspec.Struct, frozen=True, gc=False):
+    """What a limit with `for_each` counted in the newest window.
+
+    index:   of the window
+    paid:    hash of a value → events of this value that were paid in it, for at most `MOST_VALUES` values
+    newest:  stamp of the newest of them all
+    """
+
+    index: int
+    paid: dict[int, int]
+    newest: Stamp
+
+
 class RuleState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One rule's state of one lead.
 
@@ -37,7 +51,8 @@ class RuleState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     paid:         events that the limit let through; `limited` their points without decay
     newest:       stamps of the newest paid events, latest first
     last:         stamp of the newest event that met the rule
-    window:       (index, paid events in it, stamp of the newest of those), for rules with a limit
+    window:       (index, paid events in it, stamp of the newest of those), for rules with a limit;
+                  `ValueCounts` where the limit is one for each value of a field
     trail:        times of the newest occurrences, latest first, for rules that ask for repetition
     opened_s:     when the first half of a sequence last happened
     seen:         stamp of the newest event looked at, for rules where order matters
@@ -51,7 +66,7 @@ class RuleState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     limited: float = 0.0
     newest: tuple[Stamp, ...] = ()
     last: Stamp | None = None
-    window: tuple[int, int, Stamp] | None = None
+    window: tuple[int, int, Stamp] | ValueCounts | None = None
     trail: tuple[float, ...] = ()
     opened_s: float | None = None
     seen: Stamp | None = None

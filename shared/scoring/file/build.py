@@ -129,10 +129,13 @@ def _points(shape: PointsShape) -> Points:
 
 
 def _limit(shape: LimitShape) -> Limit:
-    if shape.per in {"hour", "day", "week", "month", "ever"}:
-        unit = "hours" if shape.per == "hour" else shape.per
-        return Limit(times=shape.times, per=Window(unit=cast(WindowUnit, unit)))
-    return Limit(times=shape.times, per=Window(unit="hours", hours=int(shape.per[:-1])))
+    return Limit(times=shape.times, per=_window(shape.per), for_each=shape.for_each or "")
+
+
+def _window(per: str) -> Window:
+    if per in {"hour", "day", "week", "month", "ever"}:
+        return Window(unit=cast(WindowUnit, "hours" if per == "hour" else per))
+    return Window(unit="hours", hours=int(per[:-1]))
 
 
 def _label(shape: LabelShape) -> Label:

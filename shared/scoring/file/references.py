@@ -72,15 +72,20 @@ def _rules(shape: ModelShape, names: Names) -> Iterator[Mistake]:
     for name, rule in shape.engagement.items():
         yield from _points(rule, ("engagement", name, "points"))
         yield from _bounds(rule.between, ("engagement", name, "between"))
+        if rule.limit and rule.limit.for_each:
+            yield from _field(rule.limit.for_each, ("engagement", name, "limit", "for_each"))
 
 
 def _points(rule: EngagementShape, path: Path) -> Iterator[Mistake]:
     if isinstance(rule.points, float):
         return
-    if event_getter(rule.points.by) is None:
-        known = listing(rule.points.by, EVENT_FIELDS)
-        yield (*path, "by"), f'events have no field "{short(rule.points.by)}". Fields: {known}'
+    yield from _field(rule.points.by, (*path, "by"))
     yield from _bounds(getattr(rule.points, "between", None), (*path, "between"))
+
+
+def _field(name: str, path: Path) -> Iterator[Mistake]:
+    if event_getter(name) is None:
+        yield path, f'events have no field "{short(name)}". Fields: {listing(name, EVENT_FIELDS)}'
 
 
 def _bounds(between: Bounds | None, path: Path) -> Iterator[Mistake]:

@@ -212,10 +212,11 @@ PointsShape = Annotated[
 
 
 class LimitShape(Shape):
-    """Only the earliest events of each window are paid."""
+    """Only the earliest events of each window are paid; with `for_each` of each value of that field."""
 
     times: Annotated[int, Field(ge=1, le=1_000)]
     per: Per
+    for_each: Annotated[str, Field(min_length=1, description="A field of events: page.path")] | None = None
 
 
 class RepeatShape(Shape):

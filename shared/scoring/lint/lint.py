@@ -13,6 +13,7 @@ from shared.scoring.analysis.cycles import slow
 from shared.scoring.file.read import NOUNS, Reading
 from shared.scoring.lint.accounts import doubts_about_accounts
 from shared.scoring.lint.double_pay import paid_twice
+from shared.scoring.lint.limits import doubts_about_limits
 from shared.scoring.lint.rules import doubts_about_lists, doubts_about_rules
 from shared.scoring.lint.stages import doubts_about_stages
 
@@ -26,6 +27,7 @@ def lint(reading: Reading) -> list[str]:
     doubts = [
         *doubts_about_lists(reading.lists, reading.used),
         *doubts_about_rules(reading.model),
+        *doubts_about_limits(reading.model),
         *paid_twice(reading.model),
         *doubts_about_stages(reading.model),
         *doubts_about_accounts(reading.model),

@@ -185,12 +185,16 @@ def _never_aging(model: Model) -> Iterator[Doubt]:
     bounded = {group.id for group in model.groups if group.between.highest < float("inf")}
     for rule in model.engagement:
         once = rule.limit is not None and rule.limit.per.unit == "ever"
-        stops = once or rule.between.highest < float("inf") or rule.group in bounded
+        for_each = rule.limit.for_each if once and rule.limit else ""
+        many = bool(for_each) and not values_of(whole_condition(rule.event), for_each)
+        stops = (once and not many) or rule.between.highest < float("inf") or rule.group in bounded
         if rule.half_life_s is None and _hit(rule)[1] > 0 and not stops:
+            ends = f"with each {for_each}" if many else "for ever"
+            limit = "" if many else " limit: {times: 3, per: ever},"
             yield (
                 place(rule),
                 (
-                    "its points never age and grow for ever. "
-                    "Add half_life: 30d, limit: {times: 3, per: ever}, or between: with an upper bound"
+                    f"its points never age and grow {ends}. "
+                    f"Add half_life: 30d,{limit} or between: with an upper bound"
                 ),
             )

@@ -149,10 +149,8 @@ class Timeline:
             before = stamp
             self.at_s.append(stamp[0])
             match = match_event(payments, event)
-            apply_match(rules, match, stamp)
-            for rule, _ in match.pays:
-                rule_states[rule.id].add(position, rules[rule.id])
-            for rule in match.opens:
+            apply_match(rules, match, event, stamp)
+            for rule in match.rules():
                 rule_states[rule.id].add(position, rules[rule.id])
             if event.traits or event.email:
                 self._hear(position, stamp)

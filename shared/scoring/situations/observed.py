@@ -66,6 +66,7 @@ class Observed:
             "group": line.group,
             "events": line.count,
             "paid": line.paid,
+            "things": line.things,
             "raw": round(line.raw, 2),
             "limited": round(line.limited, 2),
             "decayed": round(line.decayed, 2),

@@ -128,6 +128,7 @@ class ReceiptShape(Shape):
     """What one line of the receipt says; only what is written is compared.
 
     events, paid:            how many met the rule, how many of them the limit let through
+    things:                  how many different things were paid, by a limit with for_each that has no windows
     raw, limited, decayed:   points before limit and decay, after the limit, and what is left; to a hundredth
     newest:                  ages of the newest paid events, the latest first, at most three
     """
@@ -138,6 +139,7 @@ class ReceiptShape(Shape):
     group: str | None = None
     events: int | None = None
     paid: int | None = None
+    things: int | None = None
     raw: float | None = None
     limited: float | None = None
     decayed: float | None = None

@@ -113,7 +113,8 @@ def _points(points: Points) -> str:
 def _limit(limit: Limit) -> str:
     per = limit.per
     span = f"{per.hours}h" if per.unit == "hours" else per.unit
-    return f"{limit.times} per {span}" if span != "ever" else f"{limit.times} ever"
+    often = f"{limit.times} per {span}" if span != "ever" else f"{limit.times} ever"
+    return f"{often} for each {limit.for_each}" if limit.for_each else often
 
 
 def _between(clamp: Clamp) -> str:

@@ -5,7 +5,8 @@ In: a `Contribution`, a language, now. Out: one sentence, such as
 Refuses to round: the points are those of the contribution, which add up to the score.
 
 A label may say where the count belongs: `{times}` becomes "3 times", or 3 with a
-multiplication sign in German. Without it the count follows the label.
+multiplication sign in German. Without it the count follows the label. Behind it stands how many events were
+paid, if not all: "5 times (3 counted)"; "(3 different counted)" where a limit pays each thing for itself.
 """
 
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ _LIMITS: Final = {
         "score_limit": "Der Score bleibt zwischen 0 und 100",
     },
 }
+_PAID: Final = {"en": ("counted", "different"), "de": ("gezählt", "verschiedene")}
 _MINUS: Final = "\N{MINUS SIGN}"
 _TIMES: Final = "\N{MULTIPLICATION SIGN}"
 _MINUTE_S: Final = 60
@@ -78,9 +80,21 @@ def _counted(contribution: Contribution, language: Language) -> str:
     if contribution.count <= 1:
         return " ".join(label.replace("{times}", "").split())
     times = f"{contribution.count}{_TIMES}" if language == "de" else f"{contribution.count} times"
-    if contribution.paid < contribution.count:
-        times += f" ({contribution.paid} {'gezählt' if language == 'de' else 'counted'})"
+    if counted := _paid(contribution, language):
+        times += f" ({counted})"
     return label.replace("{times}", times) if "{times}" in label else f"{label}, {times}"
+
+
+def _paid(contribution: Contribution, language: Language) -> str:
+    """How many of the events were paid, and of how many different things, where that is not plain."""
+    paid, things = contribution.paid, contribution.things
+    counted, different = _PAID[language]
+    if 1 < things == paid < contribution.count:
+        return f"{paid} {different} {counted}"
+    said = [f"{paid} {counted}"] if paid < contribution.count else []
+    if 1 < things < paid:
+        said.append(f"{things} {different}")
+    return ", ".join(said)
 
 
 def _last(contribution: Contribution, language: Language, now: datetime) -> str:
