@@ -27,7 +27,7 @@ from benchmarks import machine
 from benchmarks.engine_figures import Engine, Growth, figures
 from benchmarks.figures import DOCUMENT, Report, table, write
 from benchmarks.history import END, histories
-from services.scorer import model_source
+from services.scorer.models import model_source
 from shared import codec
 from shared.events import Event
 from shared.ids import EventId

@@ -17,8 +17,8 @@ from uuid import UUID
 import asyncpg
 
 from benchmarks.past import Crowd, past
-from services.scorer import change_model, model_source
 from services.scorer.identify.facts import Facts
+from services.scorer.models import change_model, model_source
 from services.scorer.settle import Lead
 from services.scorer.store import leads
 from services.scorer.store.models import Author

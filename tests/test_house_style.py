@@ -22,7 +22,7 @@ DECISIONS = (
     *(f"services/scorer/identify/{name}.py" for name in ("devices", "place", "groups", "served")),
     *(f"services/scorer/identify/{name}.py" for name in ("parties", "keep_leads", "regroup")),
     *("services/scorer/judge.py", "services/scorer/settle.py", "shared/leads/identifiers.py"),
-    *("services/scorer/account_notes.py", "shared/leads/account_of.py", "shared/leads/account_people.py"),
+    *("services/scorer/accounts/notes.py", "shared/leads/account_of.py", "shared/leads/account_people.py"),
     *("shared/scoring/engine/accounts.py",),
     *("services/scorer/changes.py", "shared/leads/portrait.py", "services/scorer/poison.py"),
     *("services/router/decide.py", "services/router/render.py", "services/router/sign.py"),

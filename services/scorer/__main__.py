@@ -13,15 +13,15 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scorer import first_model
-from services.scorer.accounts import AccountKeeper
+from services.scorer.accounts.keep import AccountKeeper
 from services.scorer.collector import spare_what_stays
 from services.scorer.consume import Consumer
 from services.scorer.count import BatchCounter
 from services.scorer.identify.facts import Limits
-from services.scorer.in_force import ModelsInForce
+from services.scorer.models import first_model
+from services.scorer.models.in_force import ModelsInForce
+from services.scorer.models.rescore import Rescore
 from services.scorer.offsets import Offsets
-from services.scorer.rescore import Rescore
 from services.scorer.settings import ScorerSettings
 from services.scorer.sweep import Sweep
 from shared import database as postgres

@@ -19,7 +19,7 @@ from services.scorer import metrics
 from services.scorer.assignment import Assignment, Partition, backoff_s
 from services.scorer.count import BatchCounter, Decoded, decode_records, pieces
 from services.scorer.offsets import Fenced, Offsets
-from services.scorer.regroup import Regroup
+from services.scorer.people.requests import Regroup
 from services.scorer.report import Report
 from services.scorer.store.identities import IdentityRace
 from shared.clock import Clock

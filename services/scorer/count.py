@@ -15,11 +15,11 @@ from services.scorer.identify.evidence import Evidence, evidence
 from services.scorer.identify.facts import NOBODY, Limits, Merge
 from services.scorer.identify.picture import Picture
 from services.scorer.identify.place import place, place_quarantined, why_nobody
-from services.scorer.in_force import InForce, ModelsInForce
 from services.scorer.judge import quarantine_reason
+from services.scorer.models.in_force import InForce, ModelsInForce
 from services.scorer.offsets import Tally
+from services.scorer.people.regroup_leads import Known, regroup_leads
 from services.scorer.poison import CONSECUTIVE
-from services.scorer.regroup_leads import Known, regroup_leads
 from services.scorer.report import Report
 from services.scorer.score_leads import Batch, score
 from services.scorer.settle import Change, Lead

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from services.scorer.account_notes import notes
-from services.scorer.in_force import InForce
+from services.scorer.accounts.notes import notes
+from services.scorer.models.in_force import InForce
 from services.scorer.settle import (
     ActiveModel,
     Change,

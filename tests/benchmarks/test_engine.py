@@ -6,7 +6,7 @@ from itertools import pairwise
 from benchmarks.engine import MODEL, grow, measure
 from benchmarks.engine_figures import Engine, figures
 from benchmarks.history import histories
-from services.scorer import model_source
+from services.scorer.models import model_source
 from shared.events import PAGE_VIEWED
 from shared.scoring.definition.fields import event_getter
 

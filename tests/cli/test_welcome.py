@@ -6,7 +6,7 @@ from pathlib import Path
 from services.cli.installation import Installation
 from services.cli.up import _PORTS, _other_port
 from services.cli.welcome import welcome
-from services.scorer import model_source
+from services.scorer.models import model_source
 from tests.installation import ROOT
 
 SECRET = "sk-product-secret"

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from segment.analytics.client import Client
 
-from services.scorer import change_model
+from services.scorer.models import change_model
 from services.scorer.store.models import Author
 from shared import database as postgres
 from tests.installation import PRODUCT_KEY, Installation

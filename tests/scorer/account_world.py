@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from services.scorer.accounts import AccountKeeper
-from services.scorer.rescore import Rescore
+from services.scorer.accounts.keep import AccountKeeper
+from services.scorer.models.rescore import Rescore
 from shared.events import Event
 from tests.scorer.conftest import Scorer, World, event
 

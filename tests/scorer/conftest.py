@@ -12,10 +12,10 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scorer import change_model
 from services.scorer.consume import Consumer
 from services.scorer.count import BatchCounter
-from services.scorer.in_force import ModelsInForce
+from services.scorer.models import change_model
+from services.scorer.models.in_force import ModelsInForce
 from services.scorer.offsets import Offsets
 from services.scorer.store.models import Author
 from shared import database as postgres

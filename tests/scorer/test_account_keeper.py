@@ -134,7 +134,7 @@ async def test_a_person_who_breaks_the_look_is_put_off_alone(
             raise ZeroDivisionError
         return account_of(history, private)
 
-    monkeypatch.setattr("services.scorer.account_members.account_of", breaks)
+    monkeypatch.setattr("services.scorer.accounts.members.account_of", breaks)
     await keeper(scorer).turn_or_put_off()
     assert set(await people(world)) == {"firma.example", "good.example"}
     assert len(await world.fetch("SELECT FROM account_queue")) == 1

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.scorer import change_model, first_model
-from services.scorer.in_force import ModelsInForce
-from services.scorer.rescore import Rescore
+from services.scorer.models import change_model, first_model
+from services.scorer.models.in_force import ModelsInForce
+from services.scorer.models.rescore import Rescore
 from services.scorer.store import models, rescores
 from services.scorer.sweep import Sweep
 from shared import database as postgres

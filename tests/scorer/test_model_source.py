@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.scorer import builtin_lists, model_source
+from services.scorer.models import builtin_lists, model_source
 from shared.errors import Misconfigured
 from shared.scoring.file.lists import BUILTIN_LISTS
 from tests.scoring.small import BASE, rule

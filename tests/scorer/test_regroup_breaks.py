@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.scorer.in_force import InForce
+from services.scorer.models.in_force import InForce
 from services.scorer.report import Report
 from shared.ids import LeadId
 from tests.books import balanced

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.scorer import change_model
+from services.scorer.models import change_model
 from shared import database as postgres
 from shared.events import Event
 from tests.scorer.conftest import AUTHOR, MODEL, World, event

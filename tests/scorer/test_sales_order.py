@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.scorer import model_source
 from services.scorer.identify.facts import Facts
+from services.scorer.models import model_source
 from services.scorer.settle import ActiveModel, Change, fold_in, from_history, newborn, settle, told_late
 from shared.events import Event
 from shared.ids import LeadId

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from services.scorer import model_source
+from services.scorer.models import model_source
 from shared.config_file import parse
 from shared.ids import LeadId
 from shared.scoring.definition.accounts import Accounts

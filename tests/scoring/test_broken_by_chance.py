@@ -9,7 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.scorer import model_source
+from services.scorer.models import model_source
 from shared.config_file import parse
 from shared.errors import Misconfigured
 from shared.scoring.file.read import read_model

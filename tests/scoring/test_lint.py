@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.scorer import model_source
+from services.scorer.models import model_source
 from shared.config_file import parse
 from shared.scoring.file.read import read_model
 from shared.scoring.lint.lint import lint

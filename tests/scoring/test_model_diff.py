@@ -169,7 +169,7 @@ def test_points_by_value_repeats_and_sequences_have_words() -> None:
 @pytest.mark.parametrize("name", ["scoring.yaml", "scoring.demo.yaml"])
 def test_the_models_of_this_house_can_be_told(name: str) -> None:
     """Against nothing: every part of a real model has words, and a model does not differ from itself."""
-    from services.scorer import model_source
+    from services.scorer.models import model_source
 
     source = model_source.read(CONFIG / name)
     pair = (source.model.model, source.lists)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from services.scorer import model_source
+from services.scorer.models import model_source
 from shared.events import Event, Kind
 from shared.ids import EventId
 from shared.scoring.engine.compiled import Compiled

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.scorer import model_source
+from services.scorer.models import model_source
 from shared import config_file
 from shared.scoring.situations.check import judge
 from shared.scoring.situations.read import Situations, load_situations

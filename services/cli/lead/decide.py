@@ -1,7 +1,7 @@
 """`leadscore lead merge`, `unmerge`, `split-device`, `release`: a person decides who is who.
 
 In: leads by any address or id, devices by their anonymous id. Out: changed leads, in one transaction, scored.
-Refuses what services/scorer/decide_people.py refuses.
+Refuses what services/scorer/people/decide.py refuses.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ import typer
 from services.cli.lead.show import identity_rules
 from services.cli.session import database
 from services.scorer.count import BatchCounter
-from services.scorer.decide_people import Decider
-from services.scorer.in_force import ModelsInForce
+from services.scorer.models.in_force import ModelsInForce
+from services.scorer.people.decide import Decider
 from services.scorer.store.identities import IdentityRace
 from shared.database import transaction
 from shared.errors import Invalid

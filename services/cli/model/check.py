@@ -16,7 +16,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 
-from services.scorer import model_source
+from services.scorer.models import model_source
 from shared.errors import Misconfigured
 from shared.scoring.analysis.reach import most
 from shared.scoring.definition.model import Model

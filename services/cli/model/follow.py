@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scorer.change_model import Changed
+from services.scorer.models.change_model import Changed
 from services.scorer.store import rescores
 from services.scorer.store.rescores import Progress as Walked
 from shared.database import transaction

@@ -18,8 +18,8 @@ from services.cli.model.follow import follow
 from services.cli.model.try_situations import as_text, beside, holds, try_files
 from services.cli.model.which import Named, find, from_file, is_stored
 from services.cli.session import database
-from services.scorer import change_model
-from services.scorer.change_model import Changed
+from services.scorer.models import change_model
+from services.scorer.models.change_model import Changed
 from services.scorer.store.models import Author
 from shared.database import transaction
 from shared.errors import Misconfigured

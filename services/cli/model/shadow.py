@@ -17,8 +17,8 @@ from rich.table import Table
 from services.cli.model.publish import By, Note, Wait, author, carry_out, stored
 from services.cli.model.which import find
 from services.cli.session import database
-from services.scorer import change_model
-from services.scorer.change_model import Changed
+from services.scorer.models import change_model
+from services.scorer.models.change_model import Changed
 from services.scorer.store.models import Author
 from shared.database import transaction
 from shared.errors import Invalid

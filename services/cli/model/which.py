@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from services.scorer import model_source
+from services.scorer.models import model_source
 from shared.errors import Invalid
 from shared.leads.store import models as stored_models
 from shared.leads.store.models import StoredModel

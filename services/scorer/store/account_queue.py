@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.scorer.account_notes import Note
+from services.scorer.accounts.notes import Note
 from shared.ids import LeadId
 
 # Whoever says nothing and belongs to no account changes none: most page views end here. The queue is asked

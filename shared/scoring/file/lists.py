@@ -2,7 +2,7 @@
 
 In: what stands behind a list's name: a text, or a list of texts. Out: `ListParts`, or what is wrong with it.
 Refuses paths that leave the folder of the model, builtin lists that do not exist, and values that look
-like a path or a misspelled source. It reads nothing: services/scorer/model_source.py does.
+like a path or a misspelled source. It reads nothing: services/scorer/models/model_source.py does.
 
     free-mail: builtin:free-mail                                   # comes with Leadscore
     rivals: lists/rivals.txt                                       # a file beside the model

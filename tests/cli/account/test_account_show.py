@@ -12,12 +12,12 @@ import pytest_asyncio
 from typer.testing import CliRunner
 
 from services.cli.__main__ import COMMANDS, application
-from services.scorer import change_model
-from services.scorer.accounts import AccountKeeper
+from services.scorer.accounts.keep import AccountKeeper
 from services.scorer.count import BatchCounter, decode_records
-from services.scorer.in_force import ModelsInForce
+from services.scorer.models import change_model
+from services.scorer.models.in_force import ModelsInForce
+from services.scorer.models.rescore import Rescore
 from services.scorer.offsets import Offsets
-from services.scorer.rescore import Rescore
 from services.scorer.store.models import Author
 from shared import database as postgres
 from shared.codec import encode

@@ -10,9 +10,9 @@ import pytest_asyncio
 from typer.testing import CliRunner
 
 from services.cli.__main__ import COMMANDS, application
-from services.scorer import first_model
 from services.scorer.count import BatchCounter, decode_records
-from services.scorer.in_force import ModelsInForce
+from services.scorer.models import first_model
+from services.scorer.models.in_force import ModelsInForce
 from services.scorer.offsets import Offsets
 from shared import database as postgres
 from shared.codec import encode

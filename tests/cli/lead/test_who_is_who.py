@@ -12,10 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.__main__ import COMMANDS, application
-from services.scorer import first_model
 from services.scorer.count import BatchCounter
-from services.scorer.in_force import ModelsInForce
-from services.scorer.model_source import read as read_model
+from services.scorer.models import first_model
+from services.scorer.models.in_force import ModelsInForce
+from services.scorer.models.model_source import read as read_model
 from shared import database as postgres
 from shared.errors import Invalid
 from shared.events import Event

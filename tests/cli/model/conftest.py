@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner, Result
 
 from services.cli.__main__ import COMMANDS, application
-from services.scorer import first_model
 from services.scorer.count import BatchCounter, decode_records
-from services.scorer.in_force import ModelsInForce
+from services.scorer.models import first_model
+from services.scorer.models.in_force import ModelsInForce
+from services.scorer.models.rescore import Rescore
 from services.scorer.offsets import Offsets
-from services.scorer.rescore import Rescore
 from shared import database as postgres
 from shared.codec import encode
 from shared.events import Event

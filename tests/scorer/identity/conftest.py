@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from services.scorer import first_model, model_source
 from services.scorer.count import BatchCounter
-from services.scorer.in_force import ModelsInForce
+from services.scorer.models import first_model, model_source
+from services.scorer.models.in_force import ModelsInForce
 from shared import database as postgres
 from shared.ids import SystemIds
 from tests.scorer.conftest import MODEL

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer.count import BatchCounter, Decoded
 from services.scorer.identify.evidence import evidence
-from services.scorer.regroup import Regroup
+from services.scorer.people.requests import Regroup
 from shared.codec import decode, encode
 from shared.database import transaction
 from shared.events import Event, Kind

@@ -16,7 +16,7 @@ import pytest
 
 from services.scorer.consume import Consumer
 from services.scorer.count import BatchCounter
-from services.scorer.in_force import ModelsInForce
+from services.scorer.models.in_force import ModelsInForce
 from services.scorer.offsets import Offsets
 from shared import database as postgres
 from shared.clock import SystemClock

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from services.scorer.decide_people import Decider
+from services.scorer.people.decide import Decider
 from shared.database import transaction
 from shared.errors import Invalid
 from shared.ids import LeadId

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.scorer.decide_people import Decider
+from services.scorer.people.decide import Decider
 from shared.database import transaction
 from tests.scorer.identity.people import RULES, Town, consistent, decoded, seen
 from tests.waiting import until

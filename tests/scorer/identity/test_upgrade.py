@@ -17,8 +17,8 @@ import pytest_asyncio
 
 from services.cli.migrate import downgrade, upgrade
 from services.scorer.count import BatchCounter
-from services.scorer.decide_people import Decider
-from services.scorer.in_force import ModelsInForce
+from services.scorer.models.in_force import ModelsInForce
+from services.scorer.people.decide import Decider
 from shared import database as postgres
 from shared.database import transaction
 from shared.ids import LeadId, SystemIds

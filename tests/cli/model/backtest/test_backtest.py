@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from services.cli.__main__ import COMMANDS, application
 from services.cli.model.backtest import read
-from services.scorer import change_model
+from services.scorer.models import change_model
 from services.scorer.store.models import Author
 from shared import database as postgres
 from shared.errors import Invalid, Misconfigured

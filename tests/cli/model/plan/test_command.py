@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from services.cli.model.plan import crew, processes
-from services.scorer import first_model
+from services.scorer.models import first_model
 from shared import database as postgres
 from shared.errors import Invalid, Misconfigured
 from shared.events import Machine

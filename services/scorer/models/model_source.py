@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from services.scorer import builtin_lists
+from services.scorer.models import builtin_lists
 from shared.config_file import MAX_BYTES, Document, parse
 from shared.errors import Misconfigured
 from shared.leads.store.models import Lists

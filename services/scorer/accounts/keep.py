@@ -18,8 +18,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scorer import account_members, metrics
-from services.scorer.in_force import ModelsInForce
+from services.scorer import metrics
+from services.scorer.accounts import members as account_members
+from services.scorer.models.in_force import ModelsInForce
 from services.scorer.poison import PoisonLimit
 from services.scorer.settle import ActiveModel
 from services.scorer.store import account_queue

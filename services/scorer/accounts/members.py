@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from services.scorer.account_notes import Note
+from services.scorer.accounts.notes import Note
 from services.scorer.store import accounts as stored
 from shared.ids import AccountId, LeadId
 from shared.leads.account_of import AccountName, account_of, last_act, said_account

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer import metrics
 from services.scorer.count import BatchCounter
-from services.scorer.in_force import InForce
+from services.scorer.models.in_force import InForce
 from services.scorer.report import Report
 from services.scorer.score_leads import shade_anew
 from services.scorer.store import leads, rescores

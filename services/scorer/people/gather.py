@@ -1,7 +1,7 @@
 """Everything there is about some leads and all those that evidence ties them to, locked.
 
-In: leads. Out: `Gathered`: what regroup.py needs, and the leads as rows. Refuses (None) crowds: what a
-thousand people share is no evidence about any of them.
+In: leads. Out: `Gathered`: what identify/regroup.py needs, and the leads as rows. Refuses (None) crowds: what
+a thousand people share is no evidence about any of them.
 
 It first reads without a lock whom the evidence leads to, then locks all of them in the order of their ids,
 and reads again: if somebody was added meanwhile, the whole is tried again (`IdentityRace`).

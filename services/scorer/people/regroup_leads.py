@@ -15,8 +15,8 @@ import msgspec
 from services.scorer.identify.facts import Limits, Merge
 from services.scorer.identify.parties import People
 from services.scorer.identify.regroup import Regrouping, regroup
-from services.scorer.in_force import InForce
-from services.scorer.people_of import Gathered, gather
+from services.scorer.models.in_force import InForce
+from services.scorer.people.gather import Gathered, gather
 from services.scorer.report import Report
 from services.scorer.score_leads import Batch, score
 from services.scorer.settle import ActiveModel, Change, Lead, absorb, newborn

@@ -1,7 +1,7 @@
 """What a batch changed about leads → which of them an account has to look at again (pure).
 
 In: the active model, the changes of a batch. Out: notes for the queue; none if the model has no accounts.
-Refuses to work out accounts: the batch is on the path of every event, services/scorer/accounts.py is not.
+Refuses to work out accounts: the batch is on the path of every event, accounts/keep.py is not.
 """
 
 from collections.abc import Iterable

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scorer import change_model, model_source
+from services.scorer.models import change_model, model_source
 from services.scorer.store import models
 from services.scorer.store.models import Author
 from shared.database import transaction

@@ -1,0 +1,1 @@
+"""Scoring models on their way into force: read, stored, published, and all leads scored anew."""

@@ -1,0 +1,1 @@
+"""Leads that may be other people than it seems: grouped anew, joined and taken apart."""
