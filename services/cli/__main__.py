@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "lead unmerge": ("services.cli.lead.decide:unmerge", "Take a person out of a lead again."),
     "lead split-device": ("services.cli.lead.decide:split_device", "Have a device serve nobody."),
     "lead release": ("services.cli.lead.decide:release", "Believe a suspended identifier or shared device."),
+    "reconcile": ("services.cli.reconcile.command:reconcile", "Check the promises on the live database."),
     "account show": ("services.cli.account.show:show", "Show one account: score, stage, people."),
     "model test": ("services.cli.model.try_situations:try_situations", "Try a model on its situations."),
     "model check": ("services.cli.model.check:check", "Check scoring models: every mistake with its line."),
