@@ -18,6 +18,7 @@ _ROWS: Final = """
 SELECT received_at, lead_id, quarantine, body FROM events WHERE lead_id = ANY($1::uuid[])
 """
 _COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM events WHERE lead_id = ANY($1::uuid[]) LIMIT $2) found"
+_COUNTED: Final = "SELECT count(*) FROM events WHERE lead_id = ANY($1::uuid[]) AND quarantine IS NULL"
 _MOVE: Final = """
 UPDATE events e SET lead_id = n.lead_id
 FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[]) AS n (event_id, received_at, lead_id)
@@ -63,6 +64,12 @@ async def at_least(connection: Any, leads: Iterable[LeadId], most: int) -> bool:
     """Whether these leads have so many events, or more."""
     number: int = await connection.fetchval(_COUNT, sorted(leads), most)
     return number >= most
+
+
+async def counted(connection: Any, leads: Iterable[LeadId]) -> int:
+    """How many events of these leads count."""
+    number: int = await connection.fetchval(_COUNTED, sorted(leads))
+    return number
 
 
 async def move(connection: Any, moved: Sequence[tuple[StoredEvent, LeadId]]) -> None:
