@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from services.cli.__main__ import COMMANDS, application
@@ -27,6 +28,8 @@ from shared.events import Machine
 from shared.ids import LeadId, SystemIds, delivery_id
 from shared.leads.find import find
 from shared.leads.store.history import stored_histories
+from shared.leads.store.present import decode_state
+from shared.scoring.engine.state import LeadState
 from tests.scorer.conftest import MODEL
 from tests.scorer.identity.people import RULES, Town, seen
 
@@ -183,6 +186,48 @@ async def test_each_kind_of_fault_is_named(town: Town, name: str) -> None:
 async def test_every_check_can_fail() -> None:
     """No check is without a fault that it was seen to find."""
     assert {name.strip() for name in FAULTS} == CHECKS.keys()
+
+
+async def rewrite(town: Town, lead: LeadId, change: Callable[[LeadState], LeadState]) -> None:
+    """Have another state be kept of a lead."""
+    async with transaction(town.engine) as connection:
+        state = decode_state(await connection.fetchval("SELECT state FROM leads WHERE lead_id = $1", lead))
+        await connection.execute(
+            "UPDATE leads SET state = $2 WHERE lead_id = $1", lead, change(state).encode()
+        )
+
+
+async def test_a_wrong_state_is_found_though_a_bound_hides_it_today(town: Town) -> None:
+    """Twice the points in a dimension that is full: the score is the same now, and would not be in spring."""
+    await town.count(*(seen(n, user_id="u9", name="email.clicked") for n in range(100, 110)))
+
+    def doubled(state: LeadState) -> LeadState:
+        click = state.rules["click"]
+        rules = {**state.rules, "click": replace(click, value=2 * click.value)}
+        return replace(state, rules=rules)
+
+    await rewrite(town, await lead_of(town, "u9"), doubled)
+    found = await reconcile(town.engine, Wish(sample=100))
+    assert dict(found.numbers) == {"state": 1}
+
+
+async def test_a_wrong_attribute_is_found_though_it_is_worth_as_much(town: Town) -> None:
+    """Another company than the events say."""
+
+    def renamed(state: LeadState) -> LeadState:
+        company = replace(state.attributes["company"], value="B")
+        return replace(state, attributes={**state.attributes, "company": company})
+
+    await rewrite(town, await lead_of(town, "u1"), renamed)
+    found = await reconcile(town.engine)
+    assert found.document()["faults"][0]["examples"][0]["seen"] == "attributes"
+
+
+async def test_a_state_of_another_layout_is_no_fault(town: Town) -> None:
+    """It is refolded when it is next needed."""
+    async with transaction(town.engine) as connection:
+        await connection.execute("UPDATE leads SET state = 'from the future'")
+    assert await numbers(town) == {}
 
 
 async def test_a_lead_of_an_older_version_is_compared_under_its_own(town: Town) -> None:
