@@ -96,6 +96,20 @@ async def transaction(database: AsyncEngine) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
+async def snapshot(database: AsyncEngine) -> AsyncIterator[Any]:
+    """A raw asyncpg connection that reads everything as of one moment (REPEATABLE READ), and cannot write.
+
+    A statement may take as long as it takes. Raises Transient as `transaction` does.
+    """
+    async with (
+        _connection(database) as driver,
+        driver.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        await driver.execute("SET LOCAL statement_timeout = 0")
+        yield driver
+
+
+@asynccontextmanager
 async def _connection(database: AsyncEngine) -> AsyncIterator[Any]:
     """A raw asyncpg connection from the pool, thrown away if its server is gone."""
     try:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI, Request
 
+from services.cli.reconcile.walk import reconcile
 from shared import database as postgres
 from shared.lifecycle import HttpServer
 from shared.topics import Topics
@@ -188,6 +189,14 @@ class Installation:
     async def books(self) -> dict[str, int]:
         """The tallies of all partitions together."""
         return (await self.fetch(BOOKS))[0]
+
+    async def off(self) -> list[dict[str, Any]]:
+        """What `leadscore reconcile` finds to be off; also while everything runs."""
+        engine = postgres.engine(self.database, application="test", pool_size=1)
+        try:
+            return list((await reconcile(engine)).document()["faults"])
+        finally:
+            await engine.dispose()
 
 
 SOURCES: Final = """

@@ -32,6 +32,22 @@ COMMANDS: Final = {
     "lead unmerge": ("services.cli.lead.decide:unmerge", "Take a person out of a lead again."),
     "lead split-device": ("services.cli.lead.decide:split_device", "Have a device serve nobody."),
     "lead release": ("services.cli.lead.decide:release", "Believe a suspended identifier or shared device."),
+    "events list": (
+        "services.cli.events.show:events",
+        "List a lead's events, or nobody's; what counts and what not.",
+    ),
+    "events quarantine": ("services.cli.events.decide:quarantine", "Have an event not count."),
+    "events release": ("services.cli.events.decide:release", "Have a quarantined event count."),
+    "dead-letters list": (
+        "services.cli.dead_letters.show:letters",
+        "List records that the scorer could not process.",
+    ),
+    "dead-letters show": ("services.cli.dead_letters.show:letter", "Show one dead letter with its bytes."),
+    "dead-letters retry": (
+        "services.cli.dead_letters.retry:retry",
+        "Send dead letters through the scorer again.",
+    ),
+    "reconcile": ("services.cli.reconcile.command:reconcile", "Check the promises on the live database."),
     "account show": ("services.cli.account.show:show", "Show one account: score, stage, people."),
     "model test": ("services.cli.model.try_situations:try_situations", "Try a model on its situations."),
     "model check": ("services.cli.model.check:check", "Check scoring models: every mistake with its line."),
@@ -53,6 +69,8 @@ COMMANDS: Final = {
 }
 _GROUPS: Final = {
     "lead": "One person, as the scorer sees them.",
+    "events": "Stored events: which count, and why others do not.",
+    "dead-letters": "Records that the scorer could not process.",
     "account": "The people of one company, as the scorer sees them.",
     "model": "Check a scoring model, try it on history, publish it, take it back.",
 }

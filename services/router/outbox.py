@@ -44,7 +44,11 @@ FROM unnest(
 ON CONFLICT (delivery_id) DO NOTHING
 """
 
-_MARK: Final = "UPDATE transitions SET planned_at = now() WHERE transition_id = ANY($1::uuid[])"
+_MARK: Final = """
+UPDATE transitions t SET planned_at = now(), planned_for = string_to_array(n.planned_for, ',')
+FROM unnest($1::uuid[], $2::text[]) AS n (transition_id, planned_for)
+WHERE t.transition_id = n.transition_id
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +82,11 @@ async def write(connection: Any, deliveries: Sequence[Planned]) -> None:
     await connection.execute(_WRITE, *(list(column) for column in columns))
 
 
-async def mark(connection: Any, transitions: Sequence[TransitionId]) -> None:
-    """Never plan these again."""
-    await connection.execute(_MARK, transitions)
+async def mark(connection: Any, planned_for: Mapping[TransitionId, Sequence[str]]) -> None:
+    """Never plan these again. planned_for: transition → destinations that have a delivery for it."""
+    if planned_for:
+        names = [",".join(destinations) for destinations in planned_for.values()]
+        await connection.execute(_MARK, list(planned_for), names)
 
 
 def _row(one: Planned) -> tuple[Any, ...]:

@@ -68,9 +68,12 @@ class Planner:
         with metrics.PLAN_SECONDS.time():
             async with transaction(self._database) as connection:
                 rows = await outbox.claim(connection, self._batch)
-                deliveries = [one for row in rows for one in plan(row, self._routing)]
+                planned = {row["transition_id"]: list(plan(row, self._routing)) for row in rows}
+                deliveries = [one for some in planned.values() for one in some]
                 await outbox.write(connection, deliveries)
-                await outbox.mark(connection, [row["transition_id"] for row in rows])
+                await outbox.mark(
+                    connection, {one: [each.destination for each in some] for one, some in planned.items()}
+                )
         if deliveries:
             self._planned()
         _account(rows, deliveries)

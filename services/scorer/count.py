@@ -21,9 +21,10 @@ from services.scorer.offsets import Tally
 from services.scorer.people.regroup_leads import Known, regroup_leads
 from services.scorer.poison import CONSECUTIVE
 from services.scorer.report import Report
-from services.scorer.score_leads import Batch, score
+from services.scorer.score_leads import Batch, Scored, score
 from services.scorer.settle import Change, Lead
-from services.scorer.store import conflicts, dead_letters, events, identities, leads, merges
+from services.scorer.store import conflicts, dead_letters, events, histories, identities, leads, merges
+from services.scorer.store.histories import By
 from shared.codec import decode
 from shared.errors import Invalid
 from shared.events import Event
@@ -32,6 +33,11 @@ from shared.kafka.stream import Received
 from shared.leads.identifiers import Identifier, IdentityRules
 
 _MOST_LOOKS: Final = 5
+_REMEDIES: Final = {
+    "shared_device": "`leadscore lead release` of its device has it serve somebody again",
+    "suspended_identifier": "`leadscore lead release` of its identifier believes it again",
+    "nobody": "It has no identifier, or a placeholder",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,10 +112,7 @@ class BatchCounter:
         to_regroup = await self._store_identities(connection, picture)
         await events.insert(connection, rows)
         placed = Placed(picture=picture, locked=locked, rows=rows)
-        changes = placed.changes(in_force.active, now)
-        received = {row.event.event_id: row.event.received_at for row in rows}
-        origin = Batch(now=now, received=received, losers=placed.losers)
-        scored = await score(connection, in_force, changes, origin)
+        scored = await _score_placed(connection, in_force, placed, now)
         return Report(
             tallies=_tallies(batch, first, rows),
             passed=scored.passed,
@@ -141,6 +144,35 @@ class BatchCounter:
         """
         people = Known(rules=self.rules, limits=self.limits, ids=self._ids)
         return await regroup_leads(connection, start, in_force, people, rescore=rescore)
+
+    async def take_in(self, connection: Any, in_force: InForce, row: events.Row, by: By) -> LeadId:
+        """Count a quarantined event, as one that comes now and happened then; returns its lead.
+
+            row: as it is stored; in the caller's transaction
+
+        Raises Invalid (`of_nobody`) if it names nobody who may have it.
+        """
+        now: datetime = await connection.fetchval("SELECT now()")
+        seen = evidence(row.event, self.rules)
+        picture, locked = await self._look(connection, set(seen.all()))
+        lead = place(picture, seen)
+        if lead == NOBODY:
+            reason = why_nobody(picture, seen)
+            raise Invalid("of_nobody", f"this event cannot count for anybody: {reason}. {_REMEDIES[reason]}")
+        lead = picture.final(lead)
+        await self._store_identities(connection, picture)
+        await histories.release(connection, [row.event], lead, by)
+        placed = Placed(picture=picture, locked=locked, rows=[replace(row, lead=lead, quarantine=None)])
+        await _score_placed(connection, in_force, placed, now)
+        return lead
+
+    async def refold(self, connection: Any, in_force: InForce, lead: LeadId) -> None:
+        """Score a lead anew from its history, in the caller's transaction."""
+        now: datetime = await connection.fetchval("SELECT now()")
+        locked, _ = await leads.lock(connection, [lead])
+        count = await histories.counted(connection, await merges.families(connection, [lead]))
+        changes = [Change(lead=replace(one, event_count=count), merged=True) for one in locked.values()]
+        await score(connection, in_force, changes, Batch(now=now))
 
     async def _look(self, connection: Any, wanted: set[Identifier]) -> tuple[Picture, dict[LeadId, Lead]]:
         """Lock every lead that the batch may touch, and know whose each identifier is under those locks.
@@ -210,6 +242,12 @@ class BatchCounter:
     def fresh_lead(self) -> LeadId:
         """The id of a new lead."""
         return LeadId(self._ids.fresh())
+
+
+async def _score_placed(connection: Any, in_force: InForce, placed: Placed, now: datetime) -> Scored:
+    received = {row.event.event_id: row.event.received_at for row in placed.rows}
+    origin = Batch(now=now, received=received, losers=placed.losers)
+    return await score(connection, in_force, placed.changes(in_force.active, now), origin)
 
 
 def _merges(picture: Picture) -> list[Merge]:

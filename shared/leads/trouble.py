@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from shared.codec import decode
-from shared.ids import LeadId
+from shared.ids import EventId, LeadId
 
 WHY: Final[Mapping[str, str]] = {
     "two_user_ids": "both have a user id of the same system",
@@ -22,11 +22,13 @@ WHY: Final[Mapping[str, str]] = {
     "user_agent": "a program sent it, no browser; `server: true` on its form or a secret key counts it",
     "webdriver": "a browser that a program drives",
     "honeypot": "a field was filled that people do not see",
+    "by_hand": "somebody decided so",
     "apple_privacy": "the mail program opens every mail by itself",
 }
 
 _QUARANTINED: Final = """
-SELECT e.quarantine AS reason, count(*)::int AS number
+SELECT e.quarantine AS reason, count(*)::int AS number,
+  (array_agg(e.event_id ORDER BY e.occurred_at DESC, e.event_id))[1] AS event
 FROM events e JOIN leads l USING (lead_id)
 WHERE coalesce(l.merged_into, l.lead_id) = $1 AND e.quarantine IS NOT NULL GROUP BY 1 ORDER BY 2 DESC
 """
@@ -47,10 +49,16 @@ WHERE status IN ('shared', 'suspended') AND ($1::uuid IS NULL OR lead_id = $1) O
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined:
-    """Events that are kept and not counted."""
+    """Events that are kept and not counted. event: the newest of them."""
 
     reason: str
     number: int
+    event: EventId
+
+    @property
+    def command(self) -> str:
+        """What has the newest of them count."""
+        return f"leadscore events release {self.event}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

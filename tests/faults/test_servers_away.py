@@ -47,6 +47,7 @@ async def test_postgres_killed_while_counting(world: World) -> None:
     books = await leadscore.books()
     assert (books["counted"], books["duplicate"], books["dead_lettered"]) == (1_000, 0, 0)
     assert balanced(books)
+    assert await leadscore.off() == []
 
 
 async def test_frozen_kafka_is_a_503_within_the_deadline(world: World) -> None:
@@ -71,6 +72,7 @@ async def test_frozen_kafka_is_a_503_within_the_deadline(world: World) -> None:
     books = await leadscore.books()
     assert (books["counted"], books["dead_lettered"]) == (20, 0)
     assert balanced(books)
+    assert await leadscore.off() == []
 
 
 async def test_killed_kafka_loses_no_acknowledged_event(world: World) -> None:
@@ -94,6 +96,7 @@ async def test_killed_kafka_loses_no_acknowledged_event(world: World) -> None:
     books = await leadscore.books()
     assert (books["counted"], books["dead_lettered"]) == (3_000, 0)
     assert balanced(books)
+    assert await leadscore.off() == []
 
 
 async def test_a_frozen_scorer_wakes_up_fenced(world: World) -> None:
@@ -118,6 +121,7 @@ async def test_a_frozen_scorer_wakes_up_fenced(world: World) -> None:
     books = await leadscore.books()
     assert (books["counted"], books["duplicate"], books["dead_lettered"]) == (1_500, 0, 0)
     assert balanced(books)
+    assert await leadscore.off() == []
 
 
 async def test_a_killed_router_delivers_all_the_same(world: World) -> None:
@@ -146,6 +150,7 @@ async def test_a_killed_router_delivers_all_the_same(world: World) -> None:
     }
     assert {hit.headers["webhook-id"] for hit in leadscore.receiver.hits} == wanted
     assert wanted
+    assert await leadscore.off() == []
 
 
 async def _retried(leadscore: Installation) -> bool:

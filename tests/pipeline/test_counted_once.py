@@ -58,6 +58,7 @@ async def test_three_killed_scorers_count_every_event_once(leadscore: Installati
         await until(lambda at=kill_at: leadscore.counted(at), within_s=60)  # type: ignore[misc]
         await leadscore.scorer.kill()
         assert (await leadscore.books())["taken"] < EVENTS, "killed too late to interrupt anything"
+        assert await leadscore.off() == []
         await leadscore.scorer.start()
     await asyncio.wait_for(sending, 60)
     assert failures == []
@@ -71,3 +72,4 @@ async def test_three_killed_scorers_count_every_event_once(leadscore: Installati
     assert numbers == list(range(EVENTS))
     leads = await leadscore.fetch("SELECT sum(event_count)::int AS n FROM leads WHERE merged_into IS NULL")
     assert leads[0]["n"] == EVENTS
+    assert await leadscore.off() == []

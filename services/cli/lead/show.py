@@ -59,6 +59,10 @@ def _trouble(view: LeadView) -> list[Text]:
     said = [
         *((f"{one.event} named it with another lead: {WHY[one.why]}", one.command) for one in view.disputed),
         *((f"its {one.kind} is {one.status}", one.command) for one in view.set_aside),
+        *(
+            (f"{one.number} of its events: {WHY.get(one.reason, one.reason)}", one.command)
+            for one in view.quarantined
+        ),
     ]
     return [Text(f"{what}. To change that: {command}") for what, command in said]
 

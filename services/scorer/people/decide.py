@@ -15,6 +15,7 @@ from services.scorer.identify.evidence import evidence
 from services.scorer.identify.facts import NOBODY, Held
 from services.scorer.report import Report
 from services.scorer.store import decisions, histories, identities, leads, merges
+from services.scorer.store.histories import By
 from shared.errors import Invalid
 from shared.events import Event
 from shared.ids import LeadId
@@ -90,8 +91,8 @@ class Decider:
         if held is None:
             raise Invalid("no_such_device", "no event came with this anonymous id. Give it as it was sent")
         await identities.change(self.connection, {device: held._replace(status="shared")})
-        events, theirs = await self._anonymous_events(device, list(await self._family(held.lead)))
-        await histories.quarantine(self.connection, events, "shared_device")
+        events, theirs = await self._anonymous_events(device, list(await self._family(held.lead)), None)
+        await histories.quarantine(self.connection, events, "shared_device", By(name=self.made_by))
         await self._regroup(held.lead, *theirs)
         return len(events)
 
@@ -104,8 +105,10 @@ class Decider:
         if held is None or held.status not in {"shared", "suspended"}:
             raise Invalid("not_set_aside", "this identifier is neither suspended nor a shared device")
         await identities.change(self.connection, {one: held._replace(status="in_use", recent=None)})
-        events, _ = await self._anonymous_events(one, [NOBODY]) if one.kind == "anonymous_id" else ([], set())
-        await histories.release(self.connection, events, held.lead)
+        events: list[Event] = []
+        if one.kind == "anonymous_id":
+            events, _ = await self._anonymous_events(one, [NOBODY], "shared_device")
+        await histories.release(self.connection, events, held.lead, By(name=self.made_by))
         await self._regroup(held.lead)
         return len(events)
 
@@ -144,13 +147,18 @@ class Decider:
         return await merges.families(self.connection, [lead])
 
     async def _anonymous_events(
-        self, device: Identifier, family: Sequence[LeadId]
+        self, device: Identifier, family: Sequence[LeadId], quarantine: str | None
     ) -> tuple[list[Event], set[LeadId]]:
-        """Events that came with this device and nobody's name, and the leads in their rows."""
+        """Events that came with this device and nobody's name, and the leads in their rows.
+
+        quarantine: only those with this reason; None: only those that count
+        """
         found = [
             row
             for row in await histories.rows(self.connection, family)
-            if not (said := evidence(row.event, self.counter.rules)).strong and device in said.weak
+            if row.quarantine == quarantine
+            and not (said := evidence(row.event, self.counter.rules)).strong
+            and device in said.weak
         ]
         return [row.event for row in found], {row.lead for row in found}
 

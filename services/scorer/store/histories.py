@@ -1,9 +1,11 @@
-"""All events of some leads with their rows, quarantined ones too; and moving rows to another lead.
+"""All events of some leads with their rows, quarantined ones too; moving rows, and having them count or not.
 
 In: leads with all that were merged into them. Out: events and the leads in their rows.
+Refuses to change a quarantine silently: quarantine_changes has each change, so that the books can be checked.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from services.scorer.identify.facts import NOBODY
@@ -16,15 +18,23 @@ _ROWS: Final = """
 SELECT received_at, lead_id, quarantine, body FROM events WHERE lead_id = ANY($1::uuid[])
 """
 _COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM events WHERE lead_id = ANY($1::uuid[]) LIMIT $2) found"
+_COUNTED: Final = "SELECT count(*) FROM events WHERE lead_id = ANY($1::uuid[]) AND quarantine IS NULL"
 _MOVE: Final = """
 UPDATE events e SET lead_id = n.lead_id
 FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[]) AS n (event_id, received_at, lead_id)
 WHERE e.event_id = n.event_id AND e.received_at = n.received_at
 """
 _SET_QUARANTINE: Final = """
-UPDATE events e SET lead_id = n.lead_id, quarantine = $4
-FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[]) AS n (event_id, received_at, lead_id)
-WHERE e.event_id = n.event_id AND e.received_at = n.received_at
+WITH n AS (SELECT * FROM unnest($1::uuid[], $2::timestamptz[]) AS n (event_id, received_at)),
+before AS (SELECT event_id, received_at, e.quarantine FROM events e JOIN n USING (event_id, received_at)),
+changed AS (
+  UPDATE events e SET lead_id = coalesce($3::uuid, e.lead_id), quarantine = $4::text
+  FROM n WHERE e.event_id = n.event_id AND e.received_at = n.received_at
+  RETURNING e.event_id, e.received_at
+)
+INSERT INTO quarantine_changes (event_id, received_at, reason_before, reason, made_by, note)
+SELECT event_id, received_at, before.quarantine, $4, $5, $6
+FROM before JOIN changed USING (event_id, received_at)
 """
 
 
@@ -34,6 +44,14 @@ class Row(NamedTuple):
     event: Event
     lead: LeadId
     quarantine: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class By:
+    """Who has events count or not, and what they say about it."""
+
+    name: str
+    note: str = ""
 
 
 async def rows(connection: Any, leads: Iterable[LeadId]) -> list[Row]:
@@ -48,6 +66,12 @@ async def at_least(connection: Any, leads: Iterable[LeadId], most: int) -> bool:
     return number >= most
 
 
+async def counted(connection: Any, leads: Iterable[LeadId]) -> int:
+    """How many events of these leads count."""
+    number: int = await connection.fetchval(_COUNTED, sorted(leads))
+    return number
+
+
 async def move(connection: Any, moved: Sequence[tuple[StoredEvent, LeadId]]) -> None:
     """Write other leads into the rows of events."""
     if moved:
@@ -59,23 +83,17 @@ async def move(connection: Any, moved: Sequence[tuple[StoredEvent, LeadId]]) -> 
         )
 
 
-async def quarantine(connection: Any, events: Sequence[Event], reason: str) -> None:
-    """Have these events belong to nobody."""
-    await connection.execute(
-        _SET_QUARANTINE,
-        [one.event_id for one in events],
-        [one.received_at for one in events],
-        [NOBODY] * len(events),
-        reason,
-    )
+async def quarantine(
+    connection: Any, events: Sequence[Event], reason: str, by: By, *, lead: LeadId | None = NOBODY
+) -> None:
+    """Have these events not count. lead: whose they are from now on, None for whose they were."""
+    await connection.execute(_SET_QUARANTINE, *_keys(events), lead, reason, by.name, by.note)
 
 
-async def release(connection: Any, events: Sequence[Event], lead: LeadId) -> None:
-    """Have events of nobody count for this lead."""
-    await connection.execute(
-        _SET_QUARANTINE,
-        [one.event_id for one in events],
-        [one.received_at for one in events],
-        [lead] * len(events),
-        None,
-    )
+async def release(connection: Any, events: Sequence[Event], lead: LeadId, by: By) -> None:
+    """Have quarantined events count for this lead."""
+    await connection.execute(_SET_QUARANTINE, *_keys(events), lead, None, by.name, by.note)
+
+
+def _keys(events: Sequence[Event]) -> tuple[list[Any], list[Any]]:
+    return [one.event_id for one in events], [one.received_at for one in events]

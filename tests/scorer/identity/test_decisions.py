@@ -8,6 +8,7 @@ import pytest
 from services.scorer.people.decide import Decider
 from shared.database import transaction
 from shared.errors import Invalid
+from shared.events import Machine
 from shared.ids import LeadId
 from shared.leads.find import find
 from tests.scorer.identity.people import RULES, Town, consistent, seen
@@ -163,6 +164,28 @@ async def test_a_device_is_split_and_released(town: Town) -> None:
         assert await decider.believe(tablet) == 3
     assert (await town.fetch("SELECT event_count FROM leads WHERE lead_id = $1", lead))[0]["event_count"] == 4
     await consistent(town)
+
+
+async def test_a_split_device_releases_no_machine(town: Town) -> None:
+    """What a machine did on the device stays out when the device is believed again."""
+    tablet = RULES.anonymous_id("tablet")
+    assert tablet is not None
+    bot = Machine(reason="webdriver")
+    await town.count(seen(1, anonymous_id="tablet"), seen(2, anonymous_id="tablet", machine=bot))
+    async with deciding(town) as decider:
+        assert await decider.nobodys_device(tablet) == 1
+    await town.count(seen(3, anonymous_id="tablet", machine=bot))
+    async with deciding(town) as decider:
+        assert await decider.believe(tablet) == 1
+    rows = await town.fetch("SELECT quarantine, count(*)::int AS n FROM events GROUP BY 1 ORDER BY 1")
+    assert rows == [{"quarantine": "webdriver", "n": 2}, {"quarantine": None, "n": 1}]
+    changes = await town.fetch(
+        "SELECT reason_before, reason, made_by FROM quarantine_changes ORDER BY change_id"
+    )
+    assert [tuple(row.values()) for row in changes] == [
+        (None, "shared_device", "test"),
+        ("shared_device", None, "test"),
+    ]
 
 
 async def test_only_what_was_set_aside_is_released(town: Town) -> None:

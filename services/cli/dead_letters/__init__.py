@@ -1,0 +1,1 @@
+"""`leadscore dead-letters …`: records that the scorer could not process."""

@@ -1,0 +1,1 @@
+"""`leadscore events …`: stored events, and what counts of them."""

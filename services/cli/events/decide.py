@@ -1,0 +1,67 @@
+"""`leadscore events quarantine`, `release`: a person decides whether an event counts.
+
+In: an event's id. Out: its lead, scored anew, in one transaction.
+Refuses what services/scorer/people/decide_events.py refuses.
+"""
+
+import asyncio
+import getpass
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from services.cli.lead.show import identity_rules
+from services.cli.session import database
+from services.scorer.count import BatchCounter
+from services.scorer.models.in_force import ModelsInForce
+from services.scorer.people.decide_events import EventDecider
+from services.scorer.store.histories import By
+from shared.database import transaction
+from shared.errors import Invalid
+from shared.ids import EventId, LeadId, SystemIds
+
+Event = Annotated[str, typer.Argument(help="The event's id, as `leadscore events list` prints it.")]
+Name = Annotated[str, typer.Option("--by", help="Who; default: the user of this machine.")]
+
+
+def quarantine(
+    event: Event,
+    *,
+    reason: Annotated[str, typer.Option(help="Why, for whoever asks later.")],
+    by: Name = "",
+) -> None:
+    """Have an event not count: the points that it gave are taken back."""
+    lead = _decided(By(name=by or getpass.getuser(), note=reason), EventDecider.quarantine, event)
+    typer.echo(f"the event does not count any more; lead {lead} is scored anew")
+
+
+def release(
+    event: Event,
+    *,
+    reason: Annotated[str, typer.Option(help="Why, for whoever asks later.")] = "",
+    by: Name = "",
+) -> None:
+    """Have a quarantined event count, for whom it names."""
+    lead = _decided(By(name=by or getpass.getuser(), note=reason), EventDecider.release, event)
+    typer.echo(f"the event counts for lead {lead}")
+
+
+def _decided(by: By, decide: Callable[[EventDecider, EventId], Awaitable[LeadId]], event: str) -> LeadId:
+    return asyncio.run(_decide(by, decide, _id(event)))
+
+
+async def _decide(
+    by: By, decide: Callable[[EventDecider, EventId], Awaitable[LeadId]], event: EventId
+) -> LeadId:
+    counter = BatchCounter(models=ModelsInForce(), rules=identity_rules(), topic="", ids=SystemIds())
+    async with database() as pool, transaction(pool) as connection:
+        return await decide(EventDecider(connection=connection, counter=counter, by=by), event)
+
+
+def _id(text: str) -> EventId:
+    try:
+        return EventId(UUID(text))
+    except ValueError as error:
+        raise Invalid("not_an_event_id", f"{text} is no event's id. See `leadscore events list`") from error

@@ -1,0 +1,1 @@
+"""`leadscore reconcile`: the promises, checked on the live database."""
