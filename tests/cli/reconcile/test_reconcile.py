@@ -142,6 +142,7 @@ FAULTS = {
     "receipts ": "UPDATE transitions SET receipts = '{}' WHERE lead_id = $1 AND sequence = 1",
     "sequence": "UPDATE transitions SET sequence = sequence + 100 WHERE lead_id = $1 AND sequence = 1",
     "ledger": "UPDATE leads SET stage = 'customer' WHERE lead_id = $1",
+    "ledger  ": "UPDATE leads SET ledger = 'nonsense' WHERE lead_id = $1",
     "ledger ": "UPDATE transitions SET lead_id = gen_random_uuid() WHERE lead_id = $1",
     "delivery_missing": "DELETE FROM deliveries WHERE lead_id = $1 AND sequence = 1 AND destination = 'crm'",
     "delivery_unplanned": "UPDATE transitions SET planned_for = '{crm}' WHERE lead_id = $1 AND sequence = 1",
