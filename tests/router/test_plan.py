@@ -75,6 +75,16 @@ async def test_a_transition_becomes_one_delivery_per_destination(
 
 
 @pytest.mark.asyncio
+async def test_for_whom_a_transition_was_planned_is_kept(pool: AsyncEngine, sql: asyncpg.Connection) -> None:
+    """The destinations by name, none where no route wants it: reconcile looks for their deliveries."""
+    wanted = await write_transition(sql, lead=LEAD)
+    unwanted = await write_transition(sql, stage="lead")
+    await planner(pool).turn()
+    rows = {row["transition_id"]: row["planned_for"] for row in await sql.fetch("SELECT * FROM transitions")}
+    assert (sorted(rows[wanted]), rows[unwanted]) == (["crm", "sales-queue"], [])
+
+
+@pytest.mark.asyncio
 async def test_what_no_route_wants_is_planned_and_goes_nowhere(
     pool: AsyncEngine, sql: asyncpg.Connection
 ) -> None:

@@ -12,6 +12,11 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+<<<<<<< HEAD
+=======
+from services.cli.reconcile.walk import reconcile
+from services.scorer.models import change_model
+>>>>>>> whole
 from services.scorer.consume import Consumer
 from services.scorer.count import BatchCounter
 from services.scorer.models import change_model
@@ -123,12 +128,16 @@ class Scorer:
 
 @dataclass(slots=True, kw_only=True)
 class World:
-    """A broker, a database, and scorers on them."""
+    """A broker, a database, and scorers on them.
+
+    broken_by_hand: the test writes rows that no scorer writes, so that reconcile may find faults in the end
+    """
 
     broker: MemoryBroker
     engine: AsyncEngine
     model: Compiled
     scorers: list[Scorer] = field(default_factory=list)
+    broken_by_hand: bool = False
     names: Callable[[], int] = field(default_factory=lambda: count(1).__next__)
 
     def scorer(self, engine: AsyncEngine | None = None, clock: Clock | None = None) -> Scorer:
@@ -205,4 +214,6 @@ async def world(database: str, model: str) -> AsyncIterator[World]:
     yield made
     for scorer in made.scorers:
         await scorer.stop()
+    off = (await reconcile(engine)).document()["faults"]
     await engine.dispose()
+    assert made.broken_by_hand or off == []

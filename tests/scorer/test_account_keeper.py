@@ -158,6 +158,7 @@ async def test_whoever_was_merged_away_does_not_come_back(world: World) -> None:
 
 async def test_a_lead_that_is_no_more_belongs_to_nothing(world: World) -> None:
     """Whoever erases a person notes the lead, and the account looks without them."""
+    world.broken_by_hand = True
     scorer = await settled(world, [form("a", "a@firma.example"), event("b", email="b@firma.example")])
     await world.fetch(
         "WITH gone AS (DELETE FROM leads WHERE score = 30 RETURNING lead_id) "

@@ -116,6 +116,7 @@ async def test_of_a_long_history_the_newest_word_counts(world: World, newest: di
 
 async def test_an_account_adds_up_scores_of_now(world: World) -> None:
     """What is stored with a lead is as old as its last event; points have faded since."""
+    world.broken_by_hand = True
     scorer = await settled(world, [form("a", "a@firma.example")])
     await world.fetch("UPDATE leads SET score = 99")
     await world.fetch("UPDATE accounts SET due_at = now()")

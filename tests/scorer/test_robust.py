@@ -19,6 +19,7 @@ pytestmark = pytest.mark.asyncio
 
 async def test_a_row_from_the_future_does_not_stop_the_calendar(world: World) -> None:
     """A clock that ran ahead left a row where a month will be: the other months are made all the same."""
+    world.broken_by_hand = True
     await world.fetch(
         "INSERT INTO events (event_id, received_at, occurred_at, lead_id, source, name, body) "
         "SELECT gen_random_uuid(), now() + interval '5 months', now(), gen_random_uuid(), 'web', 'x', ''"
@@ -29,6 +30,7 @@ async def test_a_row_from_the_future_does_not_stop_the_calendar(world: World) ->
 
 async def test_a_due_lead_that_breaks_us_is_put_off(world: World) -> None:
     """One lead with an unreadable ledger: its neighbours are judged, it waits, and the sweep lives."""
+    world.broken_by_hand = True
     scorer = world.scorer()
     await scorer.start()
     await world.send(

@@ -12,6 +12,8 @@ from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import Any, Final
 
+import msgspec
+
 from services.cli.reconcile.findings import Fault
 from services.cli.reconcile.read import Stored, StoredDelivery, StoredTransition
 from shared.codec import decode_all
@@ -115,7 +117,12 @@ def _transitions(stored: Stored) -> Iterator[Fault]:
 def _ledger(stored: Stored) -> Iterator[Fault]:
     """Where the lead stands is where its transitions led."""
     row, made = stored.row, stored.transitions
-    ledger, last = decode_ledger(row["ledger"]), made[-1].stage if made else "visitor"
+    last = made[-1].stage if made else "visitor"
+    try:
+        ledger = decode_ledger(row["ledger"])
+    except msgspec.MsgspecError as error:
+        yield _fault("ledger", stored, f"it cannot be read: {error}")
+        return
     if not row["stage"] == ledger.stage == last:
         yield _fault("ledger", stored, f"row {row['stage']}, ledger {ledger.stage}, transitions {last}")
     elif ledger.sequence != len(made):

@@ -23,7 +23,7 @@ from services.scorer.models.model_source import read as read_model
 from services.scorer.people.decide import Decider
 from shared import database as postgres
 from shared.database import transaction
-from shared.errors import Invalid
+from shared.errors import Invalid, Transient
 from shared.events import Machine
 from shared.ids import LeadId, SystemIds, delivery_id
 from shared.leads.find import find
@@ -142,6 +142,7 @@ FAULTS = {
     "receipts ": "UPDATE transitions SET receipts = '{}' WHERE lead_id = $1 AND sequence = 1",
     "sequence": "UPDATE transitions SET sequence = sequence + 100 WHERE lead_id = $1 AND sequence = 1",
     "ledger": "UPDATE leads SET stage = 'customer' WHERE lead_id = $1",
+    "ledger  ": "UPDATE leads SET ledger = 'nonsense' WHERE lead_id = $1",
     "ledger ": "UPDATE transitions SET lead_id = gen_random_uuid() WHERE lead_id = $1",
     "delivery_missing": "DELETE FROM deliveries WHERE lead_id = $1 AND sequence = 1 AND destination = 'crm'",
     "delivery_unplanned": "UPDATE transitions SET planned_for = '{crm}' WHERE lead_id = $1 AND sequence = 1",
@@ -324,6 +325,24 @@ async def test_the_command_says_what_is_off_and_ends_with_1(town: Town) -> None:
         str(lead),
     )
     assert (await asyncio.to_thread(run, "--from", str(lead)))[0] in {0, 1}
+
+
+async def test_a_stop_says_how_to_go_on(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Postgres goes away in the middle: the lead that was reached is printed."""
+    monkeypatch.setattr("services.cli.reconcile.read.MOST_EVENTS", 1)
+    looks = iter(range(3))
+
+    async def until_away(connection: Any, leads: Any) -> Any:
+        if next(looks) == 2:
+            raise Transient("Postgres is away")
+        return await stored_histories(connection, leads)
+
+    monkeypatch.setattr("services.cli.reconcile.read.stored_histories", until_away)
+    words = ["reconcile"]
+    done = await asyncio.to_thread(CliRunner().invoke, application(COMMANDS, words), words)
+    second = (await town.fetch("SELECT lead_id FROM leads ORDER BY lead_id OFFSET 1 LIMIT 1"))[0]["lead_id"]
+    assert isinstance(done.exception, Transient)
+    assert f"leadscore reconcile --from {second}" in done.stderr
 
 
 async def test_what_it_goes_on_from_has_to_be_a_lead(town: Town) -> None:
