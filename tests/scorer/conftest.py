@@ -12,11 +12,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-<<<<<<< HEAD
-=======
 from services.cli.reconcile.walk import reconcile
-from services.scorer.models import change_model
->>>>>>> whole
 from services.scorer.consume import Consumer
 from services.scorer.count import BatchCounter
 from services.scorer.models import change_model
