@@ -6,7 +6,7 @@ Refuses: random ids where a retry must give the same one (those are uuid5 of wha
 UUIDv7 is made here and not in Postgres: we support Postgres 15, which has no `uuidv7()`.
 """
 
-from typing import NewType, Protocol
+from typing import Final, NewType, Protocol
 from uuid import UUID, uuid5
 
 import uuid_utils
@@ -16,6 +16,9 @@ LeadId = NewType("LeadId", UUID)
 TransitionId = NewType("TransitionId", UUID)
 DeliveryId = NewType("DeliveryId", UUID)
 AccountId = NewType("AccountId", UUID)
+
+NOBODY: Final = LeadId(UUID(int=0))
+"""The lead of events that are kept and belong to nobody."""
 
 _NAMESPACE = UUID("6f0d3f52-8a55-5d7e-9d0c-6c6561647363")
 

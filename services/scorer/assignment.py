@@ -55,11 +55,11 @@ class Partition:
 class Assignment:
     """The partitions the group gave us (shared.kafka.stream.Owner), each claimed in Postgres.
 
-    finish: waits for the batches of these partitions that run right now
+    finish: waits for the batch that runs right now
     """
 
     def __init__(
-        self, *, offsets: Offsets, database: AsyncEngine, finish: Callable[[Iterable[int]], Awaitable[None]]
+        self, *, offsets: Offsets, database: AsyncEngine, finish: Callable[[], Awaitable[None]]
     ) -> None:
         self._offsets = offsets
         self._database = database
@@ -96,7 +96,7 @@ class Assignment:
             partition.revoked = True
             if partition.halted:
                 self._halts[partition.number] = (partition.claim.next_offset, partition.halted)
-        await self._finish(partition.number for partition in gone)
+        await self._finish()
         self._measure()
 
     async def recover(self, partition: Partition) -> bool:

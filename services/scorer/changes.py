@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from services.scorer.identify.facts import NOBODY, Facts
+from services.scorer.identify.facts import Facts
 from services.scorer.identify.picture import Picture
 from services.scorer.settle import ActiveModel, Change, Lead, absorb, newborn
 from services.scorer.store.events import Row
 from shared.events import Event
-from shared.ids import LeadId
+from shared.ids import NOBODY, LeadId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,7 +66,7 @@ class Consumer:
             self._measure_lag(stream)
             self._refuse_to_idle(stream)
 
-    async def finish(self, _partitions: Iterable[int] | None = None) -> None:
+    async def finish(self) -> None:
         """Wait for the transaction that runs, whichever partitions are in it."""
         if self._running is not None:
             await asyncio.wait({self._running}, timeout=5)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from services.scorer.changes import Placed
 from services.scorer.identify.evidence import Evidence, evidence
-from services.scorer.identify.facts import NOBODY, Limits, Merge
+from services.scorer.identify.facts import Limits, Merge
 from services.scorer.identify.picture import Picture
 from services.scorer.identify.place import place, place_quarantined, why_nobody
 from services.scorer.judge import quarantine_reason
@@ -28,7 +28,7 @@ from services.scorer.store.histories import By
 from shared.codec import decode
 from shared.errors import Invalid
 from shared.events import Event
-from shared.ids import EventId, Ids, LeadId
+from shared.ids import NOBODY, EventId, Ids, LeadId
 from shared.kafka.stream import Received
 from shared.leads.identifiers import Identifier, IdentityRules
 

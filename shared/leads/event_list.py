@@ -7,9 +7,8 @@ name: what an event holds is personal.
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
-from shared.ids import EventId, LeadId
+from shared.ids import NOBODY, EventId, LeadId
 
 # One look at the index for each lead of the family, and no look at the events of others.
 _LISTED: Final = """
@@ -22,7 +21,6 @@ WHERE e.lead_id = ANY(ARRAY(SELECT lead_id FROM leads WHERE merged_into = $1) ||
   AND ($2 OR e.quarantine IS NOT NULL)
 ORDER BY e.occurred_at DESC, e.event_id LIMIT $3
 """
-_NOBODY: Final = LeadId(UUID(int=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,5 +44,5 @@ async def listed(
     connection: Any, lead: LeadId | None, *, counting: bool = True, most: int = 50
 ) -> list[ListedEvent]:
     """Events of this lead, None for those that belong to nobody. counting: those that count, too."""
-    rows = await connection.fetch(_LISTED, lead or _NOBODY, counting, most)
+    rows = await connection.fetch(_LISTED, lead or NOBODY, counting, most)
     return [ListedEvent(**dict(row)) for row in rows]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.ids import LeadId
+from shared.ids import NOBODY, LeadId
 from shared.leads.portrait import portrait
 from shared.leads.store.history import histories
 
@@ -22,7 +22,7 @@ SELECT lead, max(received_at) AS newest FROM (
 """
 _NOBODYS: Final = """
 SELECT quarantine AS reason, count(*)::int AS number FROM events
-WHERE lead_id = '00000000-0000-0000-0000-000000000000'
+WHERE lead_id = $2
   AND position(lower($1) IN lower(convert_from(body, 'UTF8'))) > 0 GROUP BY 1
 """
 _STANDS: Final = "SELECT lead_id, stage, score, grade FROM leads WHERE lead_id = ANY($1::uuid[])"
@@ -59,7 +59,7 @@ async def search(connection: Any, text: str, most: int) -> list[Match]:
 
 async def nobodys(connection: Any, text: str) -> dict[str, int]:
     """How many events with this text belong to nobody, by why."""
-    return {row["reason"]: row["number"] for row in await connection.fetch(_NOBODYS, text)}
+    return {row["reason"]: row["number"] for row in await connection.fetch(_NOBODYS, text, NOBODY)}
 
 
 def _texts(person: Mapping[str, Any]) -> Iterator[str]:

@@ -5,10 +5,8 @@ Refuses an account that nobody made. What it prints is personal data: it goes to
 """
 
 import asyncio
-import json
 from dataclasses import asdict
-from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -16,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services.cli.lead.show import identity_rules
+from services.cli.output import print_json, when
 from services.cli.session import database
 from shared.database import transaction
 from shared.leads.account_view import AccountView, view
@@ -32,7 +31,7 @@ def show(
     """Show one account: score, stage, people, transitions."""
     seen = asyncio.run(_read(account))
     if as_json:
-        typer.echo(json.dumps(asdict(seen), default=_plain, ensure_ascii=False, indent=2))
+        print_json(asdict(seen))
         return
     console = Console()
     for part in (_head(seen), _people(seen), _transitions(seen)):
@@ -51,7 +50,7 @@ def _head(seen: AccountView) -> Table:
     # Text: what a sender wrote is shown as it is, and never read as markup.
     table.add_row("Account", Text(seen.name, style="bold"), _KINDS[seen.kind])
     table.add_row("Score", Text(str(seen.score), style="bold"), f"model version {seen.model_version}")
-    table.add_row("Stage", Text(seen.stage, style="bold"), f"since {_when(seen.since)}")
+    table.add_row("Stage", Text(seen.stage, style="bold"), f"since {when(seen.since)}")
     active = f"{seen.active_people} active in {seen.active_days:g} days"
     table.add_row("People", Text(str(seen.people_count), style="bold"), active)
     return table
@@ -66,7 +65,7 @@ def _people(seen: AccountView) -> Table:
     )
     table.columns[0].justify = "right"
     for person in seen.people[:_PEOPLE_LINES]:
-        acted = _when(person["last_act_at"]) if person["last_act_at"] else "never"
+        acted = when(person["last_act_at"]) if person["last_act_at"] else "never"
         table.add_row(
             str(person["score"]),
             person["stage"],
@@ -80,7 +79,7 @@ def _transitions(seen: AccountView) -> Table:
     table = Table("When", "From", "To", "Because", "Score", "Active", title="Stages", title_justify="left")
     for passed in seen.transitions:
         table.add_row(
-            _when(passed["at"]),
+            when(passed["at"]),
             passed["previous_stage"],
             passed["stage"],
             passed["cause"],
@@ -88,11 +87,3 @@ def _transitions(seen: AccountView) -> Table:
             str(passed["active_people"]),
         )
     return table
-
-
-def _when(at: datetime) -> str:
-    return at.strftime("%Y-%m-%d %H:%M")
-
-
-def _plain(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)

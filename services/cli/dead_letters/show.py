@@ -6,7 +6,6 @@ would move a terminal's cursor is spelled out.
 
 import asyncio
 import base64
-import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -17,7 +16,7 @@ from rich.text import Text
 
 from services.cli.dead_letters import letters as stored
 from services.cli.dead_letters.letters import Letter
-from services.cli.lead.show import plain, when
+from services.cli.output import print_json, when
 from services.cli.session import database
 from shared.database import transaction
 from shared.errors import Invalid
@@ -36,7 +35,7 @@ def letters(
     found = asyncio.run(_listed(code, resolved=resolved, most=most))
     if as_json:
         head = [{name: getattr(each, name) for name in _HEAD} for each in found]
-        typer.echo(json.dumps(head, default=plain, indent=2))
+        print_json(head)
     elif found:
         Console().print(_table(found, datetime.now(UTC)))
     else:
@@ -51,7 +50,7 @@ def letter(
     """Show one dead letter with its bytes."""
     found = asyncio.run(_one(number))
     if as_json:
-        typer.echo(json.dumps(document(found), default=plain, ensure_ascii=False, indent=2))
+        print_json(document(found))
         return
     for line in _told(found):
         typer.echo(line)

@@ -7,20 +7,17 @@ Refuses what services/scorer/people/decide_events.py refuses.
 import asyncio
 import getpass
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
-from services.cli.lead.show import identity_rules
-from services.cli.session import database
+from services.cli.deciding import decided
 from services.scorer.count import BatchCounter
-from services.scorer.models.in_force import ModelsInForce
 from services.scorer.people.decide_events import EventDecider
 from services.scorer.store.histories import By
-from shared.database import transaction
 from shared.errors import Invalid
-from shared.ids import EventId, LeadId, SystemIds
+from shared.ids import EventId, LeadId
 
 Event = Annotated[str, typer.Argument(help="The event's id, as `leadscore events list` prints it.")]
 Name = Annotated[str, typer.Option("--by", help="Who; default: the user of this machine.")]
@@ -48,16 +45,13 @@ def release(
     typer.echo(f"the event counts for lead {lead}")
 
 
-def _decided(by: By, decide: Callable[[EventDecider, EventId], Awaitable[LeadId]], event: str) -> LeadId:
-    return asyncio.run(_decide(by, decide, _id(event)))
+def _decided(by: By, decide: Callable[[EventDecider, EventId], Awaitable[LeadId]], text: str) -> LeadId:
+    event = _id(text)
 
-
-async def _decide(
-    by: By, decide: Callable[[EventDecider, EventId], Awaitable[LeadId]], event: EventId
-) -> LeadId:
-    counter = BatchCounter(models=ModelsInForce(), rules=identity_rules(), topic="", ids=SystemIds())
-    async with database() as pool, transaction(pool) as connection:
+    async def with_counter(connection: Any, counter: BatchCounter) -> LeadId:
         return await decide(EventDecider(connection=connection, counter=counter, by=by), event)
+
+    return asyncio.run(decided(with_counter))
 
 
 def _id(text: str) -> EventId:

@@ -4,7 +4,6 @@ In: a lead, or `--nobody`. Out: a table, or JSON for programs.
 """
 
 import asyncio
-import json
 from dataclasses import asdict
 from typing import Annotated
 
@@ -13,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.cli.lead.show import identity_rules, plain, when
+from services.cli.lead.show import identity_rules
+from services.cli.output import print_json, when
 from services.cli.session import database
 from shared.database import transaction
 from shared.errors import Invalid
@@ -35,7 +35,7 @@ def events(
         raise Invalid("which_events", "give either a lead or --nobody")
     found = asyncio.run(_read(lead, counting=not quarantined, most=most))
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in found], default=plain, ensure_ascii=False, indent=2))
+        print_json([asdict(one) for one in found])
     elif found:
         Console().print(_table(found))
     else:

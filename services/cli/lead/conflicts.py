@@ -4,7 +4,6 @@ In: nothing, or a lead. Out: a table, or JSON for programs. Refuses to decide.
 """
 
 import asyncio
-import json
 from dataclasses import asdict
 from typing import Annotated
 
@@ -13,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.cli.lead.show import identity_rules, plain, when
+from services.cli.lead.show import identity_rules
+from services.cli.output import print_json, when
 from services.cli.session import database
 from shared.database import transaction
 from shared.leads.find import find
@@ -29,7 +29,7 @@ def conflicts(
     found, aside = asyncio.run(_read(lead))
     if as_json:
         both = {"conflicts": [asdict(one) for one in found], "set_aside": [asdict(one) for one in aside]}
-        typer.echo(json.dumps(both, default=plain, ensure_ascii=False, indent=2))
+        print_json(both)
         return
     if not found and not aside:
         typer.echo("no conflicts")

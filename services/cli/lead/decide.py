@@ -11,15 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.lead.show import identity_rules
-from services.cli.session import database
+from services.cli.deciding import decided
 from services.scorer.count import BatchCounter
-from services.scorer.models.in_force import ModelsInForce
 from services.scorer.people.decide import Decider
-from services.scorer.store.identities import IdentityRace
-from shared.database import transaction
 from shared.errors import Invalid
-from shared.ids import SystemIds
 from shared.leads.find import find, spellings
 from shared.leads.identifiers import Identifier, IdentityRules
 
@@ -85,22 +80,11 @@ def release(
 
 
 def _carry_out(decide: Callable[[Decider, IdentityRules], Awaitable[str]], by: str) -> None:
-    typer.echo(asyncio.run(_decided(decide, by or getpass.getuser())))
+    async def with_counter(connection: Any, counter: BatchCounter) -> str:
+        decider = Decider(connection=connection, counter=counter, made_by=by or getpass.getuser())
+        return await decide(decider, counter.rules)
 
-
-async def _decided(decide: Callable[[Decider, IdentityRules], Awaitable[str]], by: str) -> str:
-    rules = identity_rules()
-    counter = BatchCounter(models=ModelsInForce(), rules=rules, topic="", ids=SystemIds())
-    async with database() as pool:
-        for last in (False, False, True):
-            try:
-                async with transaction(pool) as connection:
-                    return await decide(Decider(connection=connection, counter=counter, made_by=by), rules)
-            except IdentityRace:
-                # A batch changed the same people at the same moment; a second try sees what it made of them.
-                if last:
-                    raise
-    raise AssertionError("the last try returns or raises")
+    typer.echo(asyncio.run(decided(with_counter)))
 
 
 async def _as_given(connection: Any, text: str) -> Any:

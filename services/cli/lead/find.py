@@ -4,7 +4,6 @@ In: text. Out: a table, or JSON for programs; and what with this text belongs to
 """
 
 import asyncio
-import json
 from dataclasses import asdict
 from typing import Annotated
 
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.cli.lead.show import plain
+from services.cli.output import print_json
 from services.cli.session import database
 from shared.database import transaction
 from shared.leads.search import Match, nobodys, search
@@ -30,7 +29,7 @@ def find(
     found, of_nobody = asyncio.run(_read(text, most))
     if as_json:
         both = {"leads": [asdict(one) for one in found], "of_nobody": of_nobody}
-        typer.echo(json.dumps(both, default=plain, ensure_ascii=False, indent=2))
+        print_json(both)
         return
     if found:
         Console().print(_table(found))

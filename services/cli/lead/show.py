@@ -4,16 +4,15 @@ In: an e-mail address or an id. Out: tables for people, or JSON for programs. Re
 """
 
 import asyncio
-import json
 from dataclasses import asdict
-from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from services.cli.output import print_json, when
 from services.cli.session import database
 from shared.database import transaction
 from shared.leads.identifiers import IdentityRules
@@ -34,7 +33,7 @@ def show(
     """Show one lead: score, stage, receipts, timeline."""
     seen = asyncio.run(_read(lead))
     if as_json:
-        typer.echo(json.dumps(asdict(seen), default=plain, ensure_ascii=False, indent=2))
+        print_json(asdict(seen))
         return
     console = Console()
     for part in (_head(lead, seen), _reasons(seen, "de" if language == "de" else "en"), _stages(seen)):
@@ -117,13 +116,3 @@ def _timeline(view: LeadView) -> Table:
         # Text: what a sender wrote is shown as it is, and never read as markup.
         table.add_row(when(line["at"]), Text(line["name"]), Text(line["what"]), line["source"])
     return table
-
-
-def when(at: datetime) -> str:
-    """A moment for a person."""
-    return at.strftime("%Y-%m-%d %H:%M")
-
-
-def plain(value: Any) -> str:
-    """What JSON has no form for, as text."""
-    return value.isoformat() if isinstance(value, datetime) else str(value)

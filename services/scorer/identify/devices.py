@@ -10,9 +10,9 @@ Refuses to join two known people, whatever they share.
 from datetime import UTC
 
 from services.scorer.identify.evidence import Evidence
-from services.scorer.identify.facts import NOBODY, Held, Recent, are_apart, conflict
+from services.scorer.identify.facts import Held, Recent, are_apart, conflict
 from services.scorer.identify.picture import Picture
-from shared.ids import LeadId
+from shared.ids import NOBODY, LeadId
 from shared.leads.identifiers import Identifier
 
 

@@ -6,8 +6,7 @@ Out: `Held` (a row of `identities`), `Facts` (of a lead), and what placing event
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
-from uuid import UUID
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -20,9 +19,6 @@ anonymous events go to nobody; suspended: it tied too many others together, so i
 
 Reason = Literal["two_user_ids", "too_many_addresses", "kept_apart", "alias"]
 """Why two identifiers of one event stayed with two people."""
-
-NOBODY: Final = LeadId(UUID(int=0))
-"""The lead of events that are kept and belong to nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

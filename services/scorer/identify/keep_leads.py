@@ -43,7 +43,7 @@ def keep_leads(
     people: People, parties: Parties, own: Own, fresh: Callable[[], LeadId]
 ) -> tuple[dict[Party, LeadId], list[LeadId]]:
     """Each party's lead, and those of them that are new."""
-    wanted = {parties.of_event(each) for each in people.events} | set(parties.of_identifier.values())
+    wanted = {party for _, party in parties.of_events} | set(parties.of_identifier.values())
     leads: dict[Party, LeadId] = {party: party[1] for party in wanted if party[0] == "lead"}  # type: ignore[misc]
     open_ = {party for party in wanted if party[0] != "lead"}
     for some in (people.live, people.merged):

@@ -82,7 +82,7 @@ class People:
 
 
 class Parties:
-    """Who everything belongs to."""
+    """Who everything belongs to: `of_identifier`, and `of_events`, each event with its party."""
 
     def __init__(self, people: People, limits: Limits) -> None:
         seen = [people.usable(each.evidence) for each in people.events if each.counted]
@@ -100,8 +100,9 @@ class Parties:
             device for each in people.events for device in people.usable(each.evidence).weak
         } & people.held.keys()
         self.of_identifier = {one: self._owner(one) for one in self._identifiers()}
+        self.of_events = [(each, self._whose(each)) for each in people.events]
 
-    def of_event(self, each: StoredEvent) -> Party:
+    def _whose(self, each: StoredEvent) -> Party:
         """Whose this event is."""
         seen = self._people.usable(each.evidence)
         if seen.weak and not seen.strong:

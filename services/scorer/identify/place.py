@@ -6,10 +6,9 @@ Refuses to look back: an event that conflicts with what is known asks for a regr
 
 from services.scorer.identify.devices import serve, visitor
 from services.scorer.identify.evidence import Evidence
-from services.scorer.identify.facts import NOBODY
 from services.scorer.identify.people import person, watch
 from services.scorer.identify.picture import Picture
-from shared.ids import LeadId
+from shared.ids import NOBODY, LeadId
 
 
 def place(picture: Picture, seen: Evidence) -> LeadId:

@@ -5,7 +5,7 @@ In: `People`, the limits. Out: `Regrouping`. The same evidence gives the same pe
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 from services.scorer.identify.facts import Conflict, Facts, Held, Limits
@@ -54,7 +54,7 @@ def regroup(people: People, limits: Limits, fresh: Callable[[], LeadId]) -> Regr
     return Regrouping(
         owners=owners,
         gone=people.former(),
-        moved=_moved(people, parties, leads, merged),
+        moved=_moved(parties, leads, merged),
         born=born,
         back=sorted(set(leads.values()) & people.merged.keys()),
         merged={lead: into for lead, into in merged.items() if people.merged.get(lead) != into},
@@ -91,6 +91,11 @@ def _end(lead: LeadId, merged: Mapping[LeadId, LeadId]) -> LeadId:
     return lead
 
 
+def _living(lead: LeadId, merged: Mapping[LeadId, LeadId]) -> LeadId:
+    """Where a lead is when all is written; `merged` names the last winner already."""
+    return merged.get(lead, lead)
+
+
 def _owners(people: People, parties: Parties, leads: Mapping[Party, LeadId]) -> dict[Identifier, Held]:
     """Identifiers that belong to another lead than before."""
     owners = {}
@@ -105,12 +110,12 @@ def _owners(people: People, parties: Parties, leads: Mapping[Party, LeadId]) -> 
 
 
 def _moved(
-    people: People, parties: Parties, leads: Mapping[Party, LeadId], merged: Mapping[LeadId, LeadId]
+    parties: Parties, leads: Mapping[Party, LeadId], merged: Mapping[LeadId, LeadId]
 ) -> list[tuple[StoredEvent, LeadId]]:
     """Events whose row leads to another lead than the one they belong to."""
     moved = []
-    for each in people.events:
-        lead = _end(leads[parties.of_event(each)], merged)
+    for each, party in parties.of_events:
+        lead = _living(leads[party], merged)
         if merged.get(each.lead, each.lead) != lead:
             moved.append((each, lead))
     return moved
@@ -122,28 +127,16 @@ def _facts(
     """What decides about each lead that is left."""
     parts: defaultdict[LeadId, list[Facts]] = defaultdict(list)
     first = dict(people.live)
-    for each in people.events:
-        lead = _end(leads[parties.of_event(each)], merged)
+    for each, party in parties.of_events:
+        lead = _living(leads[party], merged)
         first[lead] = min(first.get(lead, each.evidence.at), each.evidence.at)
     for one, party in parties.of_identifier.items():
-        lead = _end(leads[party], merged)
+        lead = _living(leads[party], merged)
         at = first.setdefault(lead, people.held[one].since if one in people.held else first[lead])
         if one not in people.held or people.held[one].status != "shared":
-            marked = alone(one, at)
-            parts[lead].append(_with_marks(marked, parties.marks(party)))
+            parts[lead].append(replace(alone(one, at), apart=parties.marks(party)))
     nothing = {lead: Facts(known=False, first_seen_at=at) for lead, at in first.items() if lead not in merged}
     return {lead: reduce(together, parts[lead], empty) for lead, empty in nothing.items()}
-
-
-def _with_marks(facts: Facts, marks: frozenset[str]) -> Facts:
-    return Facts(
-        known=facts.known,
-        first_seen_at=facts.first_seen_at,
-        namespaces=facts.namespaces,
-        addresses=facts.addresses,
-        anonymous_ids=facts.anonymous_ids,
-        apart=marks,
-    )
 
 
 def _left(

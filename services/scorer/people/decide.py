@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from services.scorer.count import BatchCounter
 from services.scorer.identify.evidence import evidence
-from services.scorer.identify.facts import NOBODY, Held
+from services.scorer.identify.facts import Held
 from services.scorer.report import Report
 from services.scorer.store import decisions, histories, identities, leads, merges
 from services.scorer.store.histories import By
 from shared.errors import Invalid
 from shared.events import Event
-from shared.ids import LeadId
+from shared.ids import NOBODY, LeadId
 from shared.leads.identifiers import Identifier
 
 Identities = Mapping[Identifier, Held]

@@ -10,13 +10,12 @@ from typing import Any, Final
 
 from services.scorer.count import BatchCounter
 from services.scorer.identify.evidence import evidence
-from services.scorer.identify.facts import NOBODY
 from services.scorer.models.in_force import InForce
 from services.scorer.store import events, histories
 from services.scorer.store.histories import By
 from shared.codec import decode
 from shared.errors import Invalid
-from shared.ids import EventId, LeadId
+from shared.ids import NOBODY, EventId, LeadId
 
 BY_HAND: Final = "by_hand"
 

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from services.scorer.identify.facts import NOBODY
 from services.scorer.identify.parties import StoredEvent
 from shared.codec import decode
 from shared.events import Event
-from shared.ids import LeadId
+from shared.ids import NOBODY, LeadId
 
 _ROWS: Final = """
 SELECT received_at, lead_id, quarantine, body FROM events WHERE lead_id = ANY($1::uuid[])

@@ -9,11 +9,11 @@ from uuid import UUID
 import pytest
 
 from services.scorer.identify.evidence import evidence
-from services.scorer.identify.facts import NOBODY, Facts, Held, Limits
+from services.scorer.identify.facts import Facts, Held, Limits
 from services.scorer.identify.picture import Picture, alone, together
 from services.scorer.identify.place import place, place_quarantined, why_nobody
 from shared.events import OWN_NAMESPACE, Event
-from shared.ids import EventId, LeadId
+from shared.ids import NOBODY, EventId, LeadId
 from shared.leads.identifiers import Identifier
 from tests.scorer.identity.people import RULES
 

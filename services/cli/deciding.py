@@ -1,0 +1,35 @@
+"""A person decides about people or events, in one transaction, scored at once as a batch would be.
+
+In: what to do with a connection and a counter. Out: what it returned, committed.
+Refuses to give up at once: a batch that changed the same people at the same moment is seen by the next try.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from services.cli.lead.show import identity_rules
+from services.cli.session import database
+from services.scorer.count import BatchCounter
+from services.scorer.models.in_force import ModelsInForce
+from services.scorer.store.identities import IdentityRace
+from shared.database import transaction
+from shared.ids import SystemIds
+
+Result = TypeVar("Result")
+
+
+async def decided(decide: Callable[[Any, BatchCounter], Awaitable[Result]]) -> Result:
+    """Decide; up to three times, as long as batches are faster.
+
+    Raises IdentityRace if they still are.
+    """
+    counter = BatchCounter(models=ModelsInForce(), rules=identity_rules(), topic="", ids=SystemIds())
+    async with database() as pool:
+        for last in (False, False, True):
+            try:
+                async with transaction(pool) as connection:
+                    return await decide(connection, counter)
+            except IdentityRace:
+                if last:
+                    raise
+    raise AssertionError("the last try returns or raises")
