@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from typer.testing import CliRunner
 
-from services.cli.__main__ import COMMANDS, application
 from services.scorer.accounts.keep import AccountKeeper
 from services.scorer.count import BatchCounter, decode_records
 from services.scorer.models import change_model
@@ -26,6 +24,7 @@ from shared.events import Event
 from shared.ids import SystemIds, event_id
 from shared.kafka.stream import Received
 from shared.leads.identifiers import IdentityRules
+from tests.cli.commands import run
 from tests.scorer.account_world import SECTION
 from tests.scorer.conftest import MODEL
 
@@ -85,12 +84,6 @@ async def companies(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     monkeypatch.setenv("DATABASE_URL", database)
     monkeypatch.setenv("LEADSCORE_IDENTITY_KEY", KEY)
     yield
-
-
-def run(*argv: str) -> str:
-    result = CliRunner().invoke(application(COMMANDS, [*argv]), argv, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 def test_people_see_score_stage_people_and_moves(companies: None) -> None:

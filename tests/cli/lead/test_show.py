@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from typer.testing import CliRunner
 
-from services.cli.__main__ import COMMANDS, application
 from services.scorer.count import BatchCounter, decode_records
 from services.scorer.models import first_model
 from services.scorer.models.in_force import ModelsInForce
@@ -21,6 +19,7 @@ from shared.events import Event
 from shared.ids import SystemIds, event_id
 from shared.kafka.stream import Received
 from shared.leads.identifiers import IdentityRules
+from tests.cli.commands import run
 
 CONFIG = Path(__file__).resolve().parents[3] / "deploy" / "config"
 KEY = "an identity key for lead show"
@@ -72,12 +71,6 @@ async def scored(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setenv("DATABASE_URL", database)
     monkeypatch.setenv("LEADSCORE_IDENTITY_KEY", KEY)
     yield
-
-
-def run(*argv: str) -> str:
-    result = CliRunner().invoke(application(COMMANDS, [*argv]), argv, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 def test_people_see_score_stage_reasons_and_timeline(scored: None) -> None:

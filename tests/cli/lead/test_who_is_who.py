@@ -9,9 +9,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from typer.testing import CliRunner
 
-from services.cli.__main__ import COMMANDS, application
 from services.scorer.count import BatchCounter
 from services.scorer.models import first_model
 from services.scorer.models.in_force import ModelsInForce
@@ -20,6 +18,7 @@ from shared import database as postgres
 from shared.errors import Invalid
 from shared.events import Event
 from shared.ids import SystemIds
+from tests.cli import commands
 from tests.scorer.identity.conftest import REFERENCE
 from tests.scorer.identity.people import RULES, Town, seen
 
@@ -45,11 +44,7 @@ def told(database: str, monkeypatch: pytest.MonkeyPatch) -> Told:
 
 
 def run(*argv: str) -> str:
-    result = CliRunner().invoke(
-        application(COMMANDS, [*argv]), argv, catch_exceptions=False, env={"COLUMNS": "240"}
-    )
-    assert result.exit_code == 0, result.output
-    return result.output
+    return commands.run(*argv, columns=240)
 
 
 def shown(who: str) -> dict[str, Any]:

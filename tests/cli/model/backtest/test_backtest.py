@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
-from typer.testing import CliRunner
 
-from services.cli.__main__ import COMMANDS, application
 from services.cli.model.backtest import read
 from services.scorer.models import change_model
 from services.scorer.store.models import Author
@@ -20,6 +18,7 @@ from shared import database as postgres
 from shared.errors import Invalid, Misconfigured
 from shared.events import Event
 from shared.ids import event_id
+from tests.cli import commands
 from tests.cli.model.conftest import count
 from tests.scoring import small
 
@@ -72,10 +71,7 @@ async def counted(engine: AsyncEngine) -> AsyncEngine:
 
 
 def run(*options: str) -> str:
-    argv = ["model", "backtest", *options]
-    result = CliRunner().invoke(application(COMMANDS, argv), argv, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output
+    return commands.run("model", "backtest", *options)
 
 
 def test_the_model_that_pays_the_signal_wins(counted: AsyncEngine, tmp_path: Path) -> None:
