@@ -6,8 +6,10 @@ per lead that has to be written. Refuses to touch leads that were merged away: t
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from services.scorer.identify.facts import Facts
 from services.scorer.identify.picture import Picture

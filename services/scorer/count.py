@@ -6,9 +6,11 @@ Refuses to catch anything: whatever goes wrong rolls the whole batch back, and c
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
 
 from services.scorer.changes import Placed
 from services.scorer.identify.evidence import Evidence, evidence
@@ -40,8 +42,7 @@ _REMEDIES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decoded:
+class Decoded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A record, and the event in it or why there is none."""
 
     record: Received
@@ -254,7 +255,7 @@ def _merges(picture: Picture) -> list[Merge]:
     """Merges of leads that the database has, each with the lead that is left in the end."""
     born = set(picture.created)
     return [
-        replace(merge, winner=picture.final(merge.winner))
+        Merge(winner=picture.final(merge.winner), loser=merge.loser, cause=merge.cause)
         for merge in picture.merges
         if merge.loser not in born
     ]

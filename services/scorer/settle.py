@@ -10,10 +10,11 @@ are judged one by one, in order of when they happened: shared/scoring/engine/rew
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from services.scorer.identify.facts import Facts
 from shared.events import Event
@@ -22,7 +23,7 @@ from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import fold, is_current, refold
 from shared.scoring.engine.next_change import is_quiet, next_change
 from shared.scoring.engine.rewind import comes_late, is_sales_fact, tell, tell_again
-from shared.scoring.engine.score import Score, Standing, evaluate, standing
+from shared.scoring.engine.score import Evaluation, Score, Standing, evaluation, standing
 from shared.scoring.engine.state import LeadState, empty
 from shared.scoring.engine.transitions import (
     StageState,
@@ -35,8 +36,7 @@ from shared.scoring.engine.transitions import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lead:
+class Lead(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row of `leads`, as values.
 
     due_at: when the sweep will look at it, None for never; never later than the next change by time alone
@@ -56,8 +56,7 @@ class Lead:
     model_version: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A lead and what is new about it.
 
     events:  counted for the first time, in order of arrival; empty when only time has passed
@@ -75,8 +74,7 @@ class Change:
     retold: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A lead after its events.
 
     score:    with its receipt, for the transitions; None where there is none
@@ -159,12 +157,10 @@ def absorb(change: Change, loser: Lead, now: datetime) -> Change:
     winner = change.lead
     passed = merge_transition(winner.ledger, loser.ledger, now=now)
     if passed:
-        passed = msgspec.structs.replace(passed, sequence=winner.ledger.sequence + 1)
+        passed = replace(passed, sequence=winner.ledger.sequence + 1)
     present = replace(
         winner,
-        ledger=msgspec.structs.replace(
-            merge(winner.ledger, loser.ledger), sequence=winner.ledger.sequence + bool(passed)
-        ),
+        ledger=replace(merge(winner.ledger, loser.ledger), sequence=winner.ledger.sequence + bool(passed)),
         last_seen_at=max(winner.last_seen_at, loser.last_seen_at),
         event_count=winner.event_count + loser.event_count,
     )
@@ -206,7 +202,8 @@ def settle(
               else empty; None: moves that another model causes are not told apart, and no fact comes late
     """
     lead, events = change.lead, change.events
-    numbers = standing(active.model, state, now)
+    found = evaluation(active.model, state, now)
+    numbers = found.standing
     ledger, transitions = lead.ledger, list(change.passed)
     # Moves that come from another model are told apart: a silent publish stays silent whatever happens.
     before = None if history is None else before_events(active, change, history)
@@ -233,11 +230,11 @@ def settle(
     # A copy costs as much as a tenth of a score, and mostly nothing has changed.
     if ledger is not present.ledger:
         present = replace(present, ledger=ledger)
-    wake_at = _sooner(active, present, now)
+    wake_at = _sooner(active, present, found, now)
     settled = replace(present, due_at=wake_at) if wake_at else present
     return Settled(
         lead=settled,
-        score=evaluate(active.model, state, now) if transitions else None,
+        score=found.score() if transitions else None,
         transitions=tuple(transitions),
         wake_at=wake_at,
     )
@@ -252,7 +249,8 @@ def _judge(
 
     lead:  with the events in its state
     """
-    known, profile, events = lead.facts.known, lead.state.profile, change.events
+    known, events = lead.facts.known, change.events
+    profile = model.person.of(lead.state.attributes).profile
 
     def judge(ledger: StageState, event: Event | None, at: datetime) -> list[Transition]:
         return decide(model, ledger, numbers, profile=profile, known=known, event=event, now=at)
@@ -283,16 +281,16 @@ def _moved_by_model(active: ActiveModel, lead: Lead, before: LeadState, now: dat
         event=None,
         now=now,
     )
-    return [msgspec.structs.replace(move, cause="model") for move in moves]
+    return [replace(move, cause="model") for move in moves]
 
 
-def _sooner(active: ActiveModel, lead: Lead, now: datetime) -> datetime | None:
+def _sooner(active: ActiveModel, lead: Lead, found: Evaluation, now: datetime) -> datetime | None:
     """When the sweep has to look at this lead, if that is earlier than it will anyway."""
     if (
         lead.due_at
         and lead.due_at > now
-        and is_quiet(active.model, lead.state, lead.ledger, (now, lead.due_at))
+        and is_quiet(active.model, lead.state, lead.ledger, (now, lead.due_at), found)
     ):
         return None
-    due = next_change(active.model, lead.state, lead.ledger, now)
+    due = next_change(active.model, lead.state, lead.ledger, now, found)
     return due if due and (lead.due_at is None or due < lead.due_at) else None

@@ -6,8 +6,10 @@ first looked at, and is judged from then on.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
+
+from msgspec.structs import replace
 
 from services.scorer.settle import ActiveModel, Change, Lead, fold_in
 from shared.scoring.engine.fold import is_current

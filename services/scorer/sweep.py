@@ -6,10 +6,10 @@ sweepers share the work (SKIP LOCKED), and a late one only delays. The database'
 """
 
 import asyncio
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer import metrics

@@ -5,7 +5,6 @@ anywhere, merges leads into any tree, takes events back and releases them, publi
 time pass: promises P2, P3 and P4.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from uuid import UUID
@@ -13,6 +12,7 @@ from uuid import UUID
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from services.scorer.identify.facts import Facts
 from services.scorer.settle import (

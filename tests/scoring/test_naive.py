@@ -33,8 +33,8 @@ from shared.scoring.definition.rules import Clamp, EngagementRule, Occurrence, P
 from shared.scoring.definition.stages import StageName
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import fold, refold
-from shared.scoring.engine.next_change import is_quiet
-from shared.scoring.engine.score import Standing, evaluate, standing
+from shared.scoring.engine.next_change import is_quiet, next_change
+from shared.scoring.engine.score import Standing, evaluate, evaluation, standing
 from shared.scoring.engine.state import EMPTY, Attribute, LeadState
 from shared.scoring.engine.transitions import StageState
 from shared.scoring.replay.life import Life
@@ -339,12 +339,13 @@ def test_two_models_find_out_together_who_somebody_is() -> None:
 def test_known_numbers_change_no_answer(
     model: Compiled, stored: list[Event], name: StageName, at: datetime, days: int
 ) -> None:
-    """Whether a stretch is quiet does not depend on who worked out the numbers at its beginning."""
+    """Whether a stretch is quiet, and what comes next, does not depend on who worked out the points now."""
     state = refold(model, stored)
     stage = StageState(stage=name, since=at - timedelta(hours=30))
     span = (at, at + timedelta(days=days))
-    numbers = standing(model, state, at)
-    assert is_quiet(model, state, stage, span, numbers) is is_quiet(model, state, stage, span)
+    found = evaluation(model, state, at)
+    assert is_quiet(model, state, stage, span, found) is is_quiet(model, state, stage, span)
+    assert next_change(model, state, stage, at, found) == next_change(model, state, stage, at)
 
 
 @given(models(), events(), st.integers(0, 100))

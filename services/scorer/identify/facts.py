@@ -62,8 +62,7 @@ class Held(NamedTuple):
     recent: Recent | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What decides about attaching and merging a lead.
 
     known:       it has a user id or an address

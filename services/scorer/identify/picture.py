@@ -4,9 +4,11 @@ In: what the database has. Out: what to write. The rules that change it are in p
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
+
+from msgspec.structs import replace
 
 from services.scorer.identify.evidence import Evidence
 from services.scorer.identify.facts import Conflict, Facts, Held, Limits, Merge, Reason, Status

@@ -5,8 +5,10 @@ In: `People`, the limits. Out: `Regrouping`. The same evidence gives the same pe
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
+
+from msgspec.structs import replace
 
 from services.scorer.identify.facts import Conflict, Facts, Held, Limits
 from services.scorer.identify.keep_leads import Own, held_by, keep_leads, own_identifiers, successor

@@ -6,10 +6,10 @@ It goes on where it stopped, whatever ended the process; leads that an event rea
 """
 
 import asyncio
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer import metrics

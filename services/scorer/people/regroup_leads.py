@@ -5,12 +5,12 @@ Refuses to trust the order in which things came: the history decides (identify/g
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
+from msgspec.structs import replace
 
 from services.scorer.identify.facts import Limits, Merge
 from services.scorer.identify.parties import People
@@ -136,7 +136,7 @@ def _lived_anew(change: Change, active: ActiveModel, history: Collection[Event],
         cause="unmerged",
         rule=f"{stands.stage}: another person was taken out of this lead",
     )
-    ledger = msgspec.structs.replace(
+    ledger = replace(
         stands, sequence=told.sequence, since=before.since if before.stage == stands.stage else stands.since
     )
     return replace(change, lead=replace(change.lead, ledger=ledger), passed=(told,))

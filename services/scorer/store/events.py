@@ -6,8 +6,9 @@ that order is what makes the answer final (docs/decisions/0003).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from shared.events import Event
 from shared.ids import EventId, LeadId
@@ -27,8 +28,7 @@ SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::uuid[
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One event as it is stored."""
 
     event: Event

@@ -4,13 +4,13 @@ In: lead ids, or leads as they should be now. Out: leads, locked. Refuses to be 
 changes per event has an index, so that updates stay on their page (measured: 100 % HOT).
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
 import asyncpg
+import msgspec
 
 from services.scorer.identify.facts import Facts
 from services.scorer.settle import Lead
@@ -155,7 +155,7 @@ def _row(lead: Lead) -> tuple[Any, ...]:
         lead.ledger.since,
         lead.score,
         lead.grade,
-        json.dumps(lead.dimensions),
+        msgspec.json.encode(lead.dimensions).decode(),
         lead.scored_at,
         lead.due_at,
         lead.model_version,

@@ -4,9 +4,10 @@ In: lead ids, or shadows as they should be now. Out: shadows. Refuses to reach a
 written from here, and nothing reads it but `leadscore model shadow`.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
+
+import msgspec
 
 from services.scorer.settle import Lead
 from services.scorer.shadow import Shadow
@@ -74,6 +75,6 @@ def _row(lead: Lead) -> tuple[Any, ...]:
         lead.ledger.stage,
         lead.score,
         lead.grade,
-        json.dumps(lead.dimensions),
+        msgspec.json.encode(lead.dimensions).decode(),
         lead.scored_at,
     )

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
+
 from shared.ids import LeadId, transition_id
 from shared.leads.portrait import Portrait
 from shared.leads.receipts import receipts
@@ -81,8 +83,8 @@ def _row(entry: Entry) -> tuple[Any, ...]:
         passed.at,
         score.total,
         score.grade,
-        _json(score.dimensions),
-        _json(receipts(score)),
+        _plain_json(score.dimensions),
+        _plain_json(receipts(score)),
         _json(portrait.person),
         _json(portrait.attribution),
         None if portrait.consent is None else _json(portrait.consent),
@@ -91,6 +93,11 @@ def _row(entry: Entry) -> tuple[Any, ...]:
         entry.silent,
         ",".join(map(str, entry.other_leads)),
     )
+
+
+def _plain_json(value: Any) -> str:
+    """The same for what holds no text of a sender, in a quarter of the time."""
+    return msgspec.json.encode(value).decode().replace("\\u0000", "\\ufffd")
 
 
 def _json(value: Any) -> str:

@@ -161,7 +161,11 @@ def profile_matcher(
     fits: Memo[Mapping[str, Any], Fits] = Memo(field_tests.fields(), find)
 
     def person(attributes: Mapping[str, Attribute]) -> ProfileMatch:
+        if not attributes:  # most visitors
+            return nobody
         profile = profile_of(attributes)
         return ProfileMatch(profile, fits.of(profile))
 
+    nothing_known = profile_of({})
+    nobody = ProfileMatch(nothing_known, fits.of(nothing_known))
     return Latest(person)

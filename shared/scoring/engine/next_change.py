@@ -20,7 +20,7 @@ from typing import Final
 from shared.scoring.definition.stages import SCORE, Move, Shown
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.points import LazyShown, Terms, shown_of, sums_of, terms_of
-from shared.scoring.engine.score import Standing, moment_s
+from shared.scoring.engine.score import Evaluation, moment_s
 from shared.scoring.engine.state import LeadState
 from shared.scoring.engine.transitions import LineFacts, StageState, holds
 
@@ -32,8 +32,16 @@ _EXACT_US: Final = 3600 * _US
 _LAST_MOMENT: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-def next_change(model: Compiled, state: LeadState, stage: StageState, as_of: datetime) -> datetime | None:
+def next_change(
+    model: Compiled,
+    state: LeadState,
+    stage: StageState,
+    as_of: datetime,
+    found: Evaluation | None = None,
+) -> datetime | None:
     """The next moment at which `decide` without an event could return a transition.
+
+        found:  the lead's points at `as_of`, from a caller who has them
 
     Returns `as_of` itself if it could right now, None if it never will. Never later than the true
     moment; earlier by at most a 256th of the way, or where the score rises and falls by itself.
@@ -42,8 +50,8 @@ def next_change(model: Compiled, state: LeadState, stage: StageState, as_of: dat
     ways = model.ways[stage.stage]
     if not ways:
         return None
-    outlook = _Outlook(model, state, as_of)
-    present, end = outlook.view(0), outlook.view(math.inf)
+    outlook = _Outlook(model, state, as_of, found)
+    present, end = outlook.present, outlook.view(math.inf)
     now, ever = outlook.between(present, present), outlook.between(present, end)
     moments: list[datetime] = []
     undecided: list[Move] = []
@@ -68,11 +76,11 @@ def is_quiet(
     state: LeadState,
     stage: StageState,
     span: tuple[datetime, datetime],
-    numbers: Standing | None = None,
+    found: Evaluation | None = None,
 ) -> bool:
     """Whether it is proven that no move by score or time happens between these two moments.
 
-        numbers:  the lead's numbers at the first of them, from a caller who has them
+        found:  the lead's points at the first of them, from a caller who has them
 
     Says False where it is not proven: then `next_change` tells. One look instead of a search, for callers
     that will look again at the second moment anyway.
@@ -85,11 +93,8 @@ def is_quiet(
     held_until = stage.held_until
     if as_of >= until or (held_until is not None and held_until >= until):
         return True
-    outlook = _Outlook(model, state, as_of)
-    start = outlook.view(0)
-    if numbers is not None:
-        start.update(numbers.shown)
-    facts = outlook.between(start, outlook.view((until - as_of).total_seconds()))
+    outlook = _Outlook(model, state, as_of, found)
+    facts = outlook.between(outlook.present, outlook.view((until - as_of).total_seconds()))
     stayed = until - stage.since
     return not any(move.wait < stayed and holds(model, move, facts) is not False for move in ways)
 
@@ -101,7 +106,7 @@ def score_between(model: Compiled, state: LeadState, as_of: datetime, until: dat
     """
     outlook = _Outlook(model, state, as_of)
     ahead_s = max(0.0, (until - as_of).total_seconds())
-    low, high = outlook.between(outlook.view(0), outlook.view(ahead_s)).bounds
+    low, high = outlook.between(outlook.present, outlook.view(ahead_s)).bounds
     return low[SCORE], high[SCORE]
 
 
@@ -136,18 +141,24 @@ class _View(LazyShown):
 class _Outlook:
     """One lead as seen from now into the future.
 
-    falls:  no rule is worth less than nothing, so that time alone only takes points away
+    present:  the lead now
+    falls:    no rule is worth less than nothing, so that time alone only takes points away
     """
 
-    __slots__ = ("_terms", "falls", "model", "now_s", "profile", "state")
+    __slots__ = ("_terms", "falls", "model", "now_s", "present", "profile", "state")
 
-    def __init__(self, model: Compiled, state: LeadState, as_of: datetime) -> None:
+    def __init__(
+        self, model: Compiled, state: LeadState, as_of: datetime, found: Evaluation | None = None
+    ) -> None:
         self.model = model
         self.state = state
         self.profile = model.person.of(state.attributes).profile
         self.now_s = moment_s(model, state, as_of)
         self.falls = _falls(state)
-        self._terms: Terms | None = None
+        self._terms: Terms | None = found.terms if found else None
+        self.present = _View(self, self.now_s, found.values if found else None)
+        if found:
+            self.present.update(found.standing.shown)
 
     @property
     def terms(self) -> Terms:

@@ -24,7 +24,7 @@ from shared.scoring.definition.stages import SCORE, Shown
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.contributions import Contribution, contributions
 from shared.scoring.engine.fold import is_current, refold
-from shared.scoring.engine.points import shown_of, sums_of, terms_of
+from shared.scoring.engine.points import Sums, Terms, shown_of, sums_of, terms_of
 from shared.scoring.engine.state import LeadState
 
 
@@ -56,24 +56,34 @@ class Score(Standing, frozen=True, kw_only=True):
     contributions: tuple[Contribution, ...]
 
 
-def standing(model: Compiled, state: LeadState, as_of: datetime) -> Standing:
-    """The numbers of this lead at this moment: what stages look at, at half the cost of a receipt.
+class Evaluation(msgspec.Struct, frozen=True, gc=False):
+    """The points of one lead at one moment, for whoever asks for more than the numbers: worked out once.
 
-    Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
+    terms:     the rules that concern it, with the exact points of each rule of `terms.met` in `values`
+    sums:      what they were added up and clamped to
+    standing:  what is shown of them
     """
-    at_s, as_of = _moment(model, state, as_of)
-    terms = terms_of(model, state)
-    shown = shown_of(model, sums_of(model, terms, terms.at(at_s)))
-    return Standing(
-        total=shown.pop(SCORE),
-        dimensions=shown,
-        grade=model.model.grades.of(shown["fit"], shown["engagement"]),
-        as_of=as_of,
-    )
+
+    model: Compiled
+    terms: Terms
+    values: list[float]
+    sums: Sums
+    standing: Standing
+
+    def score(self) -> Score:
+        """The numbers with their receipt."""
+        shown = self.standing
+        return Score(
+            total=shown.total,
+            dimensions=shown.dimensions,
+            grade=shown.grade,
+            as_of=shown.as_of,
+            contributions=contributions(self.model, self.terms, self.values, self.sums),
+        )
 
 
-def evaluate(model: Compiled, state: LeadState, as_of: datetime) -> Score:
-    """The score of this lead at this moment, with its receipt.
+def evaluation(model: Compiled, state: LeadState, as_of: datetime) -> Evaluation:
+    """The points of this lead at this moment.
 
     Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
     """
@@ -82,13 +92,29 @@ def evaluate(model: Compiled, state: LeadState, as_of: datetime) -> Score:
     values = terms.at(at_s)
     sums = sums_of(model, terms, values)
     shown = shown_of(model, sums)
-    return Score(
+    numbers = Standing(
         total=shown.pop(SCORE),
         dimensions=shown,
         grade=model.model.grades.of(shown["fit"], shown["engagement"]),
         as_of=as_of,
-        contributions=contributions(model, terms, values, sums),
     )
+    return Evaluation(model, terms, values, sums, numbers)
+
+
+def standing(model: Compiled, state: LeadState, as_of: datetime) -> Standing:
+    """The numbers of this lead at this moment: what stages look at, at half the cost of a receipt.
+
+    Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
+    """
+    return evaluation(model, state, as_of).standing
+
+
+def evaluate(model: Compiled, state: LeadState, as_of: datetime) -> Score:
+    """The score of this lead at this moment, with its receipt.
+
+    Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
+    """
+    return evaluation(model, state, as_of).score()
 
 
 def score(model: Compiled, events: Iterable[Event], as_of: datetime) -> Score:

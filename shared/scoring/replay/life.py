@@ -17,7 +17,7 @@ from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.fold import fold
 from shared.scoring.engine.next_change import is_quiet, next_change
 from shared.scoring.engine.rewind import is_sales_fact, tell
-from shared.scoring.engine.score import Standing, standing
+from shared.scoring.engine.score import Evaluation, Standing, evaluation, standing
 from shared.scoring.engine.state import EMPTY, LeadState
 from shared.scoring.engine.transitions import StageState, Transition, after, decide, identified, initial
 
@@ -47,7 +47,7 @@ class Life:
     known:  it has an e-mail address or a user id
     steps:  every transition so far, in order
 
-    `_numbers` are those of this state at this moment, while they are known.
+    `_found` are the points of this state at this moment, while they are known.
     """
 
     model: Compiled
@@ -56,7 +56,7 @@ class Life:
     state: LeadState = EMPTY
     known: bool = False
     steps: list[Step] = field(default_factory=list)
-    _numbers: Standing | None = field(default=None, repr=False)
+    _found: Evaluation | None = field(default=None, repr=False)
 
     @classmethod
     def begin(cls, model: Compiled, at: datetime) -> "Life":
@@ -75,7 +75,7 @@ class Life:
         folded = fold(self.model, self.state, event)
         if folded is None:
             raise ValueError(f"event {event.event_id} comes too late: a life is lived in order")
-        self.state, self.at, self._numbers = folded, max(self.at, event.occurred_at), None
+        self.state, self.at, self._found = folded, max(self.at, event.occurred_at), None
         self.known = self.known or bool(event.email or event.user_id)
         self._judge(event)
 
@@ -84,14 +84,14 @@ class Life:
         if until < self.at:
             return
         span = (self.at, until + _MICROSECOND)
-        if not is_quiet(self.model, self.state, self.ledger, span, self._numbers):
+        if not is_quiet(self.model, self.state, self.ledger, span, self._found):
             self._look_when_due(until)
         if until > self.at:
-            self.at, self._numbers = until, None
+            self.at, self._found = until, None
 
     def pass_over(self, state: LeadState, until: datetime) -> None:
         """Be at a later moment, in the state after the events until then: that nothing moves is proven."""
-        self.state, self.at, self._numbers = state, until, None
+        self.state, self.at, self._found = state, until, None
 
     def knowing(self, event: Event, state: LeadState) -> "Life":
         """A visitor's life after an event that tells who it is, as if the event moved the lead no further.
@@ -105,16 +105,16 @@ class Life:
 
     def standing(self) -> Standing:
         """The numbers at the moment it has lived until."""
-        if self._numbers is None:
-            self._numbers = standing(self.model, self.state, self.at)
-        return self._numbers
+        if self._found is None:
+            self._found = evaluation(self.model, self.state, self.at)
+        return self._found.standing
 
     def _look_when_due(self, until: datetime) -> None:
         for _ in range(_MOST_LOOKS):
-            due = next_change(self.model, self.state, self.ledger, self.at)
+            due = next_change(self.model, self.state, self.ledger, self.at, self._found)
             if due is None or due > until:
                 return
-            self.at, self._numbers = due, None
+            self.at, self._found = due, None
             self._judge(None)
         raise RuntimeError(f"more than {_MOST_LOOKS} looks between two events: the model's stages never rest")
 
