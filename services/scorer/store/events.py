@@ -21,11 +21,16 @@ SELECT event_id FROM events
 WHERE event_id = ANY($1::uuid[]) AND received_at > now() - interval '{_LOOK_BACK}'
 """  # noqa: S608 - the only inserted text is the constant above
 
-_INSERT: Final = """
-INSERT INTO events (event_id, received_at, occurred_at, lead_id, source, name, quarantine, body)
-SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[],
-                     $7::text[], $8::bytea[])
-"""
+_COLUMNS: Final = (
+    "event_id",
+    "received_at",
+    "occurred_at",
+    "lead_id",
+    "source",
+    "name",
+    "quarantine",
+    "body",
+)
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -47,14 +52,18 @@ async def insert(connection: Any, rows: Sequence[Row]) -> None:
     """Write new events."""
     if not rows:
         return
-    await connection.execute(
-        _INSERT,
-        [row.event.event_id for row in rows],
-        [row.event.received_at for row in rows],
-        [row.event.occurred_at for row in rows],
-        [row.lead for row in rows],
-        [row.event.source for row in rows],
-        [row.event.name for row in rows],
-        [row.quarantine for row in rows],
-        [row.body for row in rows],
+    await connection.copy_records_to_table("events", records=map(_stored, rows), columns=_COLUMNS)
+
+
+def _stored(row: Row) -> tuple[Any, ...]:
+    event = row.event
+    return (
+        event.event_id,
+        event.received_at,
+        event.occurred_at,
+        row.lead,
+        event.source,
+        event.name,
+        row.quarantine,
+        row.body,
     )

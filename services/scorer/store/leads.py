@@ -37,16 +37,7 @@ INSERT INTO leads ({_COLUMNS})
 SELECT lead_id, NULL, known, first_seen_at, last_seen_at, event_count, user_ids, emails, anonymous_ids,
        namespaces, marks, state, ledger, stage, stage_since, score, grade, dimensions::jsonb, scored_at,
        due_at, model_version
-FROM unnest(
-  $1::uuid[], $2::boolean[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::int[], $7::int[],
-  $8::int[],
-  $9::text[], $10::text[], $11::bytea[], $12::bytea[], $13::text[], $14::timestamptz[], $15::int[],
-  $16::text[], $17::text[], $18::timestamptz[], $19::timestamptz[], $20::int[]
-) AS n (
-  lead_id, known, first_seen_at, last_seen_at, event_count, user_ids, emails, anonymous_ids,
-  namespaces, marks, state, ledger, stage, stage_since, score, grade, dimensions, scored_at, due_at,
-  model_version
-)
+FROM unnest($1::lead_row[])
 ORDER BY lead_id
 ON CONFLICT (lead_id) DO UPDATE SET
   known = EXCLUDED.known, first_seen_at = EXCLUDED.first_seen_at, last_seen_at = EXCLUDED.last_seen_at,
@@ -97,8 +88,7 @@ async def write(connection: Any, leads: Sequence[Lead]) -> None:
     """Insert or update leads as they are now, and wake the sweep in time for each."""
     if not leads:
         return
-    rows = [_row(lead) for lead in leads]
-    await connection.execute(_WRITE, *(list(column) for column in zip(*rows, strict=True)))
+    await connection.execute(_WRITE, [_row(lead) for lead in leads])
 
 
 async def wake(connection: Any, due: Sequence[tuple[LeadId, datetime]]) -> None:
@@ -137,6 +127,7 @@ def _lead(row: "asyncpg.Record") -> Lead:
 
 
 def _row(lead: Lead) -> tuple[Any, ...]:
+    """The lead as the database's type `lead_row` has it."""
     facts = lead.facts
     return (
         lead.lead_id,
