@@ -1,6 +1,6 @@
 # Everything a person types. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check reference format mutation lock kafka-jars bench-slice bench-engine bench-plan wipe clean
+.PHONY: help setup run demo test check reference format mutation lock kafka-jars bench-slice bench-scorer bench-engine bench-plan wipe clean
 
 BIN := .venv/bin
 
@@ -36,6 +36,9 @@ format: setup ## Format the code and fix what can be fixed
 
 bench-slice: setup ## Measure the whole path on this machine: ingest, scorer, post to webhook
 	@$(BIN)/python -m benchmarks.slice
+
+bench-scorer: setup ## Measure the scorer: backlog beside a peer and the bare SQL, among 10 million leads
+	@$(BIN)/python -m benchmarks.scorer
 
 bench-engine: setup ## Measure the scoring engine by itself: fold and score on one core, memory
 	@$(BIN)/python -m benchmarks.engine

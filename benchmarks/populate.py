@@ -49,7 +49,7 @@ async def populate(url: str, crowd: Crowd, model_file: Path, now: datetime) -> i
     """Fill the database; the number of events."""
     connection = await asyncpg.connect(url)
     try:
-        version = await _publish(connection, model_file)
+        version = await publish(connection, model_file)
         await connection.execute(_STAGING)
         jobs = [
             (url, crowd, (first, str(model_file), version), now) for first in range(0, crowd.people, _PIECE)
@@ -64,7 +64,7 @@ async def populate(url: str, crowd: Crowd, model_file: Path, now: datetime) -> i
         await connection.close()
 
 
-async def _publish(connection: asyncpg.Connection, model_file: Path) -> int:
+async def publish(connection: asyncpg.Connection, model_file: Path) -> int:
     """Make this the active model; its version."""
     source = model_source.read(model_file)
     author = Author(name="benchmark")
@@ -94,7 +94,7 @@ async def _write(
         chart = Chart(active[0])
         courses = {lead: Timeline(chart, events) for lead, events in pasts.items()}
         await leads.write(
-            connection, [_lead(active, lead, timeline, now) for lead, timeline in courses.items()]
+            connection, [as_scored(active, lead, timeline, now) for lead, timeline in courses.items()]
         )
         return len(rows)
     finally:
@@ -116,7 +116,7 @@ def _rows(pasts: dict[LeadId, list[Event]]) -> Iterator[tuple[Any, ...]]:
             )
 
 
-def _lead(active: tuple[Compiled, int], lead: LeadId, timeline: Timeline, now: datetime) -> Lead:
+def as_scored(active: tuple[Compiled, int], lead: LeadId, timeline: Timeline, now: datetime) -> Lead:
     """The lead as it stands after this past."""
     (model, version), events = active, timeline.events
     life = fast_replay(timeline.under(model), now)

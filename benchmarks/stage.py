@@ -108,6 +108,11 @@ async def servers(on: Stage) -> str:
     return f"PostgreSQL {postgres.split()[0]}, Kafka {version} on {on.kafka.java}, on the same cores"
 
 
+def database_url(on: Stage, name: str) -> str:
+    """The address of the database of this name."""
+    return make_url(on.postgres.url).set(database=name).render_as_string(hide_password=False)
+
+
 async def setting(on: Stage, name: str, extra: Mapping[str, str] | None = None) -> Setting:
     """A fresh database and fresh topics of this name.
 
@@ -118,7 +123,7 @@ async def setting(on: Stage, name: str, extra: Mapping[str, str] | None = None) 
         await connection.execute(f'CREATE DATABASE "{name}"')
     finally:
         await connection.close()
-    database = make_url(on.postgres.url).set(database=name).render_as_string(hide_password=False)
+    database = database_url(on, name)
     await asyncio.to_thread(migrate.upgrade, database)
     environment = {
         **os.environ,
@@ -137,14 +142,18 @@ async def setting(on: Stage, name: str, extra: Mapping[str, str] | None = None) 
 
 
 @asynccontextmanager
-async def service(within: Setting, name: str) -> AsyncIterator[Running]:
-    """One of our services, ready; its `port` is the one that senders use (ingest) or the admin port."""
+async def service(within: Setting, name: str, number: int = 0) -> AsyncIterator[Running]:
+    """One of our services, ready; its `port` is the one that senders use (ingest) or the admin port.
+
+    number: tells several processes of one service apart
+    """
     folder = within.stage.folder / within.name
-    port, admin_port = ports.remembered(folder / f"{name}.ports.json", [0, 0])
+    process = f"{name}-{number}" if number else name
+    port, admin_port = ports.remembered(folder / f"{process}.ports.json", [0, 0])
     prefix = f"LEADSCORE_{name.upper()}"
     environment = {f"{prefix}_PORT": str(port), f"{prefix}_ADMIN_PORT": str(admin_port)}
     argv = [sys.executable, "-m", f"services.{name}"]
-    async with _process(within, name, argv, environment) as child:
+    async with _process(within, process, argv, environment) as child:
         if said := await ready(f"http://127.0.0.1:{admin_port}/readyz", _READY_S):
             raise RuntimeError(f"{name} is not ready: {said}; its log ends with {child.last_lines()}")
         yield Running(child, port if name == "ingest" else admin_port)
@@ -159,6 +168,13 @@ async def bare(within: Setting) -> AsyncIterator[Running]:
         if not await until(lambda: ports.listens(port), _READY_S):
             raise RuntimeError(f"the bare app does not listen; its log ends with {child.last_lines()}")
         yield Running(child, port)
+
+
+@asynccontextmanager
+async def process(within: Setting, name: str, argv: Sequence[str]) -> AsyncIterator[Running]:
+    """Any other process that works in this setting."""
+    async with _process(within, name, argv, {}) as child:
+        yield Running(child, 0)
 
 
 @asynccontextmanager

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Write deploy/locks/*.txt anew: one for development, one for each service's image.
+# Write deploy/locks/*.txt anew: one for development, one for each service's image, one for peers of benchmarks.
 #
 # In: pyproject.toml, uv (on PATH, or fetched into .tools), the network. Out: requirements with hashes for every
 # platform. Refuses to leave a registry's address in them: where packages come from is each machine's own setting.
@@ -14,7 +14,7 @@ uv=$(command -v uv || echo .tools/bin/uv)
 compile() {
     name=$1
     shift
-    "$uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+    "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-header --output-file "deploy/locks/$name.txt" "$@"
     if grep -qE 'https?://|--(extra-)?index-url|--find-links' "deploy/locks/$name.txt"; then
         echo "make lock: deploy/locks/$name.txt names an address; find the dependency with a URL and replace it." >&2
@@ -22,7 +22,8 @@ compile() {
     fi
 }
 
-compile dev --extra embedded --group dev "$@"
+compile dev pyproject.toml --extra embedded --group dev "$@"
 for service in ingest scorer router; do
-    compile "$service" --extra "$service" "$@"
+    compile "$service" pyproject.toml --extra "$service" "$@"
 done
+compile peers --group peers "$@"

@@ -1,0 +1,88 @@
+"""A database that is full before the first event: millions of leads, identities and events, made by SQL.
+
+In: a migrated database, how many leads, the leads that a backlog will touch. Out: rows; the leads to be
+touched lie apart from each other, so that each is on a page of its own.
+Refuses to be read: events filled in belong to nobody, because a lead's history would have to be real.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import asyncpg
+
+from benchmarks.past import Crowd, past
+from benchmarks.populate import as_scored, publish
+from benchmarks.stage import ROOT
+from services.scorer.models import model_source
+from services.scorer.store import leads
+from shared.ids import LeadId, SystemIds
+from shared.leads.identifiers import IdentityRules
+from shared.scoring.replay.timeline import Chart, Timeline
+
+_MODEL: Final = ROOT / "deploy" / "config" / "scoring.yaml"
+_PERSON: Final = Crowd(people=1, events=5, known=0.0)
+
+# Every column but the id: the leads are copies of one.
+_COLUMNS: Final = """
+SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+WHERE attrelid = 'leads'::regclass AND attnum > 0 AND NOT attisdropped AND attname <> 'lead_id'
+"""
+_FILL: Final = """
+INSERT INTO leads (lead_id, {columns})
+SELECT gen_random_uuid(), {columns}
+FROM (SELECT * FROM leads LIMIT 1) AS template, generate_series(2, {number});
+INSERT INTO identities (kind, value, lead_id, first_at, status, namespace)
+SELECT 'anonymous_id', uuid_send(lead_id), lead_id, now(), 'in_use', '' FROM leads;
+INSERT INTO events (event_id, received_at, occurred_at, lead_id, source, name, body)
+SELECT gen_random_uuid(), now(), now() - random() * interval '20 days', gen_random_uuid(), 'product',
+       'page.viewed', '{{}}'
+FROM generate_series(1, {number});
+"""
+_SPREAD: Final = """
+SELECT lead_id FROM (SELECT lead_id, row_number() OVER () AS number FROM leads) AS numbered
+WHERE number % $1 = 0 LIMIT $2
+"""
+
+
+async def fill(url: str, number: int, touched: list[str], key: str) -> None:
+    """So many leads, each with an identity and an event.
+
+    touched:  anonymous ids of leads that will get events
+    key:      the installation's identity key
+    """
+    connection = await asyncpg.connect(url, timeout=30)
+    try:
+        await connection.execute("SET synchronous_commit = off")
+        await _one_lead(connection)
+        await connection.execute(
+            _FILL.format(number=number, columns=await connection.fetchval(_COLUMNS)), timeout=3600
+        )
+        spread = await connection.fetch(_SPREAD, max(1, number // len(touched)), len(touched), timeout=600)
+        rules = IdentityRules(key=key.encode())
+        await connection.copy_records_to_table(
+            "identities",
+            records=[
+                ("anonymous_id", _hashed(rules, one), row["lead_id"], datetime.now(UTC), "in_use", "")
+                for one, row in zip(touched, spread, strict=True)
+            ],
+            columns=("kind", "value", "lead_id", "first_at", "status", "namespace"),
+        )
+        await connection.execute("VACUUM ANALYZE", timeout=3600)
+    finally:
+        await connection.close()
+
+
+async def _one_lead(connection: Any) -> None:
+    """The lead that all others are copies of."""
+    version = await publish(connection, _MODEL)
+    model = model_source.read(_MODEL).model
+    now = datetime.now(UTC) - timedelta(days=1)
+    timeline = Timeline(Chart(model), past(_PERSON, 0, now))
+    lead = as_scored((model, version), LeadId(SystemIds().fresh()), timeline, now)
+    await leads.write(connection, [lead])
+
+
+def _hashed(rules: IdentityRules, anonymous_id: str) -> bytes:
+    identifier = rules.anonymous_id(anonymous_id)
+    assert identifier is not None
+    return identifier.value

@@ -1,0 +1,40 @@
+"""How Postgres finds what a batch needs: by an index, however many leads there are."""
+
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+
+from benchmarks import backlog
+from benchmarks.bare_sql import count_recorded
+from benchmarks.crowded import fill
+from benchmarks.plans import look, whole_scans
+
+KEY = "an identity key for tests"
+pytestmark = [pytest.mark.asyncio, pytest.mark.servers]
+
+# With a tenth of them Postgres might rather read a whole table; `make bench-scorer` asks with ten million.
+LEADS = 100_000
+
+
+async def test_nothing_of_a_batch_reads_a_whole_table(database: str) -> None:
+    """Every statement of a batch finds its rows by an index, and updates stay on their page."""
+    events = list(backlog.backlog(5_000, datetime.now(UTC)))
+    people = [backlog.person_of(lead) for lead in range(backlog.leads_of(len(events)))]
+    await fill(database, LEADS, people, KEY)
+    recorded, _, _ = await count_recorded(database, events, KEY)
+    statements = [each for some in recorded for each in some]
+    scanned, hot = await look(database, statements)
+    assert scanned == []
+    assert hot > 0.95
+    assert len({arguments[0] for _, arguments, _ in statements}) > 8
+
+
+async def test_a_whole_scan_is_noticed(database: str) -> None:
+    """A question that no index answers is found."""
+    connection = await asyncpg.connect(database)
+    try:
+        sql = "SELECT lead_id FROM leads WHERE score > $1"
+        assert await whole_scans(connection, [("fetch", (sql, 3), {})]) == [f"leads: {sql}"]
+    finally:
+        await connection.close()
