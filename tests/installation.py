@@ -73,13 +73,17 @@ class Receiver:
 
 @dataclass(slots=True)
 class Service:
-    """One service process and its admin port."""
+    """One service process and its admin port.
+
+    code: the checkout that it runs from
+    """
 
     name: str
     environment: Mapping[str, str]
     log: Path
     admin_port: int
     process: asyncio.subprocess.Process | None = None
+    code: Path = ROOT
 
     async def start(self) -> None:
         """Start it and wait until it is ready."""
@@ -88,7 +92,7 @@ class Service:
                 sys.executable,
                 "-m",
                 f"services.{self.name}",
-                cwd=ROOT,
+                cwd=self.code,
                 env={**os.environ, **self.environment},
                 stdout=log,
                 stderr=log,
