@@ -87,13 +87,15 @@ class Consumer:
     async def _count(self, stream: Stream, polled: Mapping[int, list[Received]]) -> None:
         """Count what was polled; on trouble, put the stream back to what is not counted yet."""
         records = [record for number, some in polled.items() for record in self._without_gap(number, some)]
+        # Those of now: a batch that is refused after they were revoked is told and counted all the same.
+        partitions = self._partitions(records)
         try:
             for piece in pieces(decode_records(records)):
                 await self._commit_or_split(piece)
-            for partition in self._partitions(records):
+            for partition in partitions:
                 partition.failures = 0
         except (Transient, IdentityRace, Fenced) as error:
-            await self._postpone(self._partitions(records), error)
+            await self._postpone(partitions, error)
         for partition in self._partitions(records):
             if partition.claim.next_offset <= _last(records, partition.number):
                 await self._put_back(stream, partition)
