@@ -100,7 +100,7 @@ async def ends_of_events(leadscore: Installation) -> dict[int, int]:
 
 
 async def counted_once(leadscore: Installation, traffic: Iterable[Traffic]) -> None:
-    """Every acknowledged event has a row, every row was sent. (That it is one row each, reconcile checks.)"""
+    """Every acknowledged event has a row, every row was sent. That it is one row each, reconcile checks."""
     rows = {EventId(row["event_id"]) for row in await leadscore.fetch("SELECT event_id FROM events")}
     acknowledged = {one for each in traffic for one in each.acknowledged}
     sent = {one for each in traffic for one in each.sent}
@@ -126,7 +126,7 @@ async def told_in_order(leadscore: Installation) -> None:
 
 
 def bodies(leadscore: Installation) -> list[dict[str, Any]]:
-    """What the webhook got, in order of arrival, after the standardwebhooks package accepted each signature."""
+    """What the webhook got, in order of arrival; the standardwebhooks package accepted each signature."""
     for hit in leadscore.receiver.hits:
         Webhook(WEBHOOK_SECRET).verify(hit.body, dict(hit.headers))
     return [json.loads(hit.body) for hit in leadscore.receiver.hits]

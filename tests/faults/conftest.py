@@ -1,4 +1,4 @@
-"""Installations that tests may break: on the run's shared servers, or on a Kafka and a Postgres of their own."""
+"""Installations that tests may break: on the run's shared servers, or on servers of their own."""
 
 import asyncio
 import os
@@ -93,7 +93,7 @@ async def proxy(leadscore: Installation) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 def chance(request: pytest.FixtureRequest) -> Random:
-    """This test's source of chance."""
+    """The source of chance of one test."""
     return seed.chance(request.node.name)
 
 

@@ -1,6 +1,6 @@
 """A TCP proxy that breaks lines as networks do: it goes silent, or cuts Postgres off in the middle of COMMIT.
 
-In: the port of a server. Out: a port of its own that leads there. What it does to a line is told from outside.
+In: the port of a server. Out: a port of its own that leads there. What it does to a line, a test says.
 """
 
 import asyncio

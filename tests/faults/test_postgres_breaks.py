@@ -1,4 +1,4 @@
-"""Rows 4 and 7 of the fault matrix: the line to Postgres is cut in the middle of COMMIT, Postgres is killed."""
+"""Rows 4 and 7 of the fault matrix: the line to Postgres is cut during COMMIT, Postgres is killed."""
 
 import asyncio
 import time
@@ -49,7 +49,7 @@ async def test_row_07_postgres_killed(
 ) -> None:
     """Counting waits and goes on; offsets are where the rows are; the webhook was told nothing that is gone.
 
-    With `synchronous_commit` off for the scorer's role, commits of the last moments are lost: their offsets too.
+    With `synchronous_commit` off for the scorer's role, its last commits are lost: their offsets too.
     """
     leadscore = world.leadscore
     await leadscore.scorer.stop()

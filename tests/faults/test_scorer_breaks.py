@@ -56,9 +56,9 @@ async def test_row_01_a_scorer_killed_at_random_times(
 async def test_row_02_a_frozen_scorer_wakes_up_fenced(
     leadscore: Installation, proxy: Proxy, chance: Random, row: Row
 ) -> None:
-    """Another owns its partitions by then: the batch that it had in hand is refused, and it goes on as a member.
+    """Another owns its partitions by then: the batch in its hand is refused, and it goes on as a member.
 
-    It is frozen with records in its hand and no transaction open: one that is open, Postgres would end (row 3).
+    It is frozen with records in its hand and no transaction open: one that is open, Postgres ends (row 3).
     """
     # Only batches begin transactions: nobody looks for due leads.
     quiet = {"LEADSCORE_SCORER_SWEEP_INTERVAL_S": "3600"}

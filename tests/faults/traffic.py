@@ -1,7 +1,8 @@
 """Traffic with known event ids, drawn from a seed: what senders do while something breaks.
 
-In: an installation, a source of chance, how much. Out: batches posted to ingest, each until it is acknowledged
-(as every SDK does), and the ids of all that were. Refuses to count a batch as acknowledged without its 200.
+In: an installation, a source of chance, how much. Out: batches posted to ingest, each until it is
+acknowledged, as every SDK does, and the ids of all that were. Refuses to count a batch as acknowledged
+without its 200.
 """
 
 import asyncio

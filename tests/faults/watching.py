@@ -1,4 +1,4 @@
-"""What is asked of an installation while something breaks: how far it is, who owns what, how long nothing went on.
+"""What is asked of an installation while something breaks: how far it is, who owns what, how long it paused.
 
 In: a running installation. Out: numbers; waiting always has a limit.
 """
