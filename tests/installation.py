@@ -111,6 +111,14 @@ class Service:
         except httpx.HTTPError:
             return False
 
+    async def trouble(self) -> str:
+        """What /readyz says, empty if nothing answers."""
+        try:
+            async with httpx.AsyncClient(timeout=2) as client:
+                return (await client.get(f"http://127.0.0.1:{self.admin_port}/readyz")).text
+        except httpx.HTTPError:
+            return ""
+
     @property
     def pid(self) -> int:
         """Its process id; only meaningful after start."""
