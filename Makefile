@@ -1,6 +1,6 @@
 # Everything a person types. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check reference format mutation lock kafka-jars bench-slice bench-scorer bench-engine bench-plan wipe clean
+.PHONY: help setup run demo test faults check reference format mutation lock kafka-jars bench-slice bench-scorer bench-engine bench-plan wipe clean
 
 BIN := .venv/bin
 
@@ -18,6 +18,11 @@ demo: setup ## Send real shop events through a running Leadscore and show what b
 
 test: setup ## Run every test on real servers
 	@$(BIN)/pytest -n 2
+
+faults: setup ## Break everything, one fault after the other (SEED=… repeats a run, ROUNDS=3)
+	@mkdir -p .cache
+	@SEED="$(SEED)" ROUNDS="$(or $(ROUNDS),3)" FAULT_REPORT=.cache/faults.txt \
+		$(BIN)/pytest -n 0 -m fault tests/faults
 
 check: setup ## Check format, lint, types, imports, docs and metrics (under a minute)
 	@$(BIN)/ruff format --check .

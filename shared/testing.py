@@ -13,7 +13,7 @@ from uuid import UUID
 
 from shared.errors import Invalid, Transient
 from shared.kafka.publish import MAX_RECORD_BYTES, Record
-from shared.kafka.stream import Owner, Range, Received
+from shared.kafka.stream import OutOfRange, Owner, Range, Received
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -179,6 +179,8 @@ class MemoryStream:
             if number not in self._positions:
                 continue
             start = self._positions[number]
+            if start > len(self._log[number]):
+                raise OutOfRange([number])
             if records := self._log[number][start : start + max_records]:
                 found[number] = records
                 self._positions[number] = start + len(records)

@@ -8,9 +8,11 @@ import asyncio
 import base64
 import json
 import os
+import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -76,6 +78,7 @@ class Service:
     """One service process and its admin port.
 
     code: the checkout that it runs from
+    program: Python that starts it otherwise than `python -m` does; it runs as a script
     """
 
     name: str
@@ -84,14 +87,14 @@ class Service:
     admin_port: int
     process: asyncio.subprocess.Process | None = None
     code: Path = ROOT
+    program: str = ""
 
     async def start(self) -> None:
         """Start it and wait until it is ready."""
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                f"services.{self.name}",
+                *(("-c", self.program) if self.program else ("-m", f"services.{self.name}")),
                 cwd=self.code,
                 env={**os.environ, **self.environment},
                 stdout=log,
@@ -110,6 +113,28 @@ class Service:
         except httpx.HTTPError:
             return False
 
+    async def trouble(self) -> str:
+        """What /readyz says, empty if nothing answers."""
+        try:
+            async with httpx.AsyncClient(timeout=2) as client:
+                return (await client.get(f"http://127.0.0.1:{self.admin_port}/readyz")).text
+        except httpx.HTTPError:
+            return ""
+
+    @property
+    def pid(self) -> int:
+        """Its process id; only meaningful after start."""
+        assert self.process is not None
+        return self.process.pid
+
+    def freeze(self) -> None:
+        """Have it do nothing, as a machine that is suspended: SIGSTOP."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on where it was frozen: SIGCONT."""
+        os.kill(self.pid, signal.SIGCONT)
+
     async def kill(self) -> None:
         """The hard way: SIGKILL."""
         assert self.process is not None
@@ -122,6 +147,7 @@ class Service:
             return None
         if self.process.returncode is not None:
             return self.process.returncode
+        self.thaw()  # one that a test froze could not end in order
         self.process.terminate()
         try:
             await asyncio.wait_for(self.process.wait(), 20)
@@ -151,6 +177,7 @@ class Installation:
     services: dict[str, Service]
     ingest_port: int
     mail: "MailProvider"
+    more_scorers: list[Service] = field(default_factory=list)
 
     @property
     def ingest(self) -> str:
@@ -168,18 +195,25 @@ class Installation:
     def scorer(self) -> Service:
         return self.services["scorer"]
 
-    def another_scorer(self) -> Service:
-        """A second scorer process in the same group, not started."""
+    def another_scorer(self, **environment: str) -> Service:
+        """One more scorer process in the same group, not started; stopped with the installation.
+
+        environment: what it has otherwise than the first
+        """
         port = free_port()
         first = self.scorer
-        environment = {**first.environment, "LEADSCORE_SCORER_ADMIN_PORT": str(port)}
-        return Service("scorer", environment, first.log.with_suffix(".2.log"), port)
+        environment = {**first.environment, "LEADSCORE_SCORER_ADMIN_PORT": str(port), **environment}
+        number = len(self.more_scorers) + 2
+        made = Service("scorer", environment, first.log.with_suffix(f".{number}.log"), port)
+        self.more_scorers.append(made)
+        return made
 
     async def start(self) -> None:
         await asyncio.gather(*(service.start() for service in self.services.values()))
 
     async def stop(self) -> None:
-        await asyncio.gather(*(service.stop() for service in self.services.values()))
+        everything = (*self.services.values(), *self.more_scorers)
+        await asyncio.gather(*(service.stop() for service in everything))
 
     async def fetch(self, sql: str, *arguments: Any) -> list[dict[str, Any]]:
         """Rows of a query, on a connection of their own (the database may have been away)."""
@@ -323,3 +357,16 @@ def installation(servers: Servers, topics: Topics, receiver: Receiver, folder: P
         ingest_port=ports["public"],
         mail=mail,
     )
+
+
+@asynccontextmanager
+async def running(servers: Servers, topics: Topics, folder: Path) -> AsyncIterator[Installation]:
+    """An installation with its receiver, not started; whatever runs of it in the end is stopped."""
+    receiver = Receiver()
+    await receiver.start()
+    made = installation(servers, topics, receiver, folder)
+    try:
+        yield made
+    finally:
+        await made.stop()
+        await receiver.stop()

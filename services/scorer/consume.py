@@ -25,7 +25,7 @@ from services.scorer.store.identities import IdentityRace
 from shared.clock import Clock
 from shared.database import transaction
 from shared.errors import Invalid, Misconfigured, Transient
-from shared.kafka.stream import Received, Stream
+from shared.kafka.stream import OutOfRange, Received, Stream
 from shared.telemetry import log
 
 _POLL_S: Final = 0.2
@@ -79,6 +79,11 @@ class Consumer:
     async def _poll(self, stream: Stream, batch_records: int) -> dict[int, list[Received]]:
         try:
             return await stream.poll(self.assignment.readable(), max_records=batch_records, timeout_s=_POLL_S)
+        except OutOfRange as error:
+            for number in error.partitions & self.assignment.partitions.keys():
+                partition = self.assignment.partitions[number]
+                partition.halt(f"its next offset is {partition.claim.next_offset}, Kafka has none there")
+            return {}
         except Transient as error:
             log("scorer.kafka_away", level="warning", reason=str(error))
             await asyncio.sleep(1.0)
@@ -87,13 +92,15 @@ class Consumer:
     async def _count(self, stream: Stream, polled: Mapping[int, list[Received]]) -> None:
         """Count what was polled; on trouble, put the stream back to what is not counted yet."""
         records = [record for number, some in polled.items() for record in self._without_gap(number, some)]
+        # Those of now: a batch that is refused after they were revoked is told and counted all the same.
+        partitions = self._partitions(records)
         try:
             for piece in pieces(decode_records(records)):
                 await self._commit_or_split(piece)
-            for partition in self._partitions(records):
+            for partition in partitions:
                 partition.failures = 0
         except (Transient, IdentityRace, Fenced) as error:
-            await self._postpone(self._partitions(records), error)
+            await self._postpone(partitions, error)
         for partition in self._partitions(records):
             if partition.claim.next_offset <= _last(records, partition.number):
                 await self._put_back(stream, partition)

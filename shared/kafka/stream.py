@@ -17,11 +17,11 @@ from typing import Final, Protocol
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 from prometheus_client import Counter, Gauge
 
-from shared.errors import Transient
+from shared.errors import LeadscoreError, Transient
 from shared.kafka.connect import Connection
 from shared.telemetry import log
 
@@ -52,6 +52,14 @@ class Range:
     end: int
 
 
+class OutOfRange(LeadscoreError):
+    """Kafka has no record where these partitions are to be read, and waiting will not bring it back."""
+
+    def __init__(self, partitions: Iterable[int]) -> None:
+        self.partitions = frozenset(partitions)
+        super().__init__(f"Kafka has no record at the position of partitions {sorted(self.partitions)}.")
+
+
 class Owner(Protocol):
     """Decides where reading starts and is told when it must end."""
 
@@ -79,7 +87,10 @@ class Stream(Protocol):
     async def poll(
         self, partitions: Iterable[int], *, max_records: int, timeout_s: float
     ) -> dict[int, list[Received]]:
-        """What these partitions have next, empty after the timeout. Moves the reading position."""
+        """What these partitions have next, empty after the timeout. Moves the reading position.
+
+        Raises OutOfRange if one of them was truncated or made anew, Transient while Kafka is away.
+        """
 
     def assigned(self) -> frozenset[int]:
         """The partitions that are ours and have a start."""
@@ -171,6 +182,8 @@ class KafkaStream(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             batches = await consumer.getmany(
                 *wanted, max_records=max_records, timeout_ms=round(timeout_s * 1000)
             )
+        except OffsetOutOfRangeError as error:
+            raise OutOfRange(tp.partition for tp in error.args[0]) from error
         except KafkaError as error:
             raise Transient(f"Kafka could not be read: {type(error).__name__}.") from error
         return {tp.partition: [_received(record) for record in records] for tp, records in batches.items()}

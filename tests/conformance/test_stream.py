@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from shared.kafka.connect import Connection
 from shared.kafka.publish import KafkaPublisher, Publisher, Record
-from shared.kafka.stream import KafkaStream, Range, Received, Stream
+from shared.kafka.stream import KafkaStream, OutOfRange, Range, Received, Stream
 from shared.testing import MemoryBroker, MemoryStream
 from shared.topics import Topics
 from tests.waiting import until
@@ -144,6 +144,20 @@ async def test_seek_reads_again(bench: Bench) -> None:
     bench.stream.seek(0, first[3].offset)
     again = await read(bench, len(first) - 3, partitions=[0])
     assert [record.value for record in again] == [record.value for record in first[3:]]
+
+
+@pytest.mark.asyncio
+async def test_a_position_that_is_not_there_is_told(bench: Bench) -> None:
+    """Records that are gone are no outage: the reader learns of which partition, and the others go on."""
+    await fill(bench, 100)
+    await bench.stream.start()
+    await joined(bench)
+    bench.stream.seek(0, 1_000)
+    with pytest.raises(OutOfRange) as raised:
+        await read(bench, 1, partitions=[0])
+    assert raised.value.partitions == {0}
+    others = bench.books.given[1].end + bench.books.given[2].end
+    assert {record.partition for record in await read(bench, others, partitions=[1, 2])} == {1, 2}
 
 
 @pytest.mark.asyncio

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest_asyncio
 
 from shared.topics import Topics
-from tests.installation import Installation, Receiver, Servers, installation
+from tests.installation import Installation, Servers, running
 
 
 @pytest_asyncio.fixture
@@ -14,12 +14,6 @@ async def leadscore(
     database: str, topics: Topics, kafka_server: str, tmp_path: Path
 ) -> AsyncIterator[Installation]:
     """A whole installation; stopped afterwards, also when the test failed."""
-    receiver = Receiver()
-    await receiver.start()
-    made = installation(Servers(kafka=kafka_server, database=database), topics, receiver, tmp_path)
-    try:
+    async with running(Servers(kafka=kafka_server, database=database), topics, tmp_path) as made:
         await made.start()
         yield made
-    finally:
-        await made.stop()
-        await receiver.stop()

@@ -100,6 +100,18 @@ async def test_poison_is_limited_within_a_batch_too(world: World) -> None:
     assert balanced(books)
 
 
+async def test_records_that_are_gone_halt_their_partition(world: World) -> None:
+    """A topic that was made anew under us: its partitions stop and say why; no offset goes back by itself."""
+    await world.send([event(f"m{n}", anonymous_id=f"a{n}") for n in range(30)])
+    scorer = world.scorer()
+    await scorer.start()
+    before = await world.until_taken(30)
+    for records in world.broker.logs[TOPIC].values():
+        records.clear()
+    await until(lambda: scorer.consumer.assignment.trouble().count("Kafka has none there") == 3)
+    assert await world.books() == before
+
+
 async def test_a_halt_outlives_a_rebalance(world: World) -> None:
     """A partition that waits for a person is not read again because another member came or went."""
     await world.send([b"poison"] * 90)

@@ -18,6 +18,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -72,6 +73,7 @@ class KafkaServer(LocalServer):
     cache:        where the jars are kept between starts, and between data folders
     ports:        first wishes for broker and controller; 0 takes any. Those of the last start are kept
     environment:  where JAVA_HOME, PATH and LEADSCORE_KAFKA_JARS are read from
+    more:         properties beside ours, or instead of ours
     """
 
     name = "kafka"
@@ -83,9 +85,11 @@ class KafkaServer(LocalServer):
         cache: Path,
         wished_ports: tuple[int, int] = (0, 0),
         environment: Mapping[str, str] = os.environ,
+        more: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.folder = folder.resolve()
         self.java: java.Java | None = None
+        self._more = more
         self._cache = cache.resolve()
         self._wished = wished_ports
         self._environment = environment
@@ -108,7 +112,7 @@ class KafkaServer(LocalServer):
         found, classpath = await asyncio.to_thread(self._prepare)
         self.java = found
         self.port, controller = ports.remembered(self.folder / "ports.json", self._wished)
-        self._properties.write_text(_properties(self._data, self.port, controller))
+        self._properties.write_text(_properties(self._data, (self.port, controller), self._more))
         run = [str(found.program), *_MEMORY, *_LOGGING, "-cp", classpath]
         if not self._data.exists():
             await asyncio.to_thread(self._format, run, controller)
@@ -143,7 +147,7 @@ class KafkaServer(LocalServer):
         unfinished = self.folder / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         properties = self.folder / "format.properties"
-        properties.write_text(_properties(unfinished, self.port, controller))
+        properties.write_text(_properties(unfinished, (self.port, controller), self._more))
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # `=`: the id may begin with a dash.
         tool = ["kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster}"]
@@ -188,14 +192,15 @@ class KafkaServer(LocalServer):
         return dict(line.split("=", 1) for line in lines if "=" in line)["cluster.id"]
 
 
-def _properties(data: Path, port: int, controller: int) -> str:
-    """The text of server.properties."""
+def _properties(data: Path, at: tuple[int, int], more: Mapping[str, str]) -> str:
+    """The text of server.properties. at: the ports of broker and controller."""
+    port, controller = at
     here = {
         "log.dirs": str(data),
         "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
         "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
     }
-    return "".join(f"{key}={value}\n" for key, value in {**_ALWAYS, **here}.items())
+    return "".join(f"{key}={value}\n" for key, value in {**_ALWAYS, **here, **more}.items())
 
 
 def _last_lines(text: str) -> list[str]:
