@@ -22,7 +22,7 @@ compile() {
     fi
 }
 
-compile dev --extra embedded --group dev "$@"
+compile dev --extra embedded --extra import --group dev "$@"
 for service in ingest scorer router; do
     compile "$service" --extra "$service" "$@"
 done

@@ -47,6 +47,11 @@ COMMANDS: Final = {
         "services.cli.dead_letters.retry:retry",
         "Send dead letters through the scorer again.",
     ),
+    "import": ("services.cli.imports.command:import_", "Import history from a file of events."),
+    "replay": (
+        "services.cli.replay.command:replay",
+        "Score leads anew from their stored events; say what differs.",
+    ),
     "reconcile": ("services.cli.reconcile.command:reconcile", "Check the promises on the live database."),
     "account show": ("services.cli.account.show:show", "Show one account: score, stage, people."),
     "model test": ("services.cli.model.try_situations:try_situations", "Try a model on its situations."),
