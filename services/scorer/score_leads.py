@@ -7,6 +7,7 @@ Refuses to decide: `settle` and `shade` do. What the shadow model says reaches n
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from services.scorer.accounts.notes import notes
@@ -76,6 +77,7 @@ async def score(connection: Any, in_force: InForce, changes: Sequence[Change], b
         settled.append(settle(active, change, state, batch.now, history))
     passed = await _store(connection, active, settled, histories, batch)
     await account_queue.note(connection, notes(active, changes))
+    in_force.noted.note(changes, [one.lead for one in settled], chain.from_iterable(batch.losers.values()))
     if in_force.shadow:
         pairs = list(zip(changes, [one.lead for one in settled], strict=True))
         await _shade(connection, in_force.shadow, pairs, histories, batch)

@@ -20,6 +20,7 @@ from services.cli.reconcile.read import MOST_LEADS, first_cut
 from services.cli.replay import store
 from services.cli.replay.compare import Outcome, StoredLead, outcome
 from services.cli.replay.store import Replayed
+from services.scorer.board.keep import write_noted
 from services.scorer.models.in_force import ModelsInForce
 from services.scorer.refold import bring_up_to_date, refold_leads
 from shared.codec import decode_all
@@ -165,3 +166,4 @@ async def _written(
         async with transaction(database) as connection:
             in_force = await models.read(connection)
             await act(connection, in_force, leads[start : start + _WRITTEN_AT_ONCE])
+        await write_noted(database, models.noted)
