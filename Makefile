@@ -1,6 +1,6 @@
 # Everything a person types. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test faults check reference format mutation lock kafka-jars bench-slice bench-scorer bench-engine bench-plan wipe clean
+.PHONY: help setup run demo test faults check reference format mutation lock kafka-jars bench-slice bench-scorer bench-engine bench-plan bench-board wipe clean
 
 BIN := .venv/bin
 
@@ -50,6 +50,9 @@ bench-engine: setup ## Measure the scoring engine by itself: fold and score on o
 
 bench-plan: setup ## Measure `model plan` over a million events of a hundred thousand leads
 	@$(BIN)/python -m benchmarks.plan
+
+bench-board: setup ## Measure lists and searches among a million leads
+	@$(BIN)/python -m benchmarks.board
 
 mutation: setup ## Change every line of the scoring engine and see a situation fail (half an hour)
 	@rm -rf mutants

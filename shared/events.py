@@ -18,6 +18,8 @@ SCHEMA_VERSION: Final = 1
 
 Kind = Literal["web", "form", "email", "product", "crm"]
 
+Imported = Literal["silent", "deliver"]
+
 OWN_NAMESPACE: Final = "product"
 """The namespace of the company's own website, product and forms: all of them send its own user ids."""
 
@@ -57,6 +59,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     context:      page, campaign, referrer, click_ids, user_agent, ip (truncated), locale, library
     consent:      purpose → granted; None where the source says nothing
     extra:        fields of the sender that we do not know, kept as they came
+    imported:     it is history that `leadscore import` sent; silent: destinations are not told what it moves
     """
 
     event_id: EventId
@@ -78,6 +81,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     consent: dict[str, bool] | None = None
     machine: Machine | None = None
     extra: dict[str, Any] = {}
+    imported: Imported | None = None
 
 
 def default_namespace(kind: Kind, source: str) -> str:

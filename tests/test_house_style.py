@@ -25,6 +25,8 @@ DECISIONS = (
     *("services/scorer/accounts/notes.py", "shared/leads/account_of.py", "shared/leads/account_people.py"),
     *("shared/scoring/engine/accounts.py",),
     *("services/scorer/changes.py", "shared/leads/portrait.py", "services/scorer/poison.py"),
+    *("services/cli/imports/understand.py", "services/cli/imports/history_event.py"),
+    *("services/cli/replay/compare.py", "services/scorer/imported.py"),
     *("services/router/decide.py", "services/router/render.py", "services/router/sign.py"),
     *("services/router/retry.py", "services/router/breaker.py", "services/router/addresses.py"),
 )

@@ -22,7 +22,7 @@ compile() {
     fi
 }
 
-compile dev pyproject.toml --extra embedded --group dev "$@"
+compile dev pyproject.toml --extra embedded --extra import --group dev "$@"
 for service in ingest scorer router; do
     compile "$service" pyproject.toml --extra "$service" "$@"
 done

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "up": ("services.cli.up:up", "Start everything on this machine; Ctrl-C stops it."),
     "demo": ("services.cli.demo.command:demo", "Send shop traffic and show what became of it."),
     "lead show": ("services.cli.lead.show:show", "Show one lead: score, stage, receipts, timeline."),
+    "lead list": ("services.cli.lead.list:list_", "List the best leads, of a stage or with a text."),
     "lead find": ("services.cli.lead.find:find", "List leads by a part of a name, company, address or id."),
     "lead conflicts": (
         "services.cli.lead.conflicts:conflicts",
@@ -46,6 +47,11 @@ COMMANDS: Final = {
     "dead-letters retry": (
         "services.cli.dead_letters.retry:retry",
         "Send dead letters through the scorer again.",
+    ),
+    "import": ("services.cli.imports.command:import_", "Import history from a file of events."),
+    "replay": (
+        "services.cli.replay.command:replay",
+        "Score leads anew from their stored events; say what differs.",
     ),
     "reconcile": ("services.cli.reconcile.command:reconcile", "Check the promises on the live database."),
     "account show": ("services.cli.account.show:show", "Show one account: score, stage, people."),

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from services.cli.lead.show import identity_rules
 from services.cli.session import database
+from services.scorer.board.keep import write_noted
 from services.scorer.count import BatchCounter
 from services.scorer.models.in_force import ModelsInForce
 from services.scorer.store.identities import IdentityRace
@@ -28,8 +29,11 @@ async def decided(decide: Callable[[Any, BatchCounter], Awaitable[Result]]) -> R
         for last in (False, False, True):
             try:
                 async with transaction(pool) as connection:
-                    return await decide(connection, counter)
+                    decision = await decide(connection, counter)
+                await write_noted(pool, counter.models.noted)
             except IdentityRace:
                 if last:
                     raise
+            else:
+                return decision
     raise AssertionError("the last try returns or raises")

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer.accounts.keep import AccountKeeper
+from services.scorer.board.keep import BoardKeeper
 from services.scorer.collector import spare_what_stays
 from services.scorer.consume import Consumer
 from services.scorer.count import BatchCounter
@@ -56,8 +57,8 @@ def main() -> int:
 async def serve(settings: ScorerSettings) -> None:
     """Run the scorer until it is told to stop."""
     url = settings.database_url.get_secret_value()
-    # One each for batches, sweep, rescore, regroup and accounts, and one for claims and recoveries.
-    pool = postgres.engine(url, application="leadscore-scorer", pool_size=6)
+    # One each for batches, sweep, rescore, regroup, accounts and board, and one for claims and recoveries.
+    pool = postgres.engine(url, application="leadscore-scorer", pool_size=7)
     await first_model.ensure_first_model(pool, settings.model_file)
     counter = BatchCounter(
         models=ModelsInForce(changed=spare_what_stays),
@@ -95,6 +96,12 @@ def parts(
     sweep = Sweep(database=pool, counter=counter, interval_s=settings.sweep_interval_s)
     rescore = Rescore(database=pool, counter=counter, interval_s=settings.sweep_interval_s)
     accounts = AccountKeeper(database=pool, models=counter.models, interval_s=settings.sweep_interval_s)
+    board = BoardKeeper(
+        database=pool,
+        noted=counter.models.noted,
+        interval_s=settings.sweep_interval_s,
+        behind=consumer.behind,
+    )
 
     async def regroup() -> None:
         await consumer.regroup.run(settings.sweep_interval_s)
@@ -112,6 +119,7 @@ def parts(
         BackgroundTask("rescore", rescore.run),
         BackgroundTask("regroup", regroup),
         BackgroundTask("accounts", accounts.run),
+        BackgroundTask("board", board.run),
     ]
 
 

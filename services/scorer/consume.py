@@ -32,6 +32,7 @@ _POLL_S: Final = 0.2
 _MIRROR_EVERY_S: Final = 5.0
 _STUCK_S: Final = 60.0
 _ORPHANED_S: Final = 30.0
+_BEHIND_RECORDS: Final = 2_000
 
 
 class Consumer:
@@ -49,6 +50,7 @@ class Consumer:
         self._running: asyncio.Task[None] | None = None
         self._last_turn_s = clock.monotonic_s()
         self._orphans_since_s: float | None = None
+        self._lag_records = 0
 
     async def run(self, stream: Stream, *, batch_records: int) -> None:
         """Poll and count until cancelled; raises what a batch raised that nobody foresaw."""
@@ -75,6 +77,10 @@ class Consumer:
         """Why this process should be killed, empty if the loop turns: a liveness check."""
         still_s = self._clock.monotonic_s() - self._last_turn_s
         return f"the consume loop has not turned for {still_s:.0f} s" if still_s > _STUCK_S else ""
+
+    def behind(self) -> bool:
+        """Whether more waits in Kafka than a few batches."""
+        return self._lag_records > _BEHIND_RECORDS
 
     async def _poll(self, stream: Stream, batch_records: int) -> dict[int, list[Received]]:
         try:
@@ -231,9 +237,11 @@ class Consumer:
             raise Fenced(f"partitions {sorted(orphans)} are given to us but not claimed by us")
 
     def _measure_lag(self, stream: Stream) -> None:
+        self._lag_records = 0
         for number, partition in self.assignment.partitions.items():
             lag = stream.lag_records(number, partition.claim.next_offset)
             if lag is not None:
+                self._lag_records += lag
                 metrics.LAG_RECORDS.labels(partition=str(number)).set(lag)
             if lag == 0:
                 metrics.LAG_SECONDS.labels(partition=str(number)).set(0)

@@ -17,6 +17,7 @@ from services.scorer.identify.evidence import Evidence, evidence
 from services.scorer.identify.facts import Limits, Merge
 from services.scorer.identify.picture import Picture
 from services.scorer.identify.place import place, place_quarantined, why_nobody
+from services.scorer.imported import moved_silently
 from services.scorer.judge import quarantine_reason
 from services.scorer.models.in_force import InForce, ModelsInForce
 from services.scorer.offsets import Tally
@@ -25,7 +26,16 @@ from services.scorer.poison import CONSECUTIVE
 from services.scorer.report import Report
 from services.scorer.score_leads import Batch, Scored, score
 from services.scorer.settle import Change, Lead
-from services.scorer.store import conflicts, dead_letters, events, histories, identities, leads, merges
+from services.scorer.store import (
+    conflicts,
+    dead_letters,
+    events,
+    histories,
+    identities,
+    imported,
+    leads,
+    merges,
+)
 from services.scorer.store.histories import By
 from shared.codec import decode
 from shared.errors import Invalid
@@ -199,6 +209,7 @@ class BatchCounter:
     async def _not_counted_before(self, connection: Any, first: Mapping[EventId, Decoded]) -> list[Decoded]:
         """Those that have no row yet. Asked under the leads' locks: that makes the answer final."""
         known = await events.known(connection, first) if first else set()
+        known |= await imported.known(connection, (_event(one) for one in first.values()))
         return [one for event, one in first.items() if event not in known]
 
     def _place(
@@ -247,7 +258,7 @@ class BatchCounter:
 
 async def _score_placed(connection: Any, in_force: InForce, placed: Placed, now: datetime) -> Scored:
     received = {row.event.event_id: row.event.received_at for row in placed.rows}
-    origin = Batch(now=now, received=received, losers=placed.losers)
+    origin = Batch(now=now, received=received, losers=placed.losers, silent=moved_silently(placed.counted))
     return await score(connection, in_force, placed.changes(in_force.active, now), origin)
 
 

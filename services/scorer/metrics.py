@@ -104,6 +104,9 @@ ACCOUNT_WAITING_LEADS = Gauge(
     "leadscore_scorer_account_waiting_leads",
     "Changed leads whose account has not looked at them yet; counted up to 10,000.",
 )
+BOARD_WAITING_LEADS = Gauge(
+    "leadscore_scorer_board_waiting_leads", "Leads of this process that lists do not show as they are yet."
+)
 MODEL_INFO = Gauge("leadscore_scorer_model_info", "Always 1; says which model scores.", ["model", "version"])
 
 

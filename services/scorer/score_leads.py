@@ -4,9 +4,10 @@ In: the models in force, what is new about each lead, the database's time. Out: 
 Refuses to decide: `settle` and `shade` do. What the shadow model says reaches nobody.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from services.scorer.accounts.notes import notes
@@ -38,12 +39,14 @@ class Batch:
     received:  when ingest received the events that may have caused a transition
     losers:    lead → the leads that were merged into it
     other_leads: lead → the leads that were one with it until now
+    silent:    leads whose moves are recorded and not delivered
     """
 
     now: datetime
     received: Mapping[EventId, datetime] = field(default_factory=dict)
     losers: Mapping[LeadId, Sequence[LeadId]] = field(default_factory=dict)
     other_leads: Mapping[LeadId, Sequence[LeadId]] = field(default_factory=dict)
+    silent: Collection[LeadId] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,7 @@ async def score(connection: Any, in_force: InForce, changes: Sequence[Change], b
         settled.append(settle(active, change, state, batch.now, history))
     passed = await _store(connection, active, settled, histories, batch)
     await account_queue.note(connection, notes(active, changes))
+    in_force.noted.note(changes, [one.lead for one in settled], chain.from_iterable(batch.losers.values()))
     if in_force.shadow:
         pairs = list(zip(changes, [one.lead for one in settled], strict=True))
         await _shade(connection, in_force.shadow, pairs, histories, batch)
@@ -106,7 +110,7 @@ async def _store(
             portrait=portrait(known[one.lead.lead_id]),
             model_version=active.version,
             event_received_at=batch.received.get(passed.cause_event) if passed.cause_event else None,
-            silent=active.silent and passed.cause == "model",
+            silent=active.silent if passed.cause == "model" else one.lead.lead_id in batch.silent,
             other_leads=batch.other_leads.get(one.lead.lead_id, ()) if passed.cause == "unmerged" else (),
         )
         for one, score in moved

@@ -53,18 +53,18 @@ def _score(stored: Stored, model: Compiled, history: Sequence[Event]) -> Iterato
     """The stored numbers and the stored state, each against the history."""
     row, derived = stored.row, refold(model, history)
     expected = standing(model, derived, row["scored_at"])
-    if (row["score"], row["grade"], row["dimensions"]) != _numbers(expected):
+    if (row["score"], row["grade"], row["dimensions"]) != numbers(expected):
         kept = f"{row['score']} {row['grade']} {row['dimensions']}"
         yield _fault(
             "score", stored, f"{kept}, events make {expected.total} {expected.grade} {expected.dimensions}"
         )
     state = decode_state(row["state"])
     # One of another layout or of rules of before is refolded when it is next needed: it says nothing wrong.
-    if is_current(model, state) and (differs := _state_differs(model, state, derived, expected)):
+    if is_current(model, state) and (differs := state_differs(model, state, derived, expected)):
         yield _fault("state", stored, differs)
 
 
-def _state_differs(model: Compiled, state: LeadState, derived: LeadState, expected: Standing) -> str:
+def state_differs(model: Compiled, state: LeadState, derived: LeadState, expected: Standing) -> str:
     """In what a kept state differs from one that is derived from the history; empty if in nothing."""
     for name in ("events", "first_s", "last_s", "attributes"):
         kept, made = getattr(state, name), getattr(derived, name)
@@ -73,11 +73,12 @@ def _state_differs(model: Compiled, state: LeadState, derived: LeadState, expect
     for at in (expected.as_of, expected.as_of + _LATER):
         kept, made = standing(model, state, at), standing(model, derived, at)
         if kept != made:
-            return f"at {at:%Y-%m-%d} it gives {_numbers(kept)}, events make {_numbers(made)}"
+            return f"at {at:%Y-%m-%d} it gives {numbers(kept)}, events make {numbers(made)}"
     return ""
 
 
-def _numbers(found: Standing) -> tuple[int, str, dict[str, int]]:
+def numbers(found: Standing) -> tuple[int, str, dict[str, int]]:
+    """What is shown of a lead: score, grade, dimensions."""
     return found.total, found.grade, found.dimensions
 
 

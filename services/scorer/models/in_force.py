@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.scorer import metrics
+from services.scorer.board.noted import NotedLeads
 from services.scorer.settle import ActiveModel
 from services.scorer.store import models
 from shared.errors import Misconfigured
@@ -24,10 +25,11 @@ from shared.telemetry import log
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InForce:
-    """The models of one transaction."""
+    """The models of one transaction, and where the leads that it writes are noted for the board."""
 
     active: ActiveModel
     shadow: ActiveModel | None
+    noted: NotedLeads
 
 
 class ModelsInForce:
@@ -37,6 +39,7 @@ class ModelsInForce:
     """
 
     def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+        self.noted = NotedLeads()
         self._changed = changed
         self._built: dict[int, Compiled] = {}
         self._told: int | None = None
@@ -56,7 +59,7 @@ class ModelsInForce:
         active = ActiveModel(model=self._built[current.active], version=current.active, silent=current.silent)
         self._tell(active)
         shadow = current.shadow and ActiveModel(model=self._built[current.shadow], version=current.shadow)
-        return InForce(active=active, shadow=shadow or None)
+        return InForce(active=active, shadow=shadow or None, noted=self.noted)
 
     async def _model(self, connection: Any, number: int) -> Compiled:
         """The model of this version; building one takes a tenth of a second, so not on the event loop."""

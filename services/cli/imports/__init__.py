@@ -1,0 +1,1 @@
+"""`leadscore import`: history from elsewhere, through the same path as everything else."""

@@ -1,0 +1,1 @@
+"""`leadscore replay`: every lead scored anew from its stored events."""

@@ -1,0 +1,146 @@
+"""What people call a lead by, and how it is found by a part of that (pure).
+
+In: a lead's counted events, or what somebody types. Out: `Names`; the text that is searched, and its grams.
+Refuses to guess: what no event said is empty.
+
+A gram is a number for three characters in a row, or for the first one or two of a word. A text contains what
+somebody types only if it has all grams of that; whether it does is then looked at. This is what the extension
+pg_trgm does, made here, because not everybody may create extensions.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from unicodedata import normalize
+from urllib.parse import urlsplit
+from zlib import crc32
+
+from shared.events import Event
+from shared.leads.portrait import Portrait, portrait
+
+_WORD: Final = re.compile(r"\w+")
+_LONGEST: Final = 200
+_TOUCHES: Final = ("campaign", "referrer", "click_ids")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Who somebody is and where they came from, in a word each; empty where nobody said.
+
+    first_source: what brought them first: a campaign's source, else the site that led here, else the source
+                  of their first event; last_source: what brought them last
+    ids:          what other systems know them by: searched, not shown
+    """
+
+    email: str = ""
+    name: str = ""
+    company: str = ""
+    first_source: str = ""
+    last_source: str = ""
+    ids: tuple[str, ...] = ()
+
+
+def names(history: Sequence[Event]) -> Names:
+    """The names that this history gives."""
+    if not history:
+        return Names()
+    seen = portrait(history)
+    traits, first = seen.person["traits"], history[0].source
+    return Names(
+        email=_text(seen.person.get("email") or traits.get("email")),
+        name=full_name(traits),
+        company=_text(traits.get("company")),
+        first_source=_touch(seen, "first") or first,
+        last_source=_touch(seen, "last") or first,
+        ids=_ids(seen),
+    )
+
+
+def full_name(traits: Mapping[str, Any]) -> str:
+    """The name somebody gave, or its parts together."""
+    if whole := _text(traits.get("name")):
+        return whole
+    first = traits.get("first_name") or traits.get("firstName")
+    last = traits.get("last_name") or traits.get("lastName")
+    return " ".join(part for part in (_text(first), _text(last)) if part)
+
+
+def said(event: Event) -> Iterator[tuple[str, str]]:
+    """What this event says about names, as (field, value); `touch` where it may change a source."""
+    traits = event.traits
+    if event.email:
+        yield "email", event.email
+    elif "email" in traits:
+        yield "email", _text(traits["email"])
+    if event.user_id:
+        yield "id", event.user_id
+    if event.account_id:
+        yield "id", event.account_id
+    if traits and (name := full_name(traits)):
+        yield "name", name
+    if "company" in traits:
+        yield "company", _text(traits["company"])
+    if any(touch in event.context for touch in _TOUCHES):
+        yield "touch", ""
+
+
+def known_by(found: Names, news: Iterable[tuple[str, str]]) -> bool:
+    """Whether a lead with these names has all that is said: then its history need not be asked."""
+    has = {("email", found.email), ("name", found.name), ("company", found.company)}
+    return has.union(("id", one) for one in found.ids).issuperset(news)
+
+
+def searched(found: Names) -> str:
+    """The text in which a lead with these names is searched."""
+    return normal("\n".join(filter(None, (found.email, found.name, found.company, *found.ids))))
+
+
+def normal(text: str) -> str:
+    """The same text however it is spelled: case, composed letters, spaces."""
+    return normalize("NFKC", text).casefold().strip()
+
+
+def grams(text: str) -> list[int]:
+    """All grams of a normal text, sorted."""
+    found = {text[at : at + 3] for at in range(len(text) - 2)}
+    for word in _WORD.finditer(text):
+        start = word.group()
+        found |= {f"^{start[:1]}", f"^{start[:2]}"}
+    return sorted(map(_number, found))
+
+
+def wanted(text: str) -> list[int]:
+    """The grams that a text must have to contain this one; up to two characters start a word."""
+    if len(text) < 3:
+        return [_number(f"^{text}")]
+    return sorted({_number(text[at : at + 3]) for at in range(len(text) - 2)})
+
+
+def _number(gram: str) -> int:
+    # Signed 32 bits, as Postgres has them.
+    return crc32(gram.encode("utf-8", "replace")) - (1 << 31)
+
+
+def _touch(seen: Portrait, which: str) -> str:
+    touch: Mapping[str, Any] = seen.attribution.get(which, {})
+    campaign, referrer = touch.get("campaign"), touch.get("referrer")
+    if isinstance(campaign, dict) and campaign.get("source"):
+        return _text(campaign["source"])
+    url = referrer.get("url") if isinstance(referrer, dict) else None
+    try:
+        return _text(urlsplit(url).hostname) if isinstance(url, str) else ""
+    except ValueError:
+        return ""
+
+
+def _ids(seen: Portrait) -> tuple[str, ...]:
+    values: Iterable[Any] = (*seen.person["ids"].values(), seen.person.get("account_id"))
+    return tuple(dict.fromkeys(text for value in values if (text := _text(value))))
+
+
+def _text(value: Any) -> str:
+    """A value as a line of text; what is no text or number is none."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    return " ".join(str(value).replace("\0", "").split())[:_LONGEST]
