@@ -38,12 +38,14 @@ class Batch:
     received:  when ingest received the events that may have caused a transition
     losers:    lead → the leads that were merged into it
     other_leads: lead → the leads that were one with it until now
+    corrected: lead → why events of it that were counted do not count any more
     """
 
     now: datetime
     received: Mapping[EventId, datetime] = field(default_factory=dict)
     losers: Mapping[LeadId, Sequence[LeadId]] = field(default_factory=dict)
     other_leads: Mapping[LeadId, Sequence[LeadId]] = field(default_factory=dict)
+    corrected: Mapping[LeadId, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +110,7 @@ async def _store(
             event_received_at=batch.received.get(passed.cause_event) if passed.cause_event else None,
             silent=active.silent and passed.cause == "model",
             other_leads=batch.other_leads.get(one.lead.lead_id, ()) if passed.cause == "unmerged" else (),
+            corrected=batch.corrected.get(one.lead.lead_id, ()) if passed.cause == "corrected" else (),
         )
         for one, score in moved
         for passed in one.transitions

@@ -65,6 +65,7 @@ class Change:
     merged:  other leads became this one, so that only its history can tell the state
     judged:  whether its stage is looked at: not for a quarantined event or a device that serves somebody else
     retold:  sales had told something about both of two leads that became one
+    corrected: stored events count no more, or again: only its history can tell the state then
     """
 
     lead: Lead
@@ -73,6 +74,7 @@ class Change:
     merged: bool = False
     judged: bool = True
     retold: bool = False
+    corrected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +138,7 @@ def fold_in(active: ActiveModel, change: Change) -> LeadState | None:
 def why_hard(active: ActiveModel, change: Change) -> str:
     """Why a change could not be folded in, as a metric label."""
     if change.merged:
-        return "merge"
+        return "correction" if change.corrected else "merge"
     return "late_event" if is_current(active.model, change.lead.state) else "other_model"
 
 
