@@ -116,9 +116,10 @@ async def test_a_quick_click_counts_once_a_visit_follows(town: MailTown) -> None
 
 
 async def test_who_proves_human_later_gets_the_weak_verdict_lifted(town: MailTown) -> None:
-    """A form, a reply or reading days later; what seven links at delivery say is never lifted."""
-    quick, links = clicked(4), scan(24 * 60 * MINUTES, 7, mail="m2")
-    mails = [delivered(), quick, delivered(24 * 60 * MINUTES, mail="m2"), *links]
+    """A form, a reply or reading two weeks later; what seven links at delivery say is never lifted."""
+    long_ago = -10 * 24 * 60 * MINUTES
+    quick, links = clicked(long_ago + 4), scan(24 * 60 * MINUTES, 7, mail="m2")
+    mails = [delivered(long_ago), quick, delivered(24 * 60 * MINUTES, mail="m2"), *links]
     form = sent_form(3 * 24 * 60 * MINUTES)
     reply = happened("reply", "email.replied", 3 * 24 * 60 * MINUTES, email="ada@firma.example")
     for proof in (form, reply):
