@@ -11,10 +11,13 @@ from services.cli.lead.show import identity_rules
 from services.cli.session import database
 from services.scorer.board.keep import write_noted
 from services.scorer.count import BatchCounter
+from services.scorer.judge.judge_of import judge_of
+from services.scorer.judge.judge_settings import JudgeSettings
 from services.scorer.models.in_force import ModelsInForce
 from services.scorer.store.identities import IdentityRace
 from shared.database import transaction
 from shared.ids import SystemIds
+from shared.settings import load
 
 Result = TypeVar("Result")
 
@@ -24,7 +27,9 @@ async def decided(decide: Callable[[Any, BatchCounter], Awaitable[Result]]) -> R
 
     Raises IdentityRace if they still are.
     """
-    counter = BatchCounter(models=ModelsInForce(), rules=identity_rules(), topic="", ids=SystemIds())
+    rules = identity_rules()
+    judge = judge_of(load(JudgeSettings), rules)
+    counter = BatchCounter(models=ModelsInForce(), rules=rules, topic="", ids=SystemIds(), judge=judge)
     async with database() as pool:
         for last in (False, False, True):
             try:

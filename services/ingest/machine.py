@@ -1,8 +1,8 @@
 """Hints that no person did this: what a client says of itself.
 
 In: a user agent, and flags that browsers and snippets set. Out: a `Machine` hint, or nothing.
-A *crawler* visits by itself; a *program* (curl, python-requests) may be the company's own server that passes
-on what a person did: where servers send, it is no hint.
+A *crawler* visits by itself; a *program* (curl, python-requests) may be the company's own server. Where
+servers send, a user agent is no hint, whatever it says: they pass on what a person did.
 Refuses to drop anything: hints travel with the event, and the scorer decides (it also sees behaviour).
 
 Only what announces itself is found here. A machine that lies needs other signs: speed, repetition, networks.
@@ -39,14 +39,13 @@ def hint(
     said:        what the source itself found out
     user_agent:  of the person's client, as far as anybody told
     context:     of the event, as it came
-    by_server:   a server of the company's may have sent it, so that a program is no hint
+    by_server:   a server of the company's may have sent it, so that a user agent is no hint
     """
     if said:
         return Machine(reason=said)
     if context.get("webdriver") is True:
         return Machine(reason=WEBDRIVER)
-    kind = announced(user_agent) if user_agent else ""
-    if not kind or (by_server and kind == "program"):
+    if by_server or not user_agent or not announced(user_agent):
         return None
     return Machine(reason=USER_AGENT)
 

@@ -16,7 +16,7 @@ from shared.leads.transition_row import TransitionRow
 # number 2 of a lead while the first one still holds number 1, and commit it first.
 _CLAIM: Final = f"""
 SELECT {", ".join(TransitionRow.__struct_fields__)},
-  CASE WHEN other_leads = '{{}}' THEN '{{}}' ELSE ARRAY(
+  CASE WHEN other_leads = '{{}}' AND corrected = '{{}}' THEN '{{}}' ELSE ARRAY(
     SELECT DISTINCT d.destination FROM transitions earlier JOIN deliveries d USING (transition_id)
     WHERE earlier.lead_id = t.lead_id
   ) END AS had_it

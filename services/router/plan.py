@@ -94,9 +94,9 @@ def plan(row: Mapping[str, Any], routing: Routing) -> Iterator[Planned]:
     had_it = [name for name in sorted(row.get("had_it", ())) if name in routing.active]
     for name in had_it:
         yield _render_for(transition, row, name, routing, bodies)
-    bodies, unknown = {}, msgspec.structs.replace(transition, other_leads=[])
+    bodies, unknown = {}, msgspec.structs.replace(transition, other_leads=[], corrected=[])
     for name in decide(transition, routing.routes, routing.active):
-        # Whoever never had the lead is told where it stands, and not what it was part of.
+        # Whoever never had the lead is told where it stands, not what it was part of or was thought to be.
         if name not in had_it:
             yield _render_for(unknown, row, name, routing, bodies)
 

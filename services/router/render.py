@@ -1,7 +1,7 @@
 """A transition as the body that destinations receive (pure).
 
-In: a transition and the language of its reader. Out: JSON bytes, as deploy/schemas/lead.stage_changed.v1.json
-and lead.unmerged.v1.json describe them. The same transition always gives the same bytes.
+In: a transition and the language of its reader. Out: JSON bytes, as the schemas in deploy/schemas
+(lead.stage_changed, lead.unmerged, lead.corrected) describe them. The same transition gives the same bytes.
 Refuses (`Invalid`) a body above 256 kB. Above 20 kB, which Standard Webhooks advises as the limit, it first
 leaves out traits and then all but the largest reasons, and says so in `shortened`.
 """
@@ -78,6 +78,14 @@ class SeparatedData(Data, frozen=True, kw_only=True):
     other_leads: Annotated[list[str], Meta(description="Ids of the leads that it was one with until now.")]
 
 
+class CorrectedData(Data, frozen=True, kw_only=True):
+    """The same of a lead that stood higher because of events that no person made."""
+
+    corrected: Annotated[
+        list[str], Meta(description="Why events that were counted do not count, such as many_links.")
+    ]
+
+
 class StageChanged(msgspec.Struct, frozen=True, kw_only=True):
     """A lead entered another stage."""
 
@@ -94,7 +102,15 @@ class Unmerged(msgspec.Struct, frozen=True, kw_only=True):
     data: SeparatedData
 
 
-Message = StageChanged | Unmerged
+class Corrected(msgspec.Struct, frozen=True, kw_only=True):
+    """A lead that you had should not have been there: events of it were taken back."""
+
+    type: Literal["lead.corrected"]
+    timestamp: Annotated[Moment, Meta(description="When they were taken back.")]
+    data: CorrectedData
+
+
+Message = StageChanged | Unmerged | Corrected
 
 
 class _Typed(msgspec.Struct):
@@ -132,9 +148,12 @@ def type_of(body: bytes) -> str:
 def message(transition: TransitionRow, language: Language) -> Message:
     """The body as values, nothing left out."""
     at, data = transition.at.astimezone(UTC), _data(transition, language)
+    whole = {name: getattr(data, name) for name in data.__struct_fields__}
+    if transition.corrected:
+        said = CorrectedData(**whole, corrected=transition.corrected)
+        return Corrected(type="lead.corrected", timestamp=at, data=said)
     if not transition.other_leads:
         return StageChanged(type="lead.stage_changed", timestamp=at, data=data)
-    whole = {name: getattr(data, name) for name in data.__struct_fields__}
     others = [str(lead) for lead in transition.other_leads]
     return Unmerged(type="lead.unmerged", timestamp=at, data=SeparatedData(**whole, other_leads=others))
 

@@ -20,6 +20,7 @@ from services.scorer.collector import spare_what_stays
 from services.scorer.consume import Consumer
 from services.scorer.count import BatchCounter
 from services.scorer.identify.facts import Limits
+from services.scorer.judge.judge_of import judge_of
 from services.scorer.models import first_model
 from services.scorer.models.in_force import ModelsInForce
 from services.scorer.models.rescore import Rescore
@@ -57,8 +58,8 @@ def main() -> int:
 async def serve(settings: ScorerSettings) -> None:
     """Run the scorer until it is told to stop."""
     url = settings.database_url.get_secret_value()
-    # One each for batches, sweep, rescore, regroup, accounts and board, and one for claims and recoveries.
-    pool = postgres.engine(url, application="leadscore-scorer", pool_size=7)
+    # One each for batches, sweep, rescore, regroup, neighbours, accounts and board, and one for claims.
+    pool = postgres.engine(url, application="leadscore-scorer", pool_size=8)
     await first_model.ensure_first_model(pool, settings.model_file)
     counter = BatchCounter(
         models=ModelsInForce(changed=spare_what_stays),
@@ -67,6 +68,7 @@ async def serve(settings: ScorerSettings) -> None:
             people_per_device=settings.device_people_per_day,
             ties_per_hour=settings.identifier_ties_per_hour,
         ),
+        judge=judge_of(settings, settings.rules()),
         topic=topics(settings).events,
         ids=SystemIds(),
     )
@@ -106,6 +108,9 @@ def parts(
     async def regroup() -> None:
         await consumer.regroup.run(settings.sweep_interval_s)
 
+    async def neighbours() -> None:
+        await consumer.neighbours.run(settings.sweep_interval_s)
+
     async def consume() -> None:
         await consumer.run(stream, batch_records=settings.batch_records)
 
@@ -118,6 +123,7 @@ def parts(
         BackgroundTask("sweep", sweep.run),
         BackgroundTask("rescore", rescore.run),
         BackgroundTask("regroup", regroup),
+        BackgroundTask("neighbours", neighbours),
         BackgroundTask("accounts", accounts.run),
         BackgroundTask("board", board.run),
     ]

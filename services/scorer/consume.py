@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.scorer import metrics
 from services.scorer.assignment import Assignment, Partition, backoff_s
 from services.scorer.count import BatchCounter, Decoded, decode_records, pieces
+from services.scorer.judge.neighbours import Neighbours
 from services.scorer.offsets import Fenced, Offsets
 from services.scorer.people.requests import Regroup
 from services.scorer.report import Report
@@ -46,6 +47,7 @@ class Consumer:
         self._database = database
         self.counter = counter
         self.regroup = Regroup(database=database, counter=counter)
+        self.neighbours = Neighbours(database=database, counter=counter)
         self._clock = clock
         self._running: asyncio.Task[None] | None = None
         self._last_turn_s = clock.monotonic_s()
@@ -182,6 +184,8 @@ class Consumer:
         _tell_set_aside(report)
         if report.to_regroup:
             await self.regroup.work_off()
+        if report.to_look:
+            await self.neighbours.work_off()
 
     def _lose(self, partition: Partition) -> None:
         """Another process has the partition, or the batch was committed already: leave its records out."""

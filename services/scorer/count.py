@@ -18,7 +18,10 @@ from services.scorer.identify.facts import Limits, Merge
 from services.scorer.identify.picture import Picture
 from services.scorer.identify.place import place, place_quarantined, why_nobody
 from services.scorer.imported import moved_silently
-from services.scorer.judge import quarantine_reason
+from services.scorer.judge.correct_leads import correct_leads, whole_changes
+from services.scorer.judge.judge import Judge, Judged
+from services.scorer.judge.marks import quarantine_reason
+from services.scorer.judge.thresholds import Thresholds
 from services.scorer.models.in_force import InForce, ModelsInForce
 from services.scorer.offsets import Tally
 from services.scorer.people.regroup_leads import Known, regroup_leads
@@ -94,7 +97,7 @@ def _content(record: Received) -> Event | Invalid:
 class BatchCounter:
     """Counts batches under the models in force."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it is wired of
         self,
         *,
         models: ModelsInForce,
@@ -102,10 +105,12 @@ class BatchCounter:
         topic: str,
         ids: Ids,
         limits: Limits | None = None,
+        judge: Judge | None = None,
     ) -> None:
         self.models = models
         self.rules = rules
         self.limits = limits or Limits()
+        self.judge = judge or Judge(Thresholds(on=False), rules)
         self._namespaces = identities.Namespaces()
         self._topic = topic
         self._ids = ids
@@ -121,11 +126,16 @@ class BatchCounter:
         picture, locked = await self._look(connection, {name for one in seen.values() for name in one.all()})
         rows = self._place(await self._not_counted_before(connection, first), picture, seen)
         to_regroup = await self._store_identities(connection, picture)
-        await events.insert(connection, rows)
-        placed = Placed(picture=picture, locked=locked, rows=rows)
-        scored = await _score_placed(connection, in_force, placed, now)
+        merged = {one.loser: picture.final(one.loser) for one in picture.merges}
+        judged = await self.judge.batch(connection, rows, locked, merged)
+        await events.insert(connection, judged.rows)
+        placed = Placed(picture=picture, locked=locked, rows=judged.rows)
+        scored = await _score_placed(connection, in_force, placed, now, judged)
         return Report(
-            tallies=_tallies(batch, first, rows),
+            tallies=_tallies(batch, first, judged.rows),
+            quarantined=Counter(row.quarantine for row in judged.rows if row.quarantine),
+            changed=judged.changes(),
+            to_look=judged.to_look,
             passed=scored.passed,
             merged=len(picture.merges),
             refused=len(picture.conflicts),
@@ -147,14 +157,21 @@ class BatchCounter:
         return Report(passed=scored.passed, refolded=scored.refolded)
 
     async def regroup(
-        self, connection: Any, in_force: InForce, start: Sequence[LeadId], *, rescore: bool = False
+        self,
+        connection: Any,
+        in_force: InForce,
+        start: Sequence[LeadId],
+        *,
+        rescore: bool = False,
+        taken: events.Row | None = None,
     ) -> Report:
         """Group these leads anew from their history, in the caller's transaction.
 
         rescore: score them even if all of them stay the people they were
+        taken:   an event of theirs that somebody quarantined just now
         """
-        people = Known(rules=self.rules, limits=self.limits, ids=self._ids)
-        return await regroup_leads(connection, start, in_force, people, rescore=rescore)
+        people = Known(rules=self.rules, limits=self.limits, ids=self._ids, judge=self.judge)
+        return await regroup_leads(connection, start, in_force, people, rescore=rescore, taken=taken)
 
     async def take_in(self, connection: Any, in_force: InForce, row: events.Row, by: By) -> LeadId:
         """Count a quarantined event, as one that comes now and happened then; returns its lead.
@@ -174,16 +191,21 @@ class BatchCounter:
         await self._store_identities(connection, picture)
         await histories.release(connection, [row.event], lead, by)
         placed = Placed(picture=picture, locked=locked, rows=[replace(row, lead=lead, quarantine=None)])
-        await _score_placed(connection, in_force, placed, now)
+        await _score_placed(connection, in_force, placed, now, Judged())
         return lead
 
-    async def refold(self, connection: Any, in_force: InForce, lead: LeadId) -> None:
-        """Score a lead anew from its history, in the caller's transaction."""
+    async def correct(
+        self, connection: Any, in_force: InForce, locked: Mapping[LeadId, Lead], judged: Judged
+    ) -> Report:
+        """Score these leads anew, of which stored events count no more or again, in the caller's transaction.
+
+        locked: by the caller, before the events were changed
+        """
         now: datetime = await connection.fetchval("SELECT now()")
-        locked, _ = await leads.lock(connection, [lead])
-        count = await histories.counted(connection, await merges.families(connection, [lead]))
-        changes = [Change(lead=replace(one, event_count=count), merged=True) for one in locked.values()]
-        await score(connection, in_force, changes, Batch(now=now))
+        active, changes = in_force.active, whole_changes(locked)
+        changes = await correct_leads(connection, changes, judged, active, now)
+        scored = await score(connection, in_force, changes, Batch(now=now, corrected=judged.why))
+        return Report(passed=scored.passed, refolded=scored.refolded, changed=judged.changes())
 
     async def _look(self, connection: Any, wanted: set[Identifier]) -> tuple[Picture, dict[LeadId, Lead]]:
         """Lock every lead that the batch may touch, and know whose each identifier is under those locks.
@@ -256,10 +278,21 @@ class BatchCounter:
         return LeadId(self._ids.fresh())
 
 
-async def _score_placed(connection: Any, in_force: InForce, placed: Placed, now: datetime) -> Scored:
+async def _score_placed(
+    connection: Any, in_force: InForce, placed: Placed, now: datetime, judged: Judged
+) -> Scored:
     received = {row.event.event_id: row.event.received_at for row in placed.rows}
-    origin = Batch(now=now, received=received, losers=placed.losers, silent=moved_silently(placed.counted))
-    return await score(connection, in_force, placed.changes(in_force.active, now), origin)
+    origin = Batch(
+        now=now,
+        received=received,
+        losers=placed.losers,
+        silent=moved_silently(placed.counted),
+        corrected=judged.why,
+    )
+    changes = placed.changes(in_force.active, now)
+    if judged.corrected:
+        changes = await correct_leads(connection, changes, judged, in_force.active, now)
+    return await score(connection, in_force, changes, origin)
 
 
 def _merges(picture: Picture) -> list[Merge]:

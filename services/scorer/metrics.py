@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from services.scorer.judge.signals import REASONS
 from services.scorer.report import Report
 from shared.scoring.engine.accounts import AccountTransition
 
@@ -17,6 +18,25 @@ EVENTS = Counter(
 )
 for _result in ("counted", "duplicate", "quarantined", "dead_lettered"):
     EVENTS.labels(result=_result)
+
+QUARANTINED = Counter(
+    "leadscore_scorer_quarantined_events_total",
+    "Events that were taken and do not count, by why.",
+    ["reason"],
+)
+_MARKS = ("apple_privacy", "user_agent", "webdriver", "honeypot")
+_OF_NOBODY = ("nobody", "shared_device", "suspended_identifier")
+_REASONS = frozenset({*REASONS, *_MARKS, *_OF_NOBODY})
+for _quarantined in sorted({*_REASONS, "other"}):
+    QUARANTINED.labels(reason=_quarantined)
+
+CORRECTED = Counter(
+    "leadscore_scorer_corrected_events_total",
+    "Stored events of which something that came later says that they count no more, or again.",
+    ["change"],
+)
+for _change in ("taken_back", "released"):
+    CORRECTED.labels(change=_change)
 
 BATCH_SECONDS = Histogram(
     "leadscore_scorer_batch_seconds",
@@ -39,7 +59,7 @@ TRANSITIONS = Counter(
 REFOLDS = Counter(
     "leadscore_scorer_refolds_total", "Leads computed anew from their history, by why.", ["reason"]
 )
-for _reason in ("late_event", "merge", "other_model"):
+for _reason in ("late_event", "merge", "correction", "other_model"):
     REFOLDS.labels(reason=_reason)
 
 MERGES = Counter("leadscore_scorer_merges_total", "Leads found to be one person, by outcome.", ["result"])
@@ -115,6 +135,10 @@ def note(report: Report) -> None:
     for tally in report.tallies.values():
         for result, number in asdict(tally).items():
             EVENTS.labels(result=result).inc(number)
+    for why, number in report.quarantined.items():
+        QUARANTINED.labels(reason=why if why in _REASONS else "other").inc(number)
+    for change, number in report.changed.items():
+        CORRECTED.labels(change=change).inc(number)
     for previous_stage, stage in report.passed:
         TRANSITIONS.labels(previous_stage=previous_stage, stage=stage).inc()
     for reason in report.refolded:

@@ -3,6 +3,7 @@
 In: what the conductors did. Out: values for metrics. Refuses to count by itself: metrics.note does that.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -20,6 +21,9 @@ class Report:
     suspended: identifiers that tied a crowd together; `shared`: devices of too many people
     to_regroup: requests to group leads anew; `regrouped`: how one of them ended, as a metric label
     refolded:  one reason per lead that was computed from its history
+    quarantined: events of the batch that do not count, by why
+    changed:   stored events that count no more (`taken_back`) or again (`released`)
+    to_look:   clicks whose neighbours have to be looked at
     """
 
     tallies: Mapping[int, Tally] = field(default_factory=dict)
@@ -31,3 +35,6 @@ class Report:
     to_regroup: int = 0
     regrouped: str = ""
     refolded: list[str] = field(default_factory=list)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    changed: Counter[str] = field(default_factory=Counter)
+    to_look: int = 0

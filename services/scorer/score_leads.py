@@ -29,6 +29,7 @@ from shared.ids import EventId, LeadId
 from shared.leads.portrait import portrait
 from shared.leads.store.history import Histories
 from shared.leads.store.history import histories as read_histories
+from shared.scoring.engine.transitions import Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class Batch:
     losers:    lead → the leads that were merged into it
     other_leads: lead → the leads that were one with it until now
     silent:    leads whose moves are recorded and not delivered
+    corrected: lead → why events of it that were counted do not count any more
     """
 
     now: datetime
@@ -47,6 +49,7 @@ class Batch:
     losers: Mapping[LeadId, Sequence[LeadId]] = field(default_factory=dict)
     other_leads: Mapping[LeadId, Sequence[LeadId]] = field(default_factory=dict)
     silent: Collection[LeadId] = ()
+    corrected: Mapping[LeadId, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,14 +113,22 @@ async def _store(
             portrait=portrait(known[one.lead.lead_id]),
             model_version=active.version,
             event_received_at=batch.received.get(passed.cause_event) if passed.cause_event else None,
-            silent=active.silent if passed.cause == "model" else one.lead.lead_id in batch.silent,
+            silent=_is_silent(active, batch, one.lead.lead_id, passed.cause),
             other_leads=batch.other_leads.get(one.lead.lead_id, ()) if passed.cause == "unmerged" else (),
+            corrected=batch.corrected.get(one.lead.lead_id, ()) if passed.cause == "corrected" else (),
         )
         for one, score in moved
         for passed in one.transitions
     ]
     await transitions.insert(connection, entries)
     return [(entry.transition.previous_stage, entry.transition.stage) for entry in entries]
+
+
+def _is_silent(active: ActiveModel, batch: Batch, lead: LeadId, cause: Cause) -> bool:
+    """Whether a move is delivered to nobody. What takes back something told is always told."""
+    if cause == "model":
+        return active.silent
+    return lead in batch.silent and cause != "corrected"
 
 
 async def _shade(

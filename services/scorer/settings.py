@@ -5,11 +5,12 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from services.scorer.judge.judge_settings import JudgeSettings
 from shared.leads.identity_settings import IdentitySettings
 from shared.settings import DatabaseSettings, KafkaSettings, Port, PositiveS, ServiceSettings
 
 
-class ScorerSettings(ServiceSettings, KafkaSettings, DatabaseSettings, IdentitySettings):
+class ScorerSettings(ServiceSettings, KafkaSettings, DatabaseSettings, IdentitySettings, JudgeSettings):
     """The scorer's settings."""
 
     model_config = SettingsConfigDict(env_prefix="LEADSCORE_SCORER_")

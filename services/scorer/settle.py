@@ -64,6 +64,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     merged:  other leads became this one, so that only its history can tell the state
     judged:  whether its stage is looked at: not for a quarantined event or a device that serves somebody else
     retold:  sales had told something about both of two leads that became one
+    corrected: stored events count no more, or again: only its history can tell the state then
     """
 
     lead: Lead
@@ -72,6 +73,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     merged: bool = False
     judged: bool = True
     retold: bool = False
+    corrected: bool = False
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -134,7 +136,7 @@ def fold_in(active: ActiveModel, change: Change) -> LeadState | None:
 def why_hard(active: ActiveModel, change: Change) -> str:
     """Why a change could not be folded in, as a metric label."""
     if change.merged:
-        return "merge"
+        return "correction" if change.corrected else "merge"
     return "late_event" if is_current(active.model, change.lead.state) else "other_model"
 
 

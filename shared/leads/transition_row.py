@@ -63,6 +63,7 @@ class TransitionRow(msgspec.Struct, frozen=True, kw_only=True):
     consent:            purpose → granted; None if nobody asked
     event_received_at:  when ingest got the event behind it; None if time alone was the cause
     other_leads:        of cause `unmerged`: leads that were one with this one until now
+    corrected:          of cause `corrected`: why events that were counted do not count
     """
 
     transition_id: TransitionId
@@ -82,6 +83,7 @@ class TransitionRow(msgspec.Struct, frozen=True, kw_only=True):
     model_version: int
     event_received_at: Moment | None
     other_leads: list[LeadId] = []
+    corrected: list[str] = []
 
 
 def read(row: Mapping[str, Any]) -> TransitionRow:

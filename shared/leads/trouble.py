@@ -24,13 +24,27 @@ WHY: Final[Mapping[str, str]] = {
     "honeypot": "a field was filled that people do not see",
     "by_hand": "somebody decided so",
     "apple_privacy": "the mail program opens every mail by itself",
+    "trap_link": "a machine clicked: a link that people do not see",
+    "own_network": "it came from a network of the company's own",
+    "datacentre": "it came from a datacentre",
+    "many_links": "a machine clicked: many links of one e-mail at once",
+    "several_clients": "machines clicked: many links, each from elsewhere, within a minute",
+    "burst": "a machine did it: more in a second than a person can",
+    "other_client": "not the person's own click: another network and system, seconds apart",
+    "privacy_proxy": "a privacy proxy opened it, whoever reads it",
+    "quick_click": "clicked at delivery, and no page was viewed after it",
+    "before_open": "clicked before the e-mail was opened, and no page was viewed after it",
+    "neighbours": "several recipients of its company clicked in the same seconds",
 }
 
 _QUARANTINED: Final = """
-SELECT e.quarantine AS reason, count(*)::int AS number,
-  (array_agg(e.event_id ORDER BY e.occurred_at DESC, e.event_id))[1] AS event
-FROM events e JOIN leads l USING (lead_id)
-WHERE coalesce(l.merged_into, l.lead_id) = $1 AND e.quarantine IS NOT NULL GROUP BY 1 ORDER BY 2 DESC
+SELECT found.*, coalesce(v.signals, '{}') AS signals FROM (
+  SELECT e.quarantine AS reason, count(*)::int AS number,
+    (array_agg(e.event_id ORDER BY e.occurred_at DESC, e.event_id))[1] AS event
+  FROM events e JOIN leads l USING (lead_id)
+  WHERE coalesce(l.merged_into, l.lead_id) = $1 AND e.quarantine IS NOT NULL GROUP BY 1
+) found LEFT JOIN event_verdicts v ON v.event_id = found.event
+ORDER BY number DESC, reason
 """
 _CONFLICTS: Final = """
 SELECT c.reason, c.at, a.lead_id AS one, b.lead_id AS other, e.body
@@ -49,11 +63,12 @@ WHERE status IN ('shared', 'suspended') AND ($1::uuid IS NULL OR lead_id = $1) O
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined:
-    """Events that are kept and not counted. event: the newest of them."""
+    """Events that are kept and not counted. event: the newest of them; signals: what speaks against it."""
 
     reason: str
     number: int
     event: EventId
+    signals: Sequence[str] = ()
 
     @property
     def command(self) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from services.scorer.models.in_force import InForce
 from services.scorer.report import Report
+from services.scorer.store.events import Row
 from shared.ids import LeadId
 from tests.books import balanced
 from tests.scorer.conftest import Scorer, World, event
@@ -21,13 +22,18 @@ def breaking(scorer: Scorer, *, times: int) -> None:
     left, works = times, counter.regroup
 
     async def regroup(
-        connection: Any, in_force: InForce, start: Sequence[LeadId], *, rescore: bool = False
+        connection: Any,
+        in_force: InForce,
+        start: Sequence[LeadId],
+        *,
+        rescore: bool = False,
+        taken: Row | None = None,
     ) -> Report:
         nonlocal left
         left -= 1
         if left >= 0:
             raise ZeroDivisionError
-        return await works(connection, in_force, start, rescore=rescore)
+        return await works(connection, in_force, start, rescore=rescore, taken=taken)
 
     counter.regroup = regroup  # type: ignore[method-assign]
 

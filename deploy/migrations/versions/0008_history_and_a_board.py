@@ -7,7 +7,7 @@ begins with, as soon as a scorer of this revision runs.
 from alembic import op
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

@@ -58,6 +58,8 @@ def _table(found: list[ListedEvent]) -> Table:
 def _counts(one: ListedEvent) -> str:
     """Whether it counts, why not, and who said so."""
     why = "yes" if one.quarantine is None else f"no: {WHY.get(one.quarantine, one.quarantine)}"
+    if one.signals:
+        return f"{why} ({'; '.join(one.signals)})"
     if one.made_by is None:
         return why
     return f"{why} ({one.made_by}: {one.note})" if one.note else f"{why} ({one.made_by})"

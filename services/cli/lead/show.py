@@ -79,7 +79,10 @@ def _head(lead: str, view: LeadView) -> Table:
     for namespace, id_ in view.person["ids"].items():
         table.add_row(f"Id in {namespace}", Text(id_))
     for one in view.quarantined:
-        table.add_row("Not counted", str(one.number), WHY.get(one.reason, one.reason))
+        why = WHY.get(one.reason, one.reason)
+        table.add_row(
+            "Not counted", str(one.number), f"{why} ({'; '.join(one.signals)})" if one.signals else why
+        )
     return table
 
 

@@ -27,7 +27,7 @@ class StoredEvent(NamedTuple):
     """One row of `events`.
 
     lead:     the lead in its row, which may be merged into another one
-    counted:  it is not quarantined
+    counted:  it is evidence: it counts, or a machine's deed is all that is held against it
     """
 
     event_id: EventId

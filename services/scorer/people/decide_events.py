@@ -10,14 +10,13 @@ from typing import Any, Final
 
 from services.scorer.count import BatchCounter
 from services.scorer.identify.evidence import evidence
+from services.scorer.judge.judge import Judged
 from services.scorer.models.in_force import InForce
-from services.scorer.store import events, histories
-from services.scorer.store.histories import By
+from services.scorer.store import events, histories, leads
+from services.scorer.store.histories import BY_HAND, By
 from shared.codec import decode
 from shared.errors import Invalid
 from shared.ids import NOBODY, EventId, LeadId
-
-BY_HAND: Final = "by_hand"
 
 # Locked: two people who decide about one event do it one after the other. Of copies that came too late to be
 # duplicates, the newest is meant.
@@ -49,7 +48,7 @@ class EventDecider:
         if row.quarantine is not None:
             raise Invalid("already_quarantined", f"this event does not count already: {row.quarantine}")
         await histories.quarantine(self.connection, [row.event], BY_HAND, self.by, lead=None)
-        return await self._anew(in_force, row.lead)
+        return await self._anew(in_force, row, taken=True)
 
     async def release(self, event: EventId) -> LeadId:
         """Have a quarantined event count, for whom it names; returns that lead.
@@ -63,9 +62,9 @@ class EventDecider:
         if row.lead != NOBODY and not evidence(row.event, self.counter.rules).strong:
             # Whose device it was then is known; whom that serves now may be somebody else.
             await histories.release(self.connection, [row.event], row.lead, self.by)
-            return await self._anew(in_force, row.lead)
+            return await self._anew(in_force, row, taken=False)
         lead = await self.counter.take_in(self.connection, in_force, row, self.by)
-        await self.counter.regroup(self.connection, in_force, [lead])
+        await self.counter.regroup(self.connection, in_force, [lead], rescore=True)
         return await self._living(lead)
 
     async def _find(self, event: EventId) -> events.Row:
@@ -79,12 +78,20 @@ class EventDecider:
             body=row["body"],
         )
 
-    async def _anew(self, in_force: InForce, lead: LeadId) -> LeadId:
-        """Group and score a lead anew from its history; a crowd is only scored."""
-        report = await self.counter.regroup(self.connection, in_force, [lead], rescore=True)
-        living = await self._living(lead)
+    async def _anew(self, in_force: InForce, row: events.Row, *, taken: bool) -> LeadId:
+        """Group and score an event's lead anew from its history; a crowd is only scored."""
+        report = await self.counter.regroup(
+            self.connection, in_force, [row.lead], rescore=True, taken=row if taken else None
+        )
+        living = await self._living(row.lead)
         if report.regrouped == "too_large":
-            await self.counter.refold(self.connection, in_force, living)
+            judged = Judged()
+            if taken:
+                judged.add(living, row.event, BY_HAND)
+            else:
+                judged.give_back(living, row.event)
+            locked, _ = await leads.lock(self.connection, [living])
+            await self.counter.correct(self.connection, in_force, locked, judged)
         return living
 
     async def _living(self, lead: LeadId) -> LeadId:

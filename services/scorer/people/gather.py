@@ -15,6 +15,7 @@ from services.scorer.identify.evidence import evidence
 from services.scorer.identify.facts import Held
 from services.scorer.identify.groups import Decision
 from services.scorer.identify.parties import People, StoredEvent
+from services.scorer.judge.signals import REASONS
 from services.scorer.settle import Lead
 from services.scorer.store import conflicts, decisions, histories, identities, leads, merges
 from services.scorer.store.identities import IdentityRace
@@ -73,7 +74,7 @@ async def _read(connection: Any, wanted: Collection[LeadId], rules: IdentityRule
             row.event.event_id,
             row.event.received_at,
             row.lead,
-            row.quarantine is None,
+            row.quarantine is None or row.quarantine in REASONS,
             evidence(row.event, rules),
         )
         for row in await histories.rows(connection, family)

@@ -12,15 +12,19 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from services.scorer.correct import correct
 from services.scorer.identify.facts import Limits, Merge
 from services.scorer.identify.parties import People
 from services.scorer.identify.regroup import Regrouping, regroup
+from services.scorer.judge.judge import Judge, Judged
 from services.scorer.models.in_force import InForce
 from services.scorer.people.gather import Gathered, gather
 from services.scorer.report import Report
 from services.scorer.score_leads import Batch, score
 from services.scorer.settle import ActiveModel, Change, Lead, absorb, newborn
 from services.scorer.store import conflicts, histories, identities, merges
+from services.scorer.store.events import Row
+from services.scorer.store.histories import BY_HAND
 from shared.events import Event
 from shared.ids import EventId, Ids, LeadId
 from shared.leads.identifiers import IdentityRules
@@ -34,17 +38,27 @@ _BY_NO_EVENT: Final = EventId(UUID(int=0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """By what people are told apart, and where the ids of new leads come from."""
+    """By what people are told apart and judged, and where the ids of new leads come from."""
 
     rules: IdentityRules
     limits: Limits
     ids: Ids
+    judge: Judge
 
 
-async def regroup_leads(
-    connection: Any, start: Collection[LeadId], in_force: InForce, known: Known, *, rescore: bool
+async def regroup_leads(  # noqa: PLR0913 - who, by what, and what is asked for
+    connection: Any,
+    start: Collection[LeadId],
+    in_force: InForce,
+    known: Known,
+    *,
+    rescore: bool,
+    taken: Row | None = None,
 ) -> Report:
-    """Group these leads, and whomever their evidence names, in the caller's transaction."""
+    """Group these leads, and whomever their evidence names, in the caller's transaction.
+
+    taken: an event that somebody quarantined just now
+    """
     gathered = await gather(connection, start, known.rules)
     if gathered is None:
         return Report(regrouped="too_large")
@@ -57,13 +71,41 @@ async def regroup_leads(
         return Report(regrouped="unchanged")
     await _write(connection, people, found)
     now: datetime = await connection.fetchval("SELECT now()")
+    judged = await known.judge.leads(connection, found.facts)
+    if taken is not None:
+        judged.add(_whose(taken, found), taken.event, BY_HAND)
     lived = await read_histories(connection, sorted(found.facts))
     changes = _changes(gathered, found, in_force.active, lived, now)
-    scored = await score(
-        connection, in_force, changes, Batch(now=now, losers=_losers(found), other_leads=_others(found))
+    changes = [_corrected(one, judged, lived, in_force.active, now) for one in changes]
+    origin = Batch(now=now, losers=_losers(found), other_leads=_others(found), corrected=judged.why)
+    scored = await score(connection, in_force, changes, origin)
+    return Report(
+        passed=scored.passed,
+        refolded=scored.refolded,
+        merged=sum(lead in people.live for lead in found.merged),
+        regrouped="changed",
+        changed=judged.changes(),
     )
-    merged = sum(lead in people.live for lead in found.merged)
-    return Report(passed=scored.passed, refolded=scored.refolded, merged=merged, regrouped="changed")
+
+
+def _whose(taken: Row, found: Regrouping) -> LeadId:
+    """The lead that has this event now."""
+    moved = {each.event_id: lead for each, lead in found.moved}
+    return moved.get(taken.event.event_id) or found.merged.get(taken.lead, taken.lead)
+
+
+def _corrected(
+    change: Change, judged: Judged, lived: Histories, active: ActiveModel, now: datetime
+) -> Change:
+    """The change without what was taken back; a lead that is another person stands where it lives anew."""
+    lead = change.lead.lead_id
+    taken, released = judged.taken.get(lead, []), judged.released.get(lead, [])
+    if released:
+        count = change.lead.event_count - len(released)
+        change = replace(change, lead=replace(change.lead, event_count=count), events=released)
+    if not taken or any(passed.cause == "unmerged" for passed in change.passed):
+        return change
+    return correct(change, taken, lived[lead], active, now)
 
 
 async def _write(connection: Any, people: People, found: Regrouping) -> None:

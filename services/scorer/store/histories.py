@@ -37,6 +37,13 @@ FROM before JOIN changed USING (event_id, received_at)
 """
 
 
+BY_JUDGE: Final = "the judge"
+"""Who has events count or not, where no person decided."""
+
+BY_HAND: Final = "by_hand"
+"""Why an event does not count that a person quarantined."""
+
+
 class Row(NamedTuple):
     """An event and what its row says."""
 
@@ -89,8 +96,8 @@ async def quarantine(
     await connection.execute(_SET_QUARANTINE, *_keys(events), lead, reason, by.name, by.note)
 
 
-async def release(connection: Any, events: Sequence[Event], lead: LeadId, by: By) -> None:
-    """Have quarantined events count for this lead."""
+async def release(connection: Any, events: Sequence[Event], lead: LeadId | None, by: By) -> None:
+    """Have quarantined events count for this lead; None for whose they are."""
     await connection.execute(_SET_QUARANTINE, *_keys(events), lead, None, by.name, by.note)
 
 

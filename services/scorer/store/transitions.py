@@ -24,19 +24,20 @@ _INSERT: Final = """
 INSERT INTO transitions (
   transition_id, lead_id, sequence, previous_stage, stage, cause, cause_event, at, score, grade,
   dimensions, receipts, person, attribution, consent, model_version, event_received_at, silent, other_leads,
-  planned_at)
+  corrected, planned_at)
 SELECT
   transition_id, lead_id, sequence, previous_stage, stage, cause, cause_event, at, score, grade,
   dimensions::jsonb, receipts::jsonb, person::jsonb, attribution::jsonb, consent::jsonb, model_version,
-  event_received_at, silent, string_to_array(other_leads, ',')::uuid[], CASE WHEN silent THEN now() END
+  event_received_at, silent, string_to_array(other_leads, ',')::uuid[],
+  string_to_array(corrected, ','), CASE WHEN silent THEN now() END
 FROM unnest(
   $1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::timestamptz[],
   $9::int[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::int[],
-  $17::timestamptz[], $18::boolean[], $19::text[]
+  $17::timestamptz[], $18::boolean[], $19::text[], $20::text[]
 ) AS n (
   transition_id, lead_id, sequence, previous_stage, stage, cause, cause_event, at, score, grade,
   dimensions, receipts, person, attribution, consent, model_version, event_received_at, silent,
-  other_leads)
+  other_leads, corrected)
 """
 
 # Without a payload: a hint to look, not a message. The router's polling is the truth.
@@ -49,6 +50,7 @@ class Entry:
 
     silent: recorded, and planned for nobody
     other_leads: of cause `unmerged`: the leads that were one with this one
+    corrected: of cause `corrected`: why the events that were taken back do not count
     """
 
     lead: LeadId
@@ -59,6 +61,7 @@ class Entry:
     event_received_at: datetime | None
     silent: bool = False
     other_leads: Sequence[LeadId] = ()
+    corrected: Sequence[str] = ()
 
 
 async def insert(connection: Any, entries: Sequence[Entry]) -> None:
@@ -92,6 +95,7 @@ def _row(entry: Entry) -> tuple[Any, ...]:
         entry.event_received_at,
         entry.silent,
         ",".join(map(str, entry.other_leads)),
+        ",".join(entry.corrected),
     )
 
 

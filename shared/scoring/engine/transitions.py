@@ -27,9 +27,11 @@ from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.sales_facts import LEAD_MOVED, MOST_FACTS, SalesFact
 from shared.scoring.engine.score import Standing
 
-Cause = Literal["identified", "score", "event", "decay", "limit", "manual", "merged", "unmerged", "model"]
+Cause = Literal[
+    "identified", "score", "event", "decay", "limit", "manual", "merged", "unmerged", "model", "corrected"
+]
 """Why a lead moved; `decay`: time alone changed the score or ended a wait; `model`: another model scores;
-`unmerged`: another person was taken out of it."""
+`unmerged`: another person was taken out of it; `corrected`: events that no person made were taken back."""
 
 MAX_REASON_CHARS: Final = 200
 _KNOWN: Final = "lead: known by e-mail or user id"

@@ -67,7 +67,7 @@ async def test_points_are_taken_back_and_given_again(town: Town) -> None:
         assert await decider.quarantine(message(1)) == before["lead_id"]
     after = await row_of(town, "u1")
     assert (before["event_count"], before["stage"]) == (2, "mql")
-    assert (after["event_count"], after["stage"]) == (1, "recycled")
+    assert (after["event_count"], after["stage"]) == (1, "lead")
     assert after["score"] < before["score"]
     await in_order(town)
     async with deciding(town) as decider:

@@ -1,0 +1,1 @@
+"""Did a person do this? One event by itself, and several events of one person together."""
