@@ -7,10 +7,10 @@ events and without, and only what differs is taken back (docs/decisions/0009).
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from services.scorer.settle import ActiveModel, Change
 from shared.events import Event

@@ -5,9 +5,10 @@ Refuses leads that were merged away: their winner has their events.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from services.scorer.models.in_force import InForce
 from services.scorer.score_leads import Batch, score

@@ -5,9 +5,10 @@ Refuses to guess a stage: the history of the lead decides (services/scorer/corre
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from services.scorer.correct import correct
 from services.scorer.judge.judge import Judged

@@ -8,10 +8,12 @@ The caller holds the locks of the leads: nobody else judges them meanwhile.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
+
+from msgspec.structs import replace
 
 from services.scorer.judge.acts import act
 from services.scorer.judge.differences import Differences, differences, doubted
