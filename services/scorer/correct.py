@@ -8,6 +8,7 @@ events and without, and only what differs is taken back (docs/decisions/0009).
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -16,6 +17,9 @@ from services.scorer.settle import ActiveModel, Change
 from shared.events import Event
 from shared.scoring.engine.transitions import StageState, Transition
 from shared.scoring.replay.life import live
+
+_LOWEST: Final = ("visitor", "lead")
+"""Nobody is taken back to before these, and to live a history twice costs a millisecond."""
 
 
 def correct(
@@ -29,6 +33,8 @@ def correct(
     news, gone = ({one.event_id for one in some} for some in (change.events, taken))
     ledger = _forgetting(lead.ledger, gone)
     change = replace(change, lead=replace(lead, ledger=ledger), merged=True, corrected=True)
+    if ledger.stage in _LOWEST:
+        return change
     before = [one for one in history if one.event_id not in news]
     stands = _stands(change, before, active, now)
     stood = _stands(change, [*before, *taken], active, now)

@@ -54,6 +54,22 @@ async def test_who_had_a_lead_hears_that_it_was_several_people(
 
 
 @pytest.mark.asyncio
+async def test_who_had_a_lead_hears_that_events_of_it_were_taken_back(
+    pool: AsyncEngine, sql: asyncpg.Connection
+) -> None:
+    """In order with its transitions, though no route wants the stage it goes back to."""
+    await write_transition(sql, lead=LEAD, sequence=1)
+    await planner(pool).turn()
+    await sql.execute("DELETE FROM deliveries WHERE destination = 'sales-queue'")
+    await write_transition(
+        sql, lead=LEAD, sequence=2, stage="lead", cause="corrected", corrected=["many_links"]
+    )
+    await planner(pool).turn()
+    told = [row for row in await deliveries(sql) if row["sequence"] == 2]
+    assert {row["destination"]: type_of(row["body"]) for row in told} == {"crm": "lead.corrected"}
+
+
+@pytest.mark.asyncio
 async def test_a_transition_becomes_one_delivery_per_destination(
     pool: AsyncEngine, sql: asyncpg.Connection
 ) -> None:

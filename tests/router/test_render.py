@@ -6,7 +6,15 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from services.router.render import ADVISED_BYTES, MAX_BYTES, StageChanged, Unmerged, render, type_of
+from services.router.render import (
+    ADVISED_BYTES,
+    MAX_BYTES,
+    Corrected,
+    StageChanged,
+    Unmerged,
+    render,
+    type_of,
+)
 from shared.errors import Invalid
 from shared.ids import LeadId
 from shared.leads.transition_row import Person, Receipt
@@ -31,6 +39,14 @@ def test_a_lead_that_was_several_people_says_so() -> None:
     assert (body.data.lead, body.data.stage, body.data.sequence) == (str(LEAD), "sql", 2)
     assert type_of(render(separated, "en")) == "lead.unmerged"
     assert type_of(render(transition(), "en")) == "lead.stage_changed"
+
+
+def test_a_lead_that_should_not_have_been_there_says_why() -> None:
+    """The body has a type of its own, and names why events that were counted do not count."""
+    back = transition(cause="corrected", previous_stage="mql", stage="lead", corrected=["many_links"])
+    body = msgspec.json.decode(render(back, "en"), type=Corrected)
+    assert (body.data.stage, body.data.corrected) == ("lead", ["many_links"])
+    assert type_of(render(back, "en")) == "lead.corrected"
 
 
 def test_each_system_finds_its_own_record() -> None:

@@ -25,6 +25,8 @@ SITE_NAMES: Final = frozenset({PAGE_VIEWED, FORM_SUBMITTED})
 NAMES: Final = tuple(sorted(MAIL_NAMES | SITE_NAMES))
 """The events that the judge reads; all others are neither judged nor evidence."""
 
+_OF_A_LINK: Final = frozenset({EMAIL_CLICKED, PAGE_VIEWED})
+
 # As providers call the id of one message to one recipient, then what names a mail at least.
 _MESSAGE: Final = (
     *("sg_message_id", "message_id", "messageId", "message-id", "MessageID", "email_id", "emailId"),
@@ -84,10 +86,10 @@ def act(event: Event, *, believed: bool) -> Act:
         at_s=event.occurred_at.timestamp(),
         name=event.name,
         message=_message(event) if mail else "",
-        link=_link(event),
+        link=_link(event) if event.name in _OF_A_LINK else "",
         client=Client(_text(event.context.get("ip")), system(agent) if agent else ""),
         proxy=event.name == EMAIL_OPENED and event.kind == "email" and bool(_PROXY.search(agent)),
-        engaged=any(_positive(event.properties.get(name)) for name in _ENGAGED),
+        engaged=event.name == PAGE_VIEWED and any(_positive(event.properties.get(name)) for name in _ENGAGED),
         believed=believed and event.machine is None,
     )
 

@@ -43,11 +43,13 @@ class Message:
 
 def trapped(message: Message, limits: Thresholds) -> Found:
     """Clicks on a link that people do not see, and what the same network clicked within a minute of it."""
-    for trap in message.clicks.acts:
-        if any(part in trap.link for part in limits.trap_links):
-            for click in message.clicks.between(trap.at_s - MINUTE_S, trap.at_s + MINUTE_S):
-                if click is trap or not _elsewhere(click.client, trap.client):
-                    yield click.event_id, Signal("trap_link", "it clicked a link that people do not see")
+    traps = Timeline(
+        one for one in message.clicks.acts if any(part in one.link for part in limits.trap_links)
+    )
+    for click in message.clicks.acts if traps.acts else ():
+        near = traps.between(click.at_s - MINUTE_S, click.at_s + MINUTE_S)
+        if any(not _elsewhere(click.client, trap.client) for trap in near):
+            yield click.event_id, Signal("trap_link", "it clicked a link that people do not see")
 
 
 def many_links(message: Message, visits: Visits, limits: Thresholds) -> Found:
@@ -56,10 +58,13 @@ def many_links(message: Message, visits: Visits, limits: Thresholds) -> Found:
         clicks = message.clicks.between(delivery.at_s - BEFORE_DELIVERY_S, delivery.at_s + limits.delivery_s)
         if (links := len({one.link for one in clicks})) >= limits.links:
             says = f"{links} links of one message within {limits.delivery_s:g} s of its delivery"
-            for click in clicks:
-                own = {one.link for one in clicks if one.client == click.client}
-                if len(own) >= limits.links or not visits.vouches(click):
-                    yield click.event_id, Signal("many_links", says)
+            for some in _by_client(clicks).values():
+                alone = len({one.link for one in some}) >= limits.links
+                for click in some:
+                    if alone or not visits.vouches(click):
+                        yield click.event_id, Signal("many_links", says)
+    if len(message.clicks.acts) < limits.links:
+        return
     for some in _by_client(message.clicks.acts).values():
         for click, links in Timeline(some).busy(SAME_MOMENT_S, limits.links, lambda one: one.link).items():
             yield click.event_id, Signal("many_links", f"{links} links of one message at the same moment")
@@ -67,17 +72,27 @@ def many_links(message: Message, visits: Visits, limits: Thresholds) -> Found:
 
 def several_clients(message: Message, visits: Visits, limits: Thresholds) -> Found:
     """Many links within a minute, each clicked once, from several systems or many networks."""
+    if len(message.clicks.acts) < limits.links:
+        return
+    told: set[EventId] = set()
     for window in message.clicks.windows(MINUTE_S):
-        links = {one.link for one in window}
-        if len(links) < max(limits.links, len(window)):
-            continue
-        systems = {one.client.system for one in window} - {""}
-        networks = {one.client.network for one in window} - {""}
-        if len(systems) > 1 or len(networks) >= _NETWORKS_OF_A_FARM:
-            says = f"{len(links)} links, each once within a minute, from several networks or systems"
-            for click in window:
+        news = [one for one in window if one.event_id not in told]
+        if news and (links := _farmed(window, limits)):
+            says = f"{links} links, each once within a minute, from several networks or systems"
+            told.update(one.event_id for one in news)
+            for click in news:
                 if not visits.vouches(click):
                     yield click.event_id, Signal("several_clients", says)
+
+
+def _farmed(window: Sequence[Act], limits: Thresholds) -> int:
+    """How many links a farm of machines clicked here; 0 if it was none."""
+    links = {one.link for one in window}
+    if len(links) < max(limits.links, len(window)):
+        return 0
+    systems = {one.client.system for one in window} - {""}
+    networks = {one.client.network for one in window} - {""}
+    return len(links) if len(systems) > 1 or len(networks) >= _NETWORKS_OF_A_FARM else 0
 
 
 def quick(message: Message, limits: Thresholds) -> Found:
@@ -116,11 +131,12 @@ def other_client(message: Message, doubted: Mapping[EventId, bool], visits: Visi
         doubt = doubted[click.event_id] and not vouched
         return doubt, not vouched, not opened, click.at_s, click.event_id
 
-    for click in clicks.acts:
+    ranks = {click: rank(click) for click in clicks.acts} if len(clicks.acts) > 1 else {}
+    for click, own in ranks.items():
         others = clicks.between(click.at_s - MINUTE_S, click.at_s + MINUTE_S)
-        better = [one for one in others if one.client.differs(click.client) and rank(one) < rank(click)]
-        if better:
-            apart_s = abs(better[0].at_s - click.at_s)
+        better = (one for one in others if one.client.differs(click.client) and ranks[one] < own)
+        if one := next(better, None):
+            apart_s = abs(one.at_s - click.at_s)
             says = f"another network and system {apart_s:.0f} s apart from the person's click"
             yield click.event_id, Signal("other_client", says)
 

@@ -9,7 +9,7 @@ The caller holds the locks of the leads: nobody else judges them meanwhile.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from services.scorer.judge.acts import act
 from services.scorer.judge.differences import Differences, differences, doubted
-from services.scorer.judge.news import WHOLE, Span, held_span, news
+from services.scorer.judge.news import WHOLE, Span, held_span, news, with_a_delivery
 from services.scorer.judge.recipients import click_of
 from services.scorer.judge.signals import REASONS, Verdict
 from services.scorer.judge.thresholds import Thresholds
@@ -107,6 +107,10 @@ class Judge:
         await stored_verdicts.follow(connection, merged)
         brought = news(rows, locked, self.limits)
         spans = brought.mails
+        sent = brought.sent
+        clicked = {lead: with_a_delivery(span, self.limits) for lead, span in sent.items()}
+        for lead in await stored_verdicts.clicked(connection, clicked):
+            spans[lead] = sent[lead]
         if brought.proofs or merged:
             await self._widen(connection, spans, brought.proofs, locked, merged)
         if not spans:
@@ -128,16 +132,15 @@ class Judge:
         self,
         connection: Any,
         spans: dict[LeadId, Span],
-        proofs: Mapping[LeadId, Span],
+        proofs: Mapping[LeadId, Sequence[datetime]],
         locked: Mapping[LeadId, Lead],
         merged: Mapping[LeadId, LeadId],
     ) -> None:
         """Add those of whom a proof or a merge may change what is held against them."""
         held = await stored_verdicts.held(connection, {*proofs, *merged.values()})
-        for lead, proof in proofs.items():
-            if lead in held:
-                span = held_span(proof, held[lead], self.limits)
-                spans[lead] = span.with_(spans[lead]) if lead in spans else span
+        for lead in proofs.keys() & held.keys():
+            span = held_span(proofs[lead], held[lead], self.limits)
+            spans[lead] = span.with_(spans[lead]) if lead in spans else span
         for loser, winner in merged.items():
             both_known = all(one in locked and locked[one].facts.known for one in (loser, winner))
             if winner in held or winner in spans or both_known:
@@ -200,9 +203,9 @@ class Judge:
         asked = [event for lead, some in within.items() for event in doubted(some, found[lead])]
         by_hand = await stored_verdicts.released_by_hand(connection, asked)
         judged, upheld, gone = Judged(rows=_judged_rows(rows, found)), _of_batch(rows, found), list(by_hand)
-        for lead, some in within.items():
-            made = differences(some, found[lead], by_hand)
-            await _apply(connection, made)
+        every = {lead: differences(some, found[lead], by_hand) for lead, some in within.items()}
+        await _apply(connection, every.values())
+        for lead, made in every.items():
             upheld += [(row._replace(lead=lead), verdict) for row, verdict in made.upheld]
             gone += [row.event.event_id for row in made.released]
             if made.taken:
@@ -230,13 +233,20 @@ class Judge:
         return len(clicks)
 
 
-async def _apply(connection: Any, made: Differences) -> None:
-    for row, verdict in (*made.taken, *made.renamed):
+async def _apply(connection: Any, every: Iterable[Differences]) -> None:
+    """Quarantine and release stored events, alike ones at once."""
+    alike: defaultdict[Verdict, list[Event]] = defaultdict(list)
+    released = []
+    for made in every:
+        released += [row.event for row in made.released]
+        for row, verdict in (*made.taken, *made.renamed):
+            alike[verdict].append(row.event)
+    for verdict, events_ in sorted(alike.items()):
         by = By(name=BY_JUDGE, note="; ".join(verdict.signals))
-        await histories.quarantine(connection, [row.event], verdict.reason, by, lead=None)
-    if made.released:
+        await histories.quarantine(connection, events_, verdict.reason, by, lead=None)
+    if released:
         by = By(name=BY_JUDGE, note="a person was there")
-        await histories.release(connection, [row.event for row in made.released], None, by)
+        await histories.release(connection, released, None, by)
 
 
 def _believed(row: Row) -> bool:

@@ -12,9 +12,10 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from services.scorer.judge.acts import EMAIL_REPLIED, MAIL_NAMES, SITE_NAMES
-from services.scorer.judge.thresholds import BURST_S, NEAR_S, Thresholds, lies_in
+from services.scorer.judge.thresholds import BEFORE_DELIVERY_S, BURST_S, NEAR_S, Thresholds, lies_in
 from services.scorer.settle import Lead
 from services.scorer.store.events import Row
+from shared.events import EMAIL_DELIVERED
 from shared.ids import NOBODY, LeadId
 
 _NEAR: Final = timedelta(seconds=NEAR_S)
@@ -46,44 +47,53 @@ WHOLE: Final = Span(*_ALWAYS)
 class News:
     """What a batch brings.
 
-    mails:  leads with news of e-mails, or with events at once or from one's own network: judged in any case
-    proofs: leads with a page view, a form or a reply: judged if something is held against them
+    mails:  leads with opens or clicks, or with events at once or from one's own network: judged in any case
+    sent:   leads with nothing but deliveries: judged if they clicked with one of them
+    proofs: when leads viewed a page, sent a form or replied: judged if something is held against them
     """
 
     mails: dict[LeadId, Span] = field(default_factory=dict)
-    proofs: dict[LeadId, Span] = field(default_factory=dict)
+    sent: dict[LeadId, Span] = field(default_factory=dict)
+    proofs: dict[LeadId, list[datetime]] = field(default_factory=dict)
 
 
 def news(rows: Iterable[Row], locked: Mapping[LeadId, Lead], limits: Thresholds) -> News:
     """What these rows bring, by lead."""
-    found, site = News(), defaultdict[LeadId, list[datetime]](list)
+    site: defaultdict[LeadId, list[datetime]] = defaultdict(list)
+    found = News(proofs=site)
     for row in rows:
         name = row.event.name
         if row.lead == NOBODY or not (name in MAIL_NAMES or name in SITE_NAMES):
             continue
         at = row.event.occurred_at
         if name not in SITE_NAMES and name != EMAIL_REPLIED:
-            _widen(found.mails, row.lead, Span(at, at))
+            _widen(found.sent if name == EMAIL_DELIVERED else found.mails, row.lead, Span(at, at))
             continue
         site[row.lead].append(at)
         if limits.own_networks and lies_in(row.event.context.get("ip", ""), limits.own_networks):
             _widen(found.mails, row.lead, Span(at, at))
     for lead, times in site.items():
-        span = Span(min(times), max(times))
-        _widen(found.proofs, lead, span)
         if _at_once(times, locked.get(lead), limits.burst_events):
-            _widen(found.mails, lead, span)
+            _widen(found.mails, lead, Span(min(times), max(times)))
+    for lead in found.sent.keys() & found.mails.keys():
+        _widen(found.mails, lead, found.sent.pop(lead))
     return found
 
 
-def held_span(news_span: Span, held: Span, limits: Thresholds) -> Span:
-    """The time to judge anew of a lead against which something is held, when a proof comes.
+def with_a_delivery(sent: Span, limits: Thresholds) -> Span:
+    """When clicks come with these deliveries."""
+    quick = timedelta(seconds=limits.delivery_s)
+    return Span(sent.first - timedelta(seconds=BEFORE_DELIVERY_S), sent.last + quick)
+
+
+def held_span(proofs: Sequence[datetime], held: Span, limits: Thresholds) -> Span:
+    """The time to judge anew of a lead against which something is held, when proofs come.
 
     held: from the first to the last event that the judge does not count
     """
-    proof = timedelta(days=limits.proof_days)
-    first = max(held.first, news_span.first - proof)
-    return news_span.with_(Span(first, max(first, min(held.last, news_span.last))))
+    seen = Span(min(proofs), max(proofs))
+    first = max(held.first, seen.first - timedelta(days=limits.proof_days))
+    return seen.with_(Span(first, max(first, min(held.last, seen.last))))
 
 
 def _at_once(times: Sequence[datetime], present: Lead | None, burst: int) -> bool:

@@ -25,7 +25,7 @@ OPEN_AFTER_S: Final = 3_600.0
 
 BURST_S: Final = 1.0
 NEIGHBOUR_S: Final = 3.0
-OPEN_BEFORE_S: Final = 2 * 86_400.0
+OPEN_BEFORE_S: Final = 86_400.0
 """A message that was opened this long before a click was open."""
 
 NEAR_S: Final = OPEN_BEFORE_S + 7_200.0

@@ -24,16 +24,20 @@ class Timeline:
             yield self.between(one.at_s, one.at_s + width_s)
 
     def busy(self, width_s: float, enough: int, what: Callable[[Act], object]) -> dict[Act, int]:
-        """Acts of a window with so many different things; each with the most that its windows have."""
+        """Acts of a window with so many different things; each with how many its first such window has.
+
+        However many acts there are, each is looked at twice: a flood must not hold a transaction up.
+        """
         found: dict[Act, int] = {}
         seen: Counter[object] = Counter()
-        end = 0
+        end = told = 0
         for start, first in enumerate(self.acts):
             while end < len(self.acts) and self._at_s[end] <= first.at_s + width_s:
                 seen[what(self.acts[end])] += 1
                 end += 1
             if len(seen) >= enough:
-                found.update({one: max(len(seen), found.get(one, 0)) for one in self.acts[start:end]})
+                found.update(dict.fromkeys(self.acts[max(start, told) : end], len(seen)))
+                told = end
             seen[what(first)] -= 1
             if not seen[what(first)]:
                 del seen[what(first)]

@@ -107,6 +107,8 @@ def _by_itself(acts: Iterable[Act], limits: Thresholds) -> Found:
 
 def _bursts(acts: Iterable[Act], limits: Thresholds) -> Found:
     done = Timeline(one for one in acts if one.name in _DONE)
+    if len(done.acts) < limits.burst_events:
+        return
     for one, number in done.busy(BURST_S, limits.burst_events, lambda each: each.event_id).items():
         yield one.event_id, Signal("burst", f"{number} events of one person within a second")
 

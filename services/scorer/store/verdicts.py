@@ -14,7 +14,7 @@ from services.scorer.store.histories import BY_JUDGE, Row
 from shared.codec import decode
 from shared.ids import EventId, LeadId
 
-_MOST_EVENTS: Final = 5_000
+_MOST_EVENTS: Final = 2_000
 """Of one lead, the newest: who has more is no case for a judge of mails."""
 
 _READ: Final = """
@@ -28,6 +28,16 @@ CROSS JOIN LATERAL (
     AND e.occurred_at BETWEEN wanted.first AND wanted.last AND e.name = ANY($4::text[])
   ORDER BY e.occurred_at DESC, e.event_id DESC LIMIT $5
 ) AS found
+"""
+_CLICKED: Final = """
+SELECT wanted.lead_id FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[])
+  AS wanted (lead_id, first, last)
+WHERE EXISTS (
+  SELECT FROM events e
+  WHERE e.lead_id = ANY(
+      ARRAY(SELECT l.lead_id FROM leads l WHERE l.merged_into = wanted.lead_id) || wanted.lead_id)
+    AND e.occurred_at BETWEEN wanted.first AND wanted.last AND e.name = 'email.clicked'
+)
 """
 _HELD: Final = """
 SELECT lead_id, min(occurred_at) AS first, max(occurred_at) AS last FROM event_verdicts
@@ -63,13 +73,17 @@ async def read(connection: Any, spans: Mapping[LeadId, Span]) -> dict[LeadId, li
     """The mails, visits and forms of each lead within its span, those of leads merged into it too."""
     found: dict[LeadId, list[Row]] = {lead: [] for lead in spans}
     if spans:
-        ordered = sorted(spans)
-        firsts, lasts = ([spans[lead][at] for lead in ordered] for at in (0, 1))
-        for row in await connection.fetch(_READ, ordered, firsts, lasts, NAMES, _MOST_EVENTS):
+        for row in await connection.fetch(_READ, *_columns(spans), NAMES, _MOST_EVENTS):
             found[LeadId(row["living"])].append(
                 Row(decode(row["body"]), LeadId(row["lead_id"]), row["quarantine"])
             )
     return found
+
+
+async def clicked(connection: Any, spans: Mapping[LeadId, Span]) -> list[LeadId]:
+    """Those of these leads who clicked within their span."""
+    rows = await connection.fetch(_CLICKED, *_columns(spans)) if spans else ()
+    return [LeadId(row["lead_id"]) for row in rows]
 
 
 async def held(connection: Any, leads: Iterable[LeadId]) -> dict[LeadId, Span]:
@@ -109,3 +123,8 @@ async def forget(connection: Any, events: Collection[EventId]) -> None:
     """Forget verdicts that hold no longer."""
     if events:
         await connection.execute(_FORGET, list(events))
+
+
+def _columns(spans: Mapping[LeadId, Span]) -> tuple[list[Any], ...]:
+    ordered = sorted(spans)
+    return ordered, [spans[lead].first for lead in ordered], [spans[lead].last for lead in ordered]
