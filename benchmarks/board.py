@@ -32,11 +32,13 @@ from shared.leads.names import Names, grams, searched
 
 _TIMES: Final = 20
 _PIECE: Final = 20_000
+_BY_GRAM: Final = "lead_grams_by_gram"
+_INDEX: Final = f"SELECT pg_get_indexdef('{_BY_GRAM}'::regclass)"
 _SYLLABLES: Final = ("an", "ber", "co", "dal", "el", "fin", "ga", "hol", "ir", "jon", "ka", "lo", "mar", "ne")
 _STAGES: Final = (("lead", 80), ("mql", 8), ("recycled", 6), ("sal", 2), ("sql", 2), ("customer", 2))
 _COLUMNS: Final = (
     *("lead_id", "email", "name", "company", "stage", "score", "grade", "dimensions", "first_source"),
-    *("last_source", "named", "last_seen_at", "scored_at"),
+    *("last_source", "words", "named", "last_seen_at", "scored_at"),
 )
 QUESTIONS: Final[dict[str, dict[str, Any]]] = {
     "the best 50 of stage mql": {"stage": "mql"},
@@ -79,8 +81,8 @@ async def _fill(url: str, first: int, end: int) -> None:
     connection = await asyncpg.connect(url)
     people = {_lead(number): person(number) for number in range(first, end)}
     await connection.copy_records_to_table("lead_board", records=_cards(people), columns=_COLUMNS)
-    words = ((lead, text, grams(text)) for lead, one in people.items() if (text := searched(one)))
-    await connection.copy_records_to_table("lead_words", records=words, columns=("lead_id", "words", "grams"))
+    indexed = ((lead, grams(searched(one))) for lead, one in people.items())
+    await connection.copy_records_to_table("lead_grams", records=indexed, columns=("lead_id", "grams"))
     await connection.close()
 
 
@@ -96,7 +98,7 @@ def _cards(people: dict[UUID, Names]) -> Iterator[tuple[Any, ...]]:
         chance = random.Random(lead.int)
         (stage,) = chance.choices(stages, weights)
         score = min(100, int(chance.expovariate(1 / 20)))
-        numbers = (stage, score, "B2", "{}", one.first_source, one.last_source, True, now, now)
+        numbers = (stage, score, "B2", "{}", one.first_source, one.last_source, searched(one), True, now, now)
         yield (lead, one.email, one.name, one.company, *numbers)
 
 
@@ -134,10 +136,13 @@ async def run(leads: int, console: Console, *, plans: bool) -> None:
         try:
             await asyncio.to_thread(migrate.upgrade, url)
             began = time.perf_counter()
+            connection = await asyncpg.connect(url, server_settings={"jit": "off"})
+            index = await connection.fetchval(_INDEX)
+            await connection.execute(f"DROP INDEX {_BY_GRAM}")
             jobs = [(url, first, min(first + _PIECE, leads)) for first in range(0, leads, _PIECE)]
             with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
                 await asyncio.to_thread(lambda: list(processes.map(_piece, jobs)))
-            connection = await asyncpg.connect(url, server_settings={"jit": "off"})
+            await connection.execute(index)
             await connection.execute("VACUUM ANALYZE")
             console.print(f"{leads:,} leads, filled in {time.perf_counter() - began:.0f} s")
             await _report(connection, console, plans=plans)
@@ -156,7 +161,7 @@ async def _report(connection: asyncpg.Connection, console: Console, *, plans: bo
         table.add_row(name, str(found), f"{statistics.median(took):.1f}", f"{max(took):.1f}", buffers)
         if plans:
             console.print(name, *explaining.plans, sep="\n", markup=False)
-    for relation in ("lead_board", "lead_words"):
+    for relation in ("lead_board", "lead_grams"):
         size = await connection.fetchval(f"SELECT pg_size_pretty(pg_total_relation_size('{relation}'))")
         console.print(f"{relation}: {size}")
     console.print(table)

@@ -26,8 +26,8 @@ CREATE TABLE replays (
   finished_at  timestamptz
 ) WITH (fillfactor = 50);
 
--- One row for each lead that has something to show. named: its names are there, too.
--- owner: nobody yet. The index on the score is why this is not a part of `leads`, which has none on purpose.
+-- One row for each lead that has something to show. named: its names are there, too. owner: nobody yet.
+-- words: the text in which it is searched. The index on the score is why this is no part of `leads`.
 CREATE TABLE lead_board (
   lead_id       uuid        PRIMARY KEY,
   email         text        NOT NULL DEFAULT '',
@@ -41,6 +41,7 @@ CREATE TABLE lead_board (
   first_source  text        NOT NULL DEFAULT '',
   last_source   text        NOT NULL DEFAULT '',
   ids           text[]      NOT NULL DEFAULT '{}',
+  words         text        NOT NULL DEFAULT '',
   named         boolean     NOT NULL DEFAULT false,
   last_seen_at  timestamptz NOT NULL,
   scored_at     timestamptz NOT NULL
@@ -49,13 +50,12 @@ CREATE INDEX lead_board_best_of_stage ON lead_board (stage, score DESC, lead_id)
 CREATE INDEX lead_board_best ON lead_board (score DESC, lead_id);
 
 -- Apart from the board: names change seldom, and an index of grams is dear to write.
--- grams: shared/leads/names.py. Without fastupdate a search never reads through what waits to be indexed.
-CREATE TABLE lead_words (
+-- grams: of the words (shared/leads/names.py). Without fastupdate no search reads what waits to be indexed.
+CREATE TABLE lead_grams (
   lead_id  uuid   PRIMARY KEY,
-  words    text   NOT NULL,
   grams    int[]  NOT NULL
 );
-CREATE INDEX lead_words_by_gram ON lead_words USING gin (grams) WITH (fastupdate = off);
+CREATE INDEX lead_grams_by_gram ON lead_grams USING gin (grams) WITH (fastupdate = off);
 
 -- How far the comparison of all leads with the board is; NULL: done.
 CREATE TABLE board_walk (
@@ -72,4 +72,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE board_walk, lead_words, lead_board, replays")
+    op.execute("DROP TABLE board_walk, lead_grams, lead_board, replays")

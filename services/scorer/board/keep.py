@@ -1,7 +1,7 @@
 """The board follows the leads: a loop beside the path of events.
 
 In: what this process has written (noted.py), and after a start all leads, compared in the order of their ids.
-Out: lead_board, lead_words. Refuses to be in the way: it takes a few leads per transaction, locks none of
+Out: lead_board, lead_grams. Refuses to be in the way: it takes a few leads per transaction, locks none of
 them, and while the scorer is behind it takes only one such portion a second; each lead is written once then,
 however many events it had. Whatever ends the process, the walk of the next start finds what is missing.
 """

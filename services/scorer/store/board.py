@@ -1,4 +1,4 @@
-"""lead_board and lead_words: what lists and searches read. One writer at a time.
+"""lead_board and lead_grams: what lists and searches read. One writer at a time.
 
 In: leads to be shown as they are now. Out: rows. Refuses to trust whoever names them: what is shown is read
 from `leads` in the same statement, so that a lead named twice, late or for nothing does no harm.
@@ -29,20 +29,20 @@ RETURNING lead_id, scored_at, named, email, name, company, first_source, last_so
 """  # noqa: S608 - only constants are inserted
 _RENAME: Final = """
 UPDATE lead_board b SET named = true, email = n.email, name = n.name, company = n.company,
-  first_source = n.first_source, last_source = n.last_source, ids = string_to_array(n.ids, E'\\n')
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-  AS n (lead_id, email, name, company, first_source, last_source, ids)
+  first_source = n.first_source, last_source = n.last_source, ids = string_to_array(n.ids, E'\\n'),
+  words = n.words
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+  AS n (lead_id, email, name, company, first_source, last_source, ids, words)
 WHERE b.lead_id = n.lead_id
 """
-_WORDS: Final = """
-INSERT INTO lead_words AS held (lead_id, words, grams)
-SELECT lead_id, words, string_to_array(grams, ',')::int[]
-FROM unnest($1::uuid[], $2::text[], $3::text[]) AS n (lead_id, words, grams) ORDER BY lead_id
-ON CONFLICT (lead_id) DO UPDATE SET words = EXCLUDED.words, grams = EXCLUDED.grams
-WHERE held.words <> EXCLUDED.words
+_GRAMS: Final = """
+INSERT INTO lead_grams AS held (lead_id, grams)
+SELECT lead_id, string_to_array(grams, ',')::int[]
+FROM unnest($1::uuid[], $2::text[]) AS n (lead_id, grams) ORDER BY lead_id
+ON CONFLICT (lead_id) DO UPDATE SET grams = EXCLUDED.grams WHERE held.grams <> EXCLUDED.grams
 """
 _REMOVE: Final = "DELETE FROM lead_board WHERE lead_id = ANY($1::uuid[])"
-_REMOVE_WORDS: Final = "DELETE FROM lead_words WHERE lead_id = ANY($1::uuid[])"
+_REMOVE_GRAMS: Final = "DELETE FROM lead_grams WHERE lead_id = ANY($1::uuid[])"
 
 _WALK: Final = "SELECT reached FROM board_walk WHERE reached IS NOT NULL FOR UPDATE SKIP LOCKED"
 _ADVANCE: Final = "UPDATE board_walk SET reached = $1"
@@ -76,7 +76,7 @@ async def write(connection: Any, leads: Collection[LeadId]) -> Shown:
     }
     if removed := [lead for lead in leads if lead not in shown]:
         await connection.execute(_REMOVE, removed)
-        await connection.execute(_REMOVE_WORDS, removed)
+        await connection.execute(_REMOVE_GRAMS, removed)
     return shown
 
 
@@ -94,8 +94,9 @@ async def rename(connection: Any, named: Mapping[LeadId, Names]) -> None:
         [one.first_source for one in named.values()],
         [one.last_source for one in named.values()],
         ["\n".join(one.ids) for one in named.values()],
+        texts,
     )
-    await connection.execute(_WORDS, list(named), texts, [",".join(map(str, grams(text))) for text in texts])
+    await connection.execute(_GRAMS, list(named), [",".join(map(str, grams(text))) for text in texts])
 
 
 async def begin_walk(connection: Any) -> None:

@@ -17,8 +17,8 @@ async def shown(engine: AsyncEngine) -> dict[LeadId, Any]:
     async with snapshot(engine) as connection:
         rows = await connection.fetch(f"SELECT {_NUMBERS} FROM lead_board")
         named = {row["lead_id"]: row for row in await connection.fetch("SELECT * FROM lead_board")}
-        words = {row["lead_id"]: row for row in await connection.fetch("SELECT * FROM lead_words")}
-    assert words.keys() == named.keys()
+        made = {row["lead_id"]: row["grams"] for row in await connection.fetch("SELECT * FROM lead_grams")}
+    assert made.keys() == named.keys()
     return {
         LeadId(row["lead_id"]): (
             dict(row),
@@ -30,8 +30,8 @@ async def shown(engine: AsyncEngine) -> dict[LeadId, Any]:
                 last_source=named[row["lead_id"]]["last_source"],
                 ids=tuple(named[row["lead_id"]]["ids"]),
             ),
-            words[row["lead_id"]]["words"],
-            words[row["lead_id"]]["grams"] == grams(words[row["lead_id"]]["words"]),
+            named[row["lead_id"]]["words"],
+            made[row["lead_id"]] == grams(named[row["lead_id"]]["words"]),
         )
         for row in rows
     }

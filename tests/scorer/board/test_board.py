@@ -130,7 +130,7 @@ async def test_whatever_happens_the_board_is_what_the_leads_say(board_town: Town
     for _ in range(12):
         await board_town.clear()
         await board_town.fetch("DELETE FROM lead_board")
-        await board_town.fetch("DELETE FROM lead_words")
+        await board_town.fetch("DELETE FROM lead_grams")
         events = told(crowd(chance), chance)
         rest = chance.sample(events, len(events))
         keeps = keeper(board_town)
@@ -204,11 +204,11 @@ async def test_what_a_killed_process_had_noted_is_found(town: Town, monkeypatch:
         await decider.one_person(await find(connection, "u7", RULES), await find(connection, "c2", RULES))
     await town.fetch(
         "INSERT INTO lead_board SELECT gen_random_uuid(), 'x', 'x', 'x', 'mql', 1, 'A1', '{}', "
-        "NULL, '', '', '{}', true, now(), now() FROM generate_series(1, 2)"
+        "NULL, '', '', '{}', '', true, now(), now() FROM generate_series(1, 2)"
     )
     town.counter.models.noted = NotedLeads()  # as after kill -9
     keeps = keeper(town)
-    assert not await agrees_but_for_words(town)
+    assert not await shows_the_right_leads(town)
     await keeps.begin_walk()
     while await keeps.turn():
         continue
@@ -216,7 +216,7 @@ async def test_what_a_killed_process_had_noted_is_found(town: Town, monkeypatch:
     assert not await keeps.turn()
 
 
-async def agrees_but_for_words(town: Town) -> bool:
+async def shows_the_right_leads(town: Town) -> bool:
     """Whether the same leads are shown."""
     rows = await town.fetch("SELECT lead_id FROM lead_board")
     return {row["lead_id"] for row in rows} == set(await as_leads_say(town.engine))
@@ -268,7 +268,7 @@ async def test_a_decision_shows_at_once(board_town: Town) -> None:
     async with transaction(board_town.engine) as connection:
         decider = Decider(connection=connection, counter=board_town.counter, made_by="test")
         await decider.one_person(await find(connection, "u1", RULES), await find(connection, "c1", RULES))
-    assert not await agrees_but_for_words(board_town)
+    assert not await shows_the_right_leads(board_town)
     await write_noted(board_town.engine, board_town.counter.models.noted)
     assert await agrees(board_town.engine)
 
@@ -359,15 +359,21 @@ async def test_a_part_of_a_name_company_address_or_id_is_found(board_town: Town)
     assert len(await addresses(engine, "boats", most=1)) == 1
 
 
-async def test_what_is_not_among_the_best_is_found_by_its_grams(
+async def test_what_is_not_at_the_top_is_found_by_its_grams_or_further_down(
     board_town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However far down it stands."""
-    monkeypatch.setattr("shared.leads.board._LOOKED_AT", 1)
+    monkeypatch.setattr("shared.leads.board._AT_THE_TOP", 1)
     await board_town.count(
         *(seen(n, user_id=f"u{n}", email=f"u{n}@a.example", name="form.submitted") for n in range(4)),
         seen(9, user_id="low", email="low@rare.example", traits={"name": "Zed"}),
     )
     await keeper(board_town).turn()
-    for text in ("rare", "low@", "ze", "z"):
-        assert await addresses(board_town.engine, text) == ["low@rare.example"], text
+    for few in (100, 1):  # then more than few have it, as far as anybody knows
+        monkeypatch.setattr("shared.leads.board._FEW", few)
+        for text in ("rare", "low@", "ze", "z"):
+            assert await addresses(board_town.engine, text) == ["low@rare.example"], text
+        assert await addresses(board_town.engine, "low@", stage="lead") == ["low@rare.example"]
+        assert await addresses(board_town.engine, "low@", stage="mql") == []
+        assert await addresses(board_town.engine, "wol@") == []
+        assert len(await addresses(board_town.engine, "example", most=3)) == 3
