@@ -37,6 +37,7 @@ def decode(body: bytes) -> Event:
     except _NOT_READABLE as error:
         raise Invalid("not_an_event", f"not an event: {error}. Expected the envelope of schema 1") from error
     _check_zones(event)
+    _check_years(event)
     return event
 
 
@@ -57,6 +58,15 @@ def decode_all(bodies: bytes) -> list[Event]:
 def _check_zones(event: Event) -> None:
     if event.occurred_at.tzinfo is None or event.received_at.tzinfo is None:
         raise Invalid("not_an_event", "a time has no zone. Expected UTC, as in 2026-01-31T09:00:00Z")
+
+
+def _check_years(event: Event) -> None:
+    """Postgres calls the ends of the calendar infinite, and the driver gives those back without a zone.
+
+    A lead with such a time could not be scored any more: each of its later events would be a dead letter.
+    """
+    if not (1 < event.occurred_at.year < 9999 and 1 < event.received_at.year < 9999):
+        raise Invalid("not_an_event", "a time is at the end of the calendar. Expected a year from 2 to 9998")
 
 
 def partition_key(event: Event) -> bytes:

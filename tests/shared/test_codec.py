@@ -58,6 +58,15 @@ def test_bytes_that_are_no_event_are_refused(body: bytes) -> None:
         decode(body)
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
+@pytest.mark.parametrize("field", ["occurred_at", "received_at"])
+def test_times_that_postgres_calls_infinite_are_refused(at: str, field: str) -> None:
+    """They would come back without a zone, and with them the lead could not be scored any more."""
+    wire = json.loads(encode(event()))
+    with pytest.raises(Invalid, match="end of the calendar"):
+        decode(json.dumps({**wire, field: at}).encode())
+
+
 def test_many_events_are_read_as_one_by_one() -> None:
     """Joined by commas, none of them too; a mistake says which one it is."""
     sent = [event(user_id=str(number), traits={"n": number}) for number in range(3)]
