@@ -24,6 +24,7 @@ DECISIONS = (
     *("services/scorer/judge.py", "services/scorer/settle.py", "shared/leads/identifiers.py"),
     *("services/scorer/accounts/notes.py", "shared/leads/account_of.py", "shared/leads/account_people.py"),
     *("shared/scoring/engine/accounts.py",),
+    *("services/scorer/objection.py", "shared/leads/objection.py"),
     *("services/scorer/changes.py", "shared/leads/portrait.py", "services/scorer/poison.py"),
     *("services/router/decide.py", "services/router/render.py", "services/router/sign.py"),
     *("services/router/retry.py", "services/router/breaker.py", "services/router/addresses.py"),

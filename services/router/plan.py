@@ -22,7 +22,7 @@ from services.router.wake import Bell
 from shared.database import transaction
 from shared.errors import Invalid, Transient
 from shared.ids import delivery_id
-from shared.leads.transition_row import TransitionRow, read
+from shared.leads.transition_row import ABOUT_OBJECTION, TransitionRow, read
 from shared.telemetry import log
 
 Bodies = dict[tuple[Callable[[TransitionRow, Language], bytes], Language], bytes]
@@ -71,6 +71,7 @@ class Planner:
                 planned = {row["transition_id"]: list(plan(row, self._routing)) for row in rows}
                 deliveries = [one for some in planned.values() for one in some]
                 await outbox.write(connection, deliveries)
+                await outbox.cancel(connection, [row for row in rows if row["cause"] == "objected"])
                 await outbox.mark(
                     connection, {one: [each.destination for each in some] for one, some in planned.items()}
                 )
@@ -94,6 +95,8 @@ def plan(row: Mapping[str, Any], routing: Routing) -> Iterator[Planned]:
     had_it = [name for name in sorted(row.get("had_it", ())) if name in routing.active]
     for name in had_it:
         yield _render_for(transition, row, name, routing, bodies)
+    if transition.cause in ABOUT_OBJECTION:
+        return  # whoever never had the lead is not told that there is one
     bodies, unknown = {}, msgspec.structs.replace(transition, other_leads=[])
     for name in decide(transition, routing.routes, routing.active):
         # Whoever never had the lead is told where it stands, and not what it was part of.

@@ -1,7 +1,8 @@
 """A transition as the body that destinations receive (pure).
 
-In: a transition and the language of its reader. Out: JSON bytes, as deploy/schemas/lead.stage_changed.v1.json
-and lead.unmerged.v1.json describe them. The same transition always gives the same bytes.
+In: a transition and the language of its reader. Out: JSON bytes, as lead.stage_changed.v1.json,
+lead.unmerged.v1.json and lead.objected.v1.json in deploy/schemas describe them. The same transition always
+gives the same bytes.
 Refuses (`Invalid`) a body above 256 kB. Above 20 kB, which Standard Webhooks advises as the limit, it first
 leaves out traits and then all but the largest reasons, and says so in `shortened`.
 """
@@ -13,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from shared.errors import Invalid
-from shared.leads.transition_row import Moment, Person, Receipt, TransitionRow
+from shared.leads.transition_row import ABOUT_OBJECTION, Moment, Person, Receipt, TransitionRow
 
 ADVISED_BYTES: Final = 20_000
 MAX_BYTES: Final = 256_000
@@ -78,6 +79,12 @@ class SeparatedData(Data, frozen=True, kw_only=True):
     other_leads: Annotated[list[str], Meta(description="Ids of the leads that it was one with until now.")]
 
 
+class ObjectionData(Data, frozen=True, kw_only=True):
+    """The same of a lead whose person objected to being scored, or took that back."""
+
+    objected: Annotated[bool, Meta(description="Whether the person objects now. If so, stop using the lead.")]
+
+
 class StageChanged(msgspec.Struct, frozen=True, kw_only=True):
     """A lead entered another stage."""
 
@@ -94,7 +101,15 @@ class Unmerged(msgspec.Struct, frozen=True, kw_only=True):
     data: SeparatedData
 
 
-Message = StageChanged | Unmerged
+class Objected(msgspec.Struct, frozen=True, kw_only=True):
+    """The person behind a lead that you had objected to being scored, or took that back."""
+
+    type: Literal["lead.objected"]
+    timestamp: Annotated[Moment, Meta(description="When it was taken in.")]
+    data: ObjectionData
+
+
+Message = StageChanged | Unmerged | Objected
 
 
 class _Typed(msgspec.Struct):
@@ -132,9 +147,12 @@ def type_of(body: bytes) -> str:
 def message(transition: TransitionRow, language: Language) -> Message:
     """The body as values, nothing left out."""
     at, data = transition.at.astimezone(UTC), _data(transition, language)
+    whole = {name: getattr(data, name) for name in data.__struct_fields__}
+    if transition.cause in ABOUT_OBJECTION:
+        objects = ObjectionData(**whole, objected=transition.cause == "objected")
+        return Objected(type="lead.objected", timestamp=at, data=objects)
     if not transition.other_leads:
         return StageChanged(type="lead.stage_changed", timestamp=at, data=data)
-    whole = {name: getattr(data, name) for name in data.__struct_fields__}
     others = [str(lead) for lead in transition.other_leads]
     return Unmerged(type="lead.unmerged", timestamp=at, data=SeparatedData(**whole, other_leads=others))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from services.scorer.accounts.notes import notes
 from services.scorer.models.in_force import InForce
+from services.scorer.objection import is_muted
 from services.scorer.settle import (
     ActiveModel,
     Change,
@@ -106,7 +107,7 @@ async def _store(
             portrait=portrait(known[one.lead.lead_id]),
             model_version=active.version,
             event_received_at=batch.received.get(passed.cause_event) if passed.cause_event else None,
-            silent=active.silent and passed.cause == "model",
+            silent=(active.silent and passed.cause == "model") or is_muted(one.lead.ledger, passed),
             other_leads=batch.other_leads.get(one.lead.lead_id, ()) if passed.cause == "unmerged" else (),
         )
         for one, score in moved

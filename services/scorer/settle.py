@@ -15,10 +15,12 @@ from datetime import datetime
 
 import msgspec
 
+from services.scorer import objection
 from services.scorer.identify.facts import Facts
 from shared.events import Event
 from shared.ids import LeadId
 from shared.scoring.engine.compiled import Compiled
+from shared.scoring.engine.consent import has_objected
 from shared.scoring.engine.fold import fold, is_current, refold
 from shared.scoring.engine.next_change import is_quiet, next_change
 from shared.scoring.engine.rewind import comes_late, is_sales_fact, tell, tell_again
@@ -210,7 +212,8 @@ def settle(
     ledger, transitions = lead.ledger, list(change.passed)
     # Moves that come from another model are told apart: a silent publish stays silent whatever happens.
     before = None if history is None else before_events(active, change, history)
-    if before is not None:
+    objects = has_objected(state)
+    if before is not None and not objects:
         transitions += _moved_by_model(active, lead, before, now)
         ledger = after(ledger, transitions)
     present = Lead(
@@ -227,7 +230,10 @@ def settle(
         due_at=lead.due_at,
         model_version=active.version,
     )
-    if change.judged:
+    ledger, told = objection.tell(present.ledger, events, numbers.as_of, objects=objects)
+    transitions += told
+    present = replace(present, ledger=ledger) if ledger is not present.ledger else present
+    if change.judged and not objects:
         ledger, made = _judge(active.model, present, change, numbers, history or ())
         transitions += made
     # A copy costs as much as a tenth of a score, and mostly nothing has changed.

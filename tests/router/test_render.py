@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from services.router.render import ADVISED_BYTES, MAX_BYTES, StageChanged, Unmerged, render, type_of
+from services.router.render import ADVISED_BYTES, MAX_BYTES, Objected, StageChanged, Unmerged, render, type_of
 from shared.errors import Invalid
 from shared.ids import LeadId
 from shared.leads.transition_row import Person, Receipt
@@ -31,6 +31,16 @@ def test_a_lead_that_was_several_people_says_so() -> None:
     assert (body.data.lead, body.data.stage, body.data.sequence) == (str(LEAD), "sql", 2)
     assert type_of(render(separated, "en")) == "lead.unmerged"
     assert type_of(render(transition(), "en")) == "lead.stage_changed"
+
+
+@pytest.mark.parametrize(("cause", "objected"), [("objected", True), ("objection_withdrawn", False)])
+def test_an_objection_says_whether_it_stands(cause: str, objected: bool) -> None:  # noqa: FBT001 - a case
+    """The body has a type of its own, and the person by whom a receiver finds its record."""
+    about = transition(cause=cause, previous_stage="sql", score=0, receipts=[])
+    body = msgspec.json.decode(render(about, "en"), type=Objected)
+    assert (body.data.objected, body.data.score, body.data.stage) == (objected, 0, "sql")
+    assert body.data.person.email == "ada@example.com"
+    assert type_of(render(about, "en")) == "lead.objected"
 
 
 def test_each_system_finds_its_own_record() -> None:

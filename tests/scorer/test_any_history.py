@@ -36,7 +36,7 @@ from shared.scoring.engine.state import decode
 from tests.scoring.test_properties import seen, stages
 from tests.scoring.worlds import START, events, models
 
-AFTERWARDS = START + timedelta(days=70)
+AFTERWARDS = START + timedelta(days=110)
 
 
 class AnyHistory(RuleBasedStateMachine):

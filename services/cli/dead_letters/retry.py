@@ -8,7 +8,6 @@ meanwhile is a duplicate, and a record that fails again is a dead letter of its 
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -17,16 +16,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.cli.dead_letters import letters as stored
 from services.cli.dead_letters.letters import Letter
+from services.cli.kafka_session import kafka
 from services.cli.session import database
 from shared.database import transaction
-from shared.errors import Invalid, Transient
+from shared.errors import Invalid
 from shared.kafka import connect
-from shared.kafka.publish import KafkaPublisher, Publisher, Record
+from shared.kafka.publish import Publisher, Record
 from shared.settings import KafkaSettings, load
 
 _PORTION: Final = 100
 _DEADLINE_S: Final = 10.0
-_CONNECT_S: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,23 +107,5 @@ def _record(letter: Letter, topic: str) -> Record:
 
 async def _retried(wish: Wish) -> tuple[int, int]:
     settings = load(KafkaSettings)
-    async with database() as pool, _kafka(settings) as publisher:
+    async with database() as pool, kafka(settings, "leadscore-dead-letters") as publisher:
         return await retry_letters(pool, publisher, connect.topics(settings).events, wish)
-
-
-@asynccontextmanager
-async def _kafka(settings: KafkaSettings) -> AsyncIterator[Publisher]:
-    """A publisher that is connected."""
-    publisher = KafkaPublisher(connect.connection(settings, "leadscore-dead-letters"))
-    await publisher.start()
-    try:
-        deadline = asyncio.get_running_loop().time() + _CONNECT_S
-        while publisher.trouble():
-            if asyncio.get_running_loop().time() > deadline:
-                raise Transient(
-                    f"Kafka at {settings.kafka_bootstrap_servers} does not answer. Is it running?"
-                )
-            await asyncio.sleep(0.05)
-        yield publisher
-    finally:
-        await publisher.stop()

@@ -8,7 +8,8 @@ How points become the shown number, so that a person can check it with a pencil:
    `between`; a dimension the sum of its groups within its own. Each dimension is rounded.
 2. The score is the sum of the rounded dimensions times their weights, rounded, within 0..100.
 3. Contributions are whole points: largest remainder within each dimension. What a clamp took or gave
-   is a line of its own.
+   is a line of its own. Lines of 0 points say what consent left out.
+4. Somebody who objects is worth nothing at all, whatever the model says.
 
 A state knows no moment earlier than its latest event. An earlier `as_of` is moved there; a past
 score comes from `score(model, events, as_of)`.
@@ -18,11 +19,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import msgspec
+from msgspec import structs
 
 from shared.events import Event
 from shared.scoring.definition.stages import SCORE, Shown
 from shared.scoring.engine.compiled import Compiled
-from shared.scoring.engine.contributions import Contribution, contributions
+from shared.scoring.engine.consent import has_objected
+from shared.scoring.engine.contributions import Contribution, about_consent, contributions
 from shared.scoring.engine.fold import is_current, refold
 from shared.scoring.engine.points import shown_of, sums_of, terms_of
 from shared.scoring.engine.state import LeadState
@@ -62,6 +65,8 @@ def standing(model: Compiled, state: LeadState, as_of: datetime) -> Standing:
     Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
     """
     at_s, as_of = _moment(model, state, as_of)
+    if state.consent and has_objected(state):
+        return _nothing(model, as_of)
     terms = terms_of(model, state)
     shown = shown_of(model, sums_of(model, terms, terms.at(at_s)))
     return Standing(
@@ -78,6 +83,10 @@ def evaluate(model: Compiled, state: LeadState, as_of: datetime) -> Score:
     Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
     """
     at_s, as_of = _moment(model, state, as_of)
+    left_out = about_consent(model, state) if state.consent else ()
+    if state.consent and has_objected(state):
+        nothing = _nothing(model, as_of)
+        return Score(**structs.asdict(nothing), contributions=left_out)
     terms = terms_of(model, state)
     values = terms.at(at_s)
     sums = sums_of(model, terms, values)
@@ -87,13 +96,19 @@ def evaluate(model: Compiled, state: LeadState, as_of: datetime) -> Score:
         dimensions=shown,
         grade=model.model.grades.of(shown["fit"], shown["engagement"]),
         as_of=as_of,
-        contributions=contributions(model, terms, values, sums),
+        contributions=contributions(model, terms, values, sums) + left_out,
     )
 
 
 def score(model: Compiled, events: Iterable[Event], as_of: datetime) -> Score:
     """The score as a pure function of the events that occurred until `as_of` (each once, in any order)."""
     return evaluate(model, refold(model, events, until=as_of), as_of)
+
+
+def _nothing(model: Compiled, as_of: datetime) -> Standing:
+    """The numbers of somebody who objects to having any."""
+    dimensions = {dimension.id: 0 for dimension in model.dimensions}
+    return Standing(total=0, dimensions=dimensions, grade=model.grades.of(0, 0), as_of=as_of)
 
 
 def moment_s(model: Compiled, state: LeadState, as_of: datetime) -> float:
