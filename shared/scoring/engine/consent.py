@@ -17,7 +17,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from shared.events import PERSON_OBJECTED, PERSON_OBJECTION_WITHDRAWN, Event, default_namespace
 from shared.scoring.definition.conditions import fold_case
@@ -62,13 +62,10 @@ class Verdict(NamedTuple):
     emptied: frozenset[str] = _NONE
 
 
-def concerns(purposes: Mapping[str, Purpose], kept: Kept, event: Event) -> bool:
-    """Whether anything has to be asked about this event; False for nearly all events of nearly all models."""
-    return bool(purposes or kept or event.name in OBJECTION_EVENTS)
-
-
 def has_objected(state: LeadState) -> bool:
     """Whether the person objects now."""
+    if not state.consent:  # nearly always, and asked for every event
+        return False
     kept = state.consent.get(OBJECTION)
     return kept is not None and bool(kept.withdrawals)
 
@@ -105,22 +102,24 @@ def consider(
     if cleared:
         after = {name: _forgotten(name, each) for name, each in after.items()}
     said = event.consent or {}
-    refused, emptied = set[str](), set[str]()
-    for name in sorted(purposes.keys() & (said.keys() | set(met))):
+    refused, emptied = _NONE, _NONE
+    for name, purpose in purposes.items():
+        if name not in met and name not in said:
+            continue
         before = after.get(name, _UNSAID)
-        heard = _hear(purposes[name], before, moment, answer=said.get(name))
+        heard = _hear(purpose, before, moment, answer=said.get(name))
         if heard is None:
             return None
         granted, now = heard
         if before.counted and not now.counted:
-            emptied.add(name)
+            emptied |= {name}
         if not granted:
-            refused.add(name)
+            refused |= {name}
         if counts and name in met:
             now = _counted(now, stamp, granted=granted)
         if now is not before:
             after = {**after, name: now}
-    return Verdict(after, counts, cleared, frozenset(refused), frozenset(emptied))
+    return Verdict(after, counts, cleared, refused, emptied)
 
 
 def _after_objection(kept: Kept, moment: Moment, newest_s: float) -> tuple[bool, bool, Kept] | None:
@@ -184,10 +183,12 @@ def _withdrawing(kept: PurposeState, event: Event, stamp: Stamp) -> PurposeState
 
 def _counted(kept: PurposeState, stamp: Stamp, *, granted: bool) -> PurposeState:
     """What is kept after an event that rules for this purpose look at."""
-    newest = max(kept.newest or _NEVER, stamp)
+    said, since, withdrawals, counted, left_out, last, newest = astuple(kept)
+    newest = stamp if newest is None or stamp > newest else newest
     if granted:
-        return replace(kept, counted=kept.counted + 1, newest=newest)
-    return replace(kept, left_out=kept.left_out + 1, last=max(kept.last or _NEVER, stamp), newest=newest)
+        return PurposeState(said, since, withdrawals, counted + 1, left_out, last, newest)
+    last = stamp if last is None or stamp > last else last
+    return PurposeState(said, since, withdrawals, counted, left_out + 1, last, newest)
 
 
 def _forgotten(name: str, kept: PurposeState) -> PurposeState:

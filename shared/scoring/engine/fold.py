@@ -18,7 +18,7 @@ import msgspec
 
 from shared.events import Event
 from shared.scoring.engine.compiled import Compiled
-from shared.scoring.engine.consent import OBJECTION_EVENTS, concerns, consider
+from shared.scoring.engine.consent import OBJECTION_EVENTS, consider
 from shared.scoring.engine.matching import NOTHING, EventMatcher, Match
 from shared.scoring.engine.rule_totals import Rules, apply_match
 from shared.scoring.engine.state import EMPTY, Attribute, LeadState, Stamp
@@ -42,7 +42,7 @@ def fold(model: Compiled, state: LeadState, event: Event, *, in_order: bool = Fa
     if not is_current(model, state):
         return None
     stamp = at_s, _ = stamp_of(event)
-    if concerns(model.purposes, state.consent, event):
+    if model.purposes or state.consent or event.name in OBJECTION_EVENTS:  # hardly ever
         return _fold_by_consent(model, state, event, _BEFORE_S if in_order else state.last_s)
     rules, attributes = state.rules, state.attributes
     match = match_event(model.event_matchers, event)
@@ -54,13 +54,14 @@ def fold(model: Compiled, state: LeadState, event: Event, *, in_order: bool = Fa
         attributes = attributes.copy()
         add_said(attributes, event, stamp, model.attributes)
     if not state.events:
-        return LeadState(model.fold_key, attributes, rules, 1, at_s, at_s)
+        return LeadState(model.fold_key, attributes, rules, 1, at_s, at_s, state.consent)
     first_s, last_s = state.first_s, state.last_s
     if at_s > last_s:
         last_s = at_s
     elif at_s < first_s:
         first_s = at_s
-    return LeadState(model.fold_key, attributes, rules, state.events + 1, first_s, last_s)
+    # The empty one as it is: making another costs.
+    return LeadState(model.fold_key, attributes, rules, state.events + 1, first_s, last_s, state.consent)
 
 
 def refold(model: Compiled, events: Iterable[Event], *, until: datetime | None = None) -> LeadState:
@@ -94,7 +95,7 @@ def _fold_by_consent(model: Compiled, state: LeadState, event: Event, newest_s: 
     verdict = consider(model.purposes, state.consent, (event, stamp), met, newest_s)
     if verdict is None:
         return None
-    rules, attributes = ({}, {}) if verdict.cleared else (state.rules.copy(), state.attributes.copy())
+    rules, attributes = ({}, {}) if verdict.cleared else (state.rules.copy(), state.attributes)
     if verdict.emptied:
         for rule in model.engagement:
             if rule.purpose and rule.purpose.id in verdict.emptied:
@@ -105,6 +106,7 @@ def _fold_by_consent(model: Compiled, state: LeadState, event: Event, newest_s: 
         if not apply_match(rules, match, event, stamp):
             return None
         if event.traits or event.email:
+            attributes = attributes.copy()
             add_said(attributes, event, stamp, model.attributes)
     first_s, last_s = (state.first_s, state.last_s) if state.events else (stamp[0], stamp[0])
     return LeadState(

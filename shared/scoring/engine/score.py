@@ -65,7 +65,7 @@ def standing(model: Compiled, state: LeadState, as_of: datetime) -> Standing:
     Raises ValueError if the state was folded under other rules (`fold.is_current` tells).
     """
     at_s, as_of = _moment(model, state, as_of)
-    if state.consent and has_objected(state):
+    if has_objected(state):
         return _nothing(model, as_of)
     terms = terms_of(model, state)
     shown = shown_of(model, sums_of(model, terms, terms.at(at_s)))
@@ -84,7 +84,7 @@ def evaluate(model: Compiled, state: LeadState, as_of: datetime) -> Score:
     """
     at_s, as_of = _moment(model, state, as_of)
     left_out = about_consent(model, state) if state.consent else ()
-    if state.consent and has_objected(state):
+    if has_objected(state):
         nothing = _nothing(model, as_of)
         return Score(**structs.asdict(nothing), contributions=left_out)
     terms = terms_of(model, state)
