@@ -164,3 +164,61 @@ async def test_a_withdrawal_for_ever_takes_points_back_and_says_so(database: str
     assert {row["said"].partition(",")[0] for row in lines} == {
         "Not counted: 1 event without consent for “Marketing”"
     }
+
+
+@pytest.mark.asyncio
+async def test_a_visitor_who_turns_out_to_be_somebody_tells_nobody_again(world: World) -> None:
+    """Each new browser of a person who objected is a merge, and no news for those who had the lead."""
+    await world.scorer().start()
+    ada = {"email": "ada@engines.example"}
+    await count(world, form("f", 9 * DAY, **ada), objects("o", 8 * DAY, **ada))
+    for number in range(2):
+        device = {"anonymous_id": f"browser-{number}"}
+        await count(world, event(f"v{number}", age=DAY, **device))
+        await count(world, event(f"l{number}", age=HOUR, **device, **ada))
+    assert [cause for _, _, cause, _, _ in await told(world)] == ["identified", "score", "objected"]
+
+
+@pytest.mark.asyncio
+async def test_who_had_only_the_other_lead_is_told_when_it_is_the_same_person(world: World) -> None:
+    """Two leads that were delivered become one that objects: the objection is told once more."""
+    await world.scorer().start()
+    ada, user = {"email": "ada@engines.example"}, {"user_id": "17", "namespace": "product"}
+    await count(world, form("f", 9 * DAY, **ada), form("g", 8 * DAY, **user), objects("o", 7 * DAY, **ada))
+    await count(world, event("both", age=6 * DAY, **ada, **user), event("again", age=DAY, **ada, **user))
+    assert [cause for _, _, cause, _, _ in await told(world)].count("objected") == 2
+
+
+@pytest.mark.asyncio
+async def test_nobody_hears_where_a_merge_would_move_who_objects(world: World) -> None:
+    """The ledger takes over the further stage, as with every merge; that is recorded, not routed."""
+    await world.scorer().start()
+    ada, user = {"email": "ada@engines.example"}, {"user_id": "17", "namespace": "product"}
+    await count(
+        world, event("v", age=9 * DAY, **ada), objects("o", 8 * DAY, **ada), form("g", 7 * DAY, **user)
+    )
+    await count(world, event("both", age=6 * DAY, **ada, **user))
+    moved = [(cause, silent) for _, _, cause, _, silent in await told(world)]
+    assert ("merged", True) in moved
+    assert ("merged", False) not in moved
+
+
+@pytest.mark.asyncio
+async def test_consent_of_two_leads_is_one_timeline_and_the_withdrawal_wins(world: World) -> None:
+    """The yes of the other lead, younger than the no, does not undo it."""
+    await world.publish(WITH_CONSENT)
+    await world.scorer().start()
+    ada, user = {"email": "ada@engines.example"}, {"user_id": "17", "namespace": "product"}
+    click = {"name": "email.clicked", "kind": "email"}
+    await count(
+        world,
+        event("no", age=9 * DAY, consent={"marketing": False}, **ada),
+        event("yes", age=8 * DAY, consent={"marketing": True}, **click, **user),
+    )
+    assert sorted(row["score"] for row in await leads(world)) == [3, 12]
+    await count(world, event("both", age=7 * DAY, **ada, **user))
+    (merged,) = await leads(world)
+    assert merged["score"] < 8  # two views, no click
+    await count(world, event("ja", age=6 * DAY, consent={"marketing": True}, **click, **ada))
+    (granted,) = await leads(world)
+    assert granted["score"] > 12

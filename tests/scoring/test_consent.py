@@ -15,6 +15,8 @@ from shared.scoring.engine.consent import MOST_WITHDRAWALS, has_objected
 from shared.scoring.engine.fold import fold, refold
 from shared.scoring.engine.score import evaluate
 from shared.scoring.engine.state import EMPTY, LeadState, decode
+from shared.scoring.replay.fast_replay import fast_replay
+from shared.scoring.replay.life import live
 from shared.scoring.replay.timeline import Chart, Timeline
 from tests.scoring import small
 from tests.scoring.test_lint import warnings
@@ -276,3 +278,23 @@ def test_a_purpose_that_decides_nothing_is_warned_about() -> None:
         ),
         "consent, purposes, calls: no rule needs it. Name it in a rule, or remove it",
     ]
+
+
+def test_a_fast_replay_passes_no_objection_by() -> None:
+    """Fit alone made an MQL; taken back, the objection has cost it: both replays see it leave."""
+    compiled = small.model(
+        fit=small.rule("size", "when: {size: 2}, points: 30", group="who"),
+        stages=small.stage("mql", "enter: {at_least: {score: 20}}, leave: {below: {score: 10}, to: lead}"),
+    )
+    who = {"user_id": "u"}  # an address would be news by itself
+    story = [
+        small.event(1, "page.viewed", 9 * DAY, traits={"size": 2}, **who),
+        small.event(2, "person.objected", 8 * DAY, **who),
+        small.event(3, "page.viewed", 7 * DAY, **who),
+        small.event(4, "person.objection_withdrawn", 6 * DAY, **who),
+        *(small.event(n, "page.viewed", DAY, **who) for n in range(5, 9)),
+    ]
+    lived = live(compiled, story, small.NOW)
+    replayed = fast_replay(Timeline(Chart(compiled), story).under(compiled), small.NOW)
+    assert [step.transition.stage for step in lived.steps] == ["lead", "mql", "lead"]
+    assert (replayed.steps, replayed.ledger, replayed.state) == (lived.steps, lived.ledger, lived.state)
