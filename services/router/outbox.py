@@ -67,6 +67,7 @@ UPDATE deliveries d SET last_error = '{OBJECTED}',
   state = CASE d.state WHEN 'pending' THEN 'superseded' ELSE d.state END,
   finished_at = CASE d.state WHEN 'pending' THEN now() END
 FROM waiting WHERE d.delivery_id = waiting.delivery_id
+RETURNING d.destination, d.state
 """  # noqa: S608 - the only inserted text is a constant
 
 _MARK: Final = """
@@ -107,11 +108,16 @@ async def write(connection: Any, deliveries: Sequence[Planned]) -> None:
     await connection.execute(_WRITE, *(list(column) for column in columns))
 
 
-async def cancel(connection: Any, objected: Sequence[Mapping[str, Any]]) -> None:
-    """Send nothing more of what happened before these transitions, which tell of objections."""
-    if objected:
-        leads, sequences = zip(*((row["lead_id"], row["sequence"]) for row in objected), strict=True)
-        await connection.execute(_CANCEL, leads, sequences)
+async def cancel(connection: Any, objected: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Send nothing more of what happened before these transitions, which tell of objections.
+
+    Returns the destination of each delivery that was given up.
+    """
+    if not objected:
+        return []
+    leads, sequences = zip(*((row["lead_id"], row["sequence"]) for row in objected), strict=True)
+    rows = await connection.fetch(_CANCEL, leads, sequences)
+    return [row["destination"] for row in rows if row["state"] == "superseded"]
 
 
 async def mark(connection: Any, planned_for: Mapping[TransitionId, Sequence[str]]) -> None:

@@ -3,6 +3,7 @@
 In: the wake-up bell. Out: rows in `deliveries`, and a ring for whoever delivers.
 Refuses to lose a transition (P5): it is marked as planned in the transaction that wrote its deliveries, and
 one that cannot be read or rendered becomes a dead letter for every destination that would have got it.
+An objection gives up what waits of its lead, in the transaction that plans what is told of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -71,13 +72,16 @@ class Planner:
                 planned = {row["transition_id"]: list(plan(row, self._routing)) for row in rows}
                 deliveries = [one for some in planned.values() for one in some]
                 await outbox.write(connection, deliveries)
-                await outbox.cancel(connection, [row for row in rows if row["cause"] == "objected"])
+                objected = [row for row in rows if row["cause"] == "objected"]
+                cancelled = await outbox.cancel(connection, objected)
                 await outbox.mark(
                     connection, {one: [each.destination for each in some] for one, some in planned.items()}
                 )
         if deliveries:
             self._planned()
         _account(rows, deliveries)
+        for destination in cancelled:
+            metrics.SUPERSEDED.labels(destination=destination).inc()
         return len(rows)
 
 
