@@ -213,9 +213,11 @@ def settle(
     # Moves that come from another model are told apart: a silent publish stays silent whatever happens.
     before = None if history is None else before_events(active, change, history)
     objects = has_objected(state)
-    if before is not None and not objects:
+    if before is not None and not (objects or has_objected(before)):
         transitions += _moved_by_model(active, lead, before, now)
         ledger = after(ledger, transitions)
+    ledger, told = objection.tell(ledger, events, now, objects=objects)
+    transitions += told
     present = Lead(
         lead_id=lead.lead_id,
         facts=lead.facts,
@@ -230,9 +232,6 @@ def settle(
         due_at=lead.due_at,
         model_version=active.version,
     )
-    ledger, told = objection.tell(present.ledger, events, numbers.as_of, objects=objects)
-    transitions += told
-    present = replace(present, ledger=ledger) if ledger is not present.ledger else present
     if change.judged and not objects:
         ledger, made = _judge(active.model, present, change, numbers, history or ())
         transitions += made

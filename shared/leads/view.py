@@ -38,7 +38,7 @@ class LeadView:
     timeline: every counted event, newest first: at, name, kind, source, what
     quarantined, disputed, set_aside: what does not count, and why
     objected: since when the person objects to being scored; None: it does not
-    consent:  purpose → granted, newest answer; None if nobody asked
+    consent:  purpose → granted; None if nobody asked
     """
 
     lead: LeadId

@@ -9,6 +9,7 @@ import pytest
 
 from shared.errors import Misconfigured
 from shared.events import Event
+from shared.leads.portrait import portrait
 from shared.scoring.definition.purposes import Purpose
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.consent import MOST_WITHDRAWALS, has_objected
@@ -146,6 +147,18 @@ def test_every_withdrawal_has_to_be_lifted() -> None:
     events = [said(1, 9, False, **a), said(2, 8, False, **b), said(3, 7, True, **a), said(4, 6, None)]
     assert points(model(), events) == 0
     assert points(model(), [*events, said(5, 5, True, **b)]) == 10
+
+
+def test_what_is_passed_on_is_what_scoring_sees() -> None:
+    """Destinations are told no while a withdrawal stands, whatever was said last."""
+    story = [
+        small.event(1, "view", 9 * DAY, email="a@x.example", consent={"ads": False, "mail": False}),
+        small.event(2, "view", 8 * DAY, anonymous_id="desk", consent={"ads": True, "calls": True}),
+        small.event(3, "view", 7 * DAY, email="A@x.example", consent={"mail": True}),
+    ]
+    assert portrait(story).consent == {"ads": False, "mail": True, "calls": True}
+    assert portrait([small.event(4, "view", DAY)]).consent is None
+    assert portrait([small.event(5, "view", DAY, consent={})]).consent == {}
 
 
 def test_what_is_kept_of_withdrawals_does_not_grow() -> None:

@@ -10,7 +10,7 @@ address or a device with it and happened later. So the withdrawal wins where two
 An objection is a withdrawal, for ever, of a purpose that everything needs.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -212,6 +212,20 @@ def _hash(kind: str, value: str) -> int:
     """The same number in every process, which does not tell what was hashed."""
     text = f"{kind}:{value}".encode(errors="surrogatepass")
     return int.from_bytes(blake2b(text, digest_size=_HASH_BYTES).digest())
+
+
+def answers(history: Iterable[Event]) -> dict[str, bool]:
+    """Every purpose that somebody said something about, and whether the person agrees after all of it.
+
+    history:  in order of time
+    """
+    said: dict[str, PurposeState] = {}
+    for event in history:
+        stamp = (event.occurred_at.timestamp(), event.event_id.bytes)
+        for purpose, answer in (event.consent or {}).items():
+            before = said.get(purpose, _UNSAID)
+            said[purpose] = (_granting if answer else _withdrawing)(before, event, stamp)
+    return {purpose: not kept.withdrawals for purpose, kept in said.items()}
 
 
 class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
