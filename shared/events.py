@@ -34,6 +34,8 @@ EMAIL_CLICKED: Final = "email.clicked"
 EMAIL_BOUNCED: Final = "email.bounced"
 EMAIL_UNSUBSCRIBED: Final = "email.unsubscribed"
 EMAIL_COMPLAINED: Final = "email.complained"
+PERSON_OBJECTED: Final = "person.objected"
+PERSON_OBJECTION_WITHDRAWN: Final = "person.objection_withdrawn"
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ DECISIONS = (
     *(f"services/scorer/judge/{name}.py" for name in ("news", "recipients")),
     *("services/scorer/accounts/notes.py", "shared/leads/account_of.py", "shared/leads/account_people.py"),
     *("shared/scoring/engine/accounts.py",),
+    *("services/scorer/objection.py", "shared/leads/objection.py"),
     *("services/scorer/changes.py", "shared/leads/portrait.py", "services/scorer/poison.py"),
     *("services/cli/imports/understand.py", "services/cli/imports/history_event.py"),
     *("services/cli/replay/compare.py", "services/scorer/imported.py"),

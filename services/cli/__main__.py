@@ -65,6 +65,10 @@ COMMANDS: Final = {
     "model revert": ("services.cli.model.publish:revert", "Bring the version before back."),
     "model history": ("services.cli.model.history:history", "List what was done with every version."),
     "model explain": ("services.cli.model.explain:explain", "Show why a lead has, or had, this score."),
+    "person object": (
+        "services.cli.person.objection:object_",
+        "Stop scoring a person who objects, or begin again.",
+    ),
     "migrate": ("services.cli.migrate:migrate", "Bring the database to the newest revision."),
     "model backtest": (
         "services.cli.model.backtest.command:backtest",
@@ -75,6 +79,7 @@ COMMANDS: Final = {
 }
 _GROUPS: Final = {
     "lead": "One person, as the scorer sees them.",
+    "person": "What somebody demands who is scored.",
     "events": "Stored events: which count, and why others do not.",
     "dead-letters": "Records that the scorer could not process.",
     "account": "The people of one company, as the scorer sees them.",

@@ -41,6 +41,7 @@ STATUS: Final = MappingProxyType(
         "unknown_event": 400,
         "no_identity": 400,
         "no_name": 400,
+        "not_allowed": 400,
         "no_group": 400,
         "no_previous_id": 400,
         "invalid_field": 400,

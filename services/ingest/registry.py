@@ -49,6 +49,7 @@ class Form:
     honeypot:   a field that people do not see; whoever fills it is a machine
     traits:     fields that describe the person; all others describe this submit
     server:     a server may send it, so that a program's user agent is no mark of a machine
+    objection:  a checkbox by which a person objects to being scored; empty: there is none
     """
 
     id: str
@@ -57,6 +58,7 @@ class Form:
     honeypot: str
     traits: frozenset[str]
     server: bool = False
+    objection: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,6 +146,7 @@ def _form(section: FormSection) -> Form:
         honeypot=section.honeypot,
         traits=frozenset(section.traits),
         server=section.server,
+        objection=section.objection or "",
     )
 
 

@@ -62,6 +62,11 @@ class FormSection(_Section):
         default=False,
         description="A server of yours may send it: a submit by curl, python-requests and such is counted.",
     )
+    objection: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A checkbox by which a person objects to being scored: its submit is person.objected.",
+    )
 
 
 class LimitSection(_Section):

@@ -18,13 +18,14 @@ from services.ingest import machine, moment
 from services.ingest.draft import Arrival, Draft
 from shared import ids as named
 from shared.errors import Invalid
-from shared.events import Event
+from shared.events import PERSON_OBJECTED, PERSON_OBJECTION_WITHDRAWN, Event
 from shared.ids import EventId, Ids
 
 MAX_ID_CHARS: Final = 255
 MAX_NAME_CHARS: Final = 200
 MAX_MESSAGE_ID_CHARS: Final = 100
 MAX_EMAIL_CHARS: Final = 254
+_OBJECTIONS: Final = frozenset({PERSON_OBJECTED, PERSON_OBJECTION_WITHDRAWN})
 
 
 def validate(draft: Draft, arrival: Arrival, ids: Ids) -> Event:
@@ -32,7 +33,7 @@ def validate(draft: Draft, arrival: Arrival, ids: Ids) -> Event:
 
         ids: where an id comes from if the sender gave none
 
-    Raises Invalid: `no_identity`, `no_name`, `invalid_id`, `invalid_field`, `invalid_time`.
+    Raises Invalid: `no_identity`, `no_name`, `not_allowed`, `invalid_id`, `invalid_field`, `invalid_time`.
     """
     user_id = identifier(draft.user_id, "userId")
     anonymous_id = identifier(draft.anonymous_id, "anonymousId")
@@ -49,7 +50,7 @@ def validate(draft: Draft, arrival: Arrival, ids: Ids) -> Event:
         event_id=_event_id(draft, arrival.source.id, ids),
         source=arrival.source.id,
         kind=draft.kind or arrival.source.kind,
-        name=_name(draft.name),
+        name=_allowed(_name(draft.name), draft, arrival),
         occurred_at=when.at,
         received_at=arrival.received_at,
         user_id=user_id,
@@ -123,6 +124,17 @@ def _name(value: Any) -> str:
         raise Invalid("no_name", f"the event's name is {_seen(value)}. Send some text", field="event")
     if len(name) > MAX_NAME_CHARS:
         raise Invalid("no_name", f"a name of {len(name)} characters. At most {MAX_NAME_CHARS}", field="event")
+    return name
+
+
+def _allowed(name: str, draft: Draft, arrival: Arrival) -> str:
+    """The name, unless it is an objection that came with a key which stands in web pages."""
+    if name in _OBJECTIONS and arrival.source.access == "public" and draft.kind != "form":
+        raise Invalid(
+            "not_allowed",
+            f"{name} comes from a source with a secret key, or from a form with an objection field. Use one",
+            field="event",
+        )
     return name
 
 

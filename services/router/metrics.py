@@ -45,7 +45,7 @@ DEAD_LETTERS = Counter(
 )
 SUPERSEDED = Counter(
     "leadscore_router_superseded_deliveries_total",
-    "Deliveries given up because a newer state of the same lead was waiting, by destination.",
+    "Deliveries given up because a newer state of the same lead was waiting, or the person objected.",
     ["destination"],
 )
 LEASES_EXPIRED = Counter(

@@ -9,17 +9,23 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.router.destination import Wants
+from services.router.queue import OBJECTED
 from shared.ids import DeliveryId, LeadId, TransitionId
-from shared.leads.transition_row import TransitionRow
+from shared.leads.transition_row import ABOUT_OBJECTION, TransitionRow
 
 # Only the oldest unplanned transition of a lead. SKIP LOCKED alone would let a second planner take
 # number 2 of a lead while the first one still holds number 1, and commit it first.
 _CLAIM: Final = f"""
 SELECT {", ".join(TransitionRow.__struct_fields__)},
-  CASE WHEN other_leads = '{{}}' AND corrected = '{{}}' THEN '{{}}' ELSE ARRAY(
+  CASE WHEN cause IN ({", ".join(map(repr, sorted(ABOUT_OBJECTION)))}) THEN ARRAY(
+    SELECT DISTINCT d.destination FROM transitions earlier JOIN deliveries d USING (transition_id)
+    WHERE earlier.lead_id IN (
+      SELECT t.lead_id UNION ALL SELECT l.lead_id FROM leads l WHERE l.merged_into = t.lead_id
+    ) AND d.attempt > 0
+  ) WHEN other_leads <> '{{}}' OR corrected <> '{{}}' THEN ARRAY(
     SELECT DISTINCT d.destination FROM transitions earlier JOIN deliveries d USING (transition_id)
     WHERE earlier.lead_id = t.lead_id
-  ) END AS had_it
+  ) ELSE '{{}}' END AS had_it
 FROM transitions AS t
 WHERE planned_at IS NULL
   AND NOT EXISTS (
@@ -43,6 +49,26 @@ FROM unnest(
 ) AS n (delivery_id, destination, transition_id, lead_id, sequence, body, error, event_received_at, kind)
 ON CONFLICT (delivery_id) DO NOTHING
 """
+
+# What waits of a lead whose person objected, and of leads merged into it. What is under way is only marked:
+# should it fail, it is not tried again (queue.py).
+_CANCEL: Final = f"""
+WITH objected AS (SELECT * FROM unnest($1::uuid[], $2::int[]) AS n (lead_id, sequence)),
+waiting AS (
+  SELECT d.delivery_id FROM objected o
+  CROSS JOIN LATERAL (
+    SELECT o.lead_id UNION ALL SELECT l.lead_id FROM leads l WHERE l.merged_into = o.lead_id
+  ) AS family
+  JOIN transitions t ON t.lead_id = family.lead_id AND (t.lead_id <> o.lead_id OR t.sequence < o.sequence)
+  JOIN deliveries d USING (transition_id)
+  WHERE d.state IN ('pending', 'claimed') AND t.cause <> 'objected'
+  FOR NO KEY UPDATE OF d)
+UPDATE deliveries d SET last_error = '{OBJECTED}',
+  state = CASE d.state WHEN 'pending' THEN 'superseded' ELSE d.state END,
+  finished_at = CASE d.state WHEN 'pending' THEN now() END
+FROM waiting WHERE d.delivery_id = waiting.delivery_id
+RETURNING d.destination, d.state
+"""  # noqa: S608 - the only inserted text is a constant
 
 _MARK: Final = """
 UPDATE transitions t SET planned_at = now(), planned_for = string_to_array(n.planned_for, ',')
@@ -80,6 +106,18 @@ async def write(connection: Any, deliveries: Sequence[Planned]) -> None:
         return
     columns = zip(*(_row(one) for one in deliveries), strict=True)
     await connection.execute(_WRITE, *(list(column) for column in columns))
+
+
+async def cancel(connection: Any, objected: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Send nothing more of what happened before these transitions, which tell of objections.
+
+    Returns the destination of each delivery that was given up.
+    """
+    if not objected:
+        return []
+    leads, sequences = zip(*((row["lead_id"], row["sequence"]) for row in objected), strict=True)
+    rows = await connection.fetch(_CANCEL, leads, sequences)
+    return [row["destination"] for row in rows if row["state"] == "superseded"]
 
 
 async def mark(connection: Any, planned_for: Mapping[TransitionId, Sequence[str]]) -> None:

@@ -3,6 +3,7 @@
 In: the wake-up bell. Out: rows in `deliveries`, and a ring for whoever delivers.
 Refuses to lose a transition (P5): it is marked as planned in the transaction that wrote its deliveries, and
 one that cannot be read or rendered becomes a dead letter for every destination that would have got it.
+An objection gives up what waits of its lead, in the transaction that plans what is told of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +23,7 @@ from services.router.wake import Bell
 from shared.database import transaction
 from shared.errors import Invalid, Transient
 from shared.ids import delivery_id
-from shared.leads.transition_row import TransitionRow, read
+from shared.leads.transition_row import ABOUT_OBJECTION, TransitionRow, read
 from shared.telemetry import log
 
 Bodies = dict[tuple[Callable[[TransitionRow, Language], bytes], Language], bytes]
@@ -71,12 +72,16 @@ class Planner:
                 planned = {row["transition_id"]: list(plan(row, self._routing)) for row in rows}
                 deliveries = [one for some in planned.values() for one in some]
                 await outbox.write(connection, deliveries)
+                objected = [row for row in rows if row["cause"] == "objected"]
+                cancelled = await outbox.cancel(connection, objected)
                 await outbox.mark(
                     connection, {one: [each.destination for each in some] for one, some in planned.items()}
                 )
         if deliveries:
             self._planned()
         _account(rows, deliveries)
+        for destination in cancelled:
+            metrics.SUPERSEDED.labels(destination=destination).inc()
         return len(rows)
 
 
@@ -94,6 +99,8 @@ def plan(row: Mapping[str, Any], routing: Routing) -> Iterator[Planned]:
     had_it = [name for name in sorted(row.get("had_it", ())) if name in routing.active]
     for name in had_it:
         yield _render_for(transition, row, name, routing, bodies)
+    if transition.cause in ABOUT_OBJECTION:
+        return  # whoever never had the lead is not told that there is one
     bodies, unknown = {}, msgspec.structs.replace(transition, other_leads=[], corrected=[])
     for name in decide(transition, routing.routes, routing.active):
         # Whoever never had the lead is told where it stands, not what it was part of or was thought to be.

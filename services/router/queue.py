@@ -52,19 +52,27 @@ SET state = $3, claim = NULL, lease_until = NULL, last_status = $4, last_error =
 WHERE delivery_id = $1 AND claim = $2
 """
 
-_RETRY: Final = """
-UPDATE deliveries
-SET state = 'pending', claim = NULL, lease_until = NULL, last_status = $4, last_error = $5, next_at = $3
-WHERE delivery_id = $1 AND claim = $2
-"""
+OBJECTED: Final = "objected: the person objected, so it is not sent any more"
+"""Why a delivery was given up that waited when a person objected; marks one that was under way then"""
 
-_REAP: Final = """
+_RETRY: Final = f"""
+UPDATE deliveries
+SET state = CASE last_error WHEN '{OBJECTED}' THEN 'superseded' ELSE 'pending' END,
+  finished_at = CASE last_error WHEN '{OBJECTED}' THEN now() END,
+  claim = NULL, lease_until = NULL, last_status = $4, next_at = $3,
+  last_error = CASE last_error WHEN '{OBJECTED}' THEN last_error ELSE $5 END
+WHERE delivery_id = $1 AND claim = $2
+"""  # noqa: S608 - the only inserted text is a constant
+
+_REAP: Final = f"""
 WITH expired AS (
   SELECT delivery_id FROM deliveries WHERE state = 'claimed' AND lease_until < now()
   FOR NO KEY UPDATE SKIP LOCKED)
-UPDATE deliveries AS d SET state = 'pending', claim = NULL, lease_until = NULL, next_at = now()
+UPDATE deliveries AS d SET claim = NULL, lease_until = NULL, next_at = now(),
+  state = CASE last_error WHEN '{OBJECTED}' THEN 'superseded' ELSE 'pending' END,
+  finished_at = CASE last_error WHEN '{OBJECTED}' THEN now() END
 FROM expired WHERE d.delivery_id = expired.delivery_id
-"""
+"""  # noqa: S608 - the only inserted text is a constant
 
 _NOW: Final = "SELECT now()"
 

@@ -1,7 +1,7 @@
 """A transition as the body that destinations receive (pure).
 
-In: a transition and the language of its reader. Out: JSON bytes, as the schemas in deploy/schemas
-(lead.stage_changed, lead.unmerged, lead.corrected) describe them. The same transition gives the same bytes.
+In: a transition and the language of its reader. Out: JSON bytes, as the schemas in deploy/schemas describe
+them (lead.stage_changed, lead.unmerged, lead.corrected, lead.objected); the same ones for the same transition.
 Refuses (`Invalid`) a body above 256 kB. Above 20 kB, which Standard Webhooks advises as the limit, it first
 leaves out traits and then all but the largest reasons, and says so in `shortened`.
 """
@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from shared.errors import Invalid
-from shared.leads.transition_row import Moment, Person, Receipt, TransitionRow
+from shared.leads.transition_row import ABOUT_OBJECTION, Moment, Person, Receipt, TransitionRow
 
 ADVISED_BYTES: Final = 20_000
 MAX_BYTES: Final = 256_000
@@ -86,6 +86,12 @@ class CorrectedData(Data, frozen=True, kw_only=True):
     ]
 
 
+class ObjectionData(Data, frozen=True, kw_only=True):
+    """The same of a lead whose person objected to being scored, or took that back."""
+
+    objected: Annotated[bool, Meta(description="Whether the person objects now. If so, stop using the lead.")]
+
+
 class StageChanged(msgspec.Struct, frozen=True, kw_only=True):
     """A lead entered another stage."""
 
@@ -110,7 +116,15 @@ class Corrected(msgspec.Struct, frozen=True, kw_only=True):
     data: CorrectedData
 
 
-Message = StageChanged | Unmerged | Corrected
+class Objected(msgspec.Struct, frozen=True, kw_only=True):
+    """The person behind a lead that you had objected to being scored, or took that back."""
+
+    type: Literal["lead.objected"]
+    timestamp: Annotated[Moment, Meta(description="When it was taken in.")]
+    data: ObjectionData
+
+
+Message = StageChanged | Unmerged | Corrected | Objected
 
 
 class _Typed(msgspec.Struct):
@@ -152,6 +166,9 @@ def message(transition: TransitionRow, language: Language) -> Message:
     if transition.corrected:
         said = CorrectedData(**whole, corrected=transition.corrected)
         return Corrected(type="lead.corrected", timestamp=at, data=said)
+    if transition.cause in ABOUT_OBJECTION:
+        objects = ObjectionData(**whole, objected=transition.cause == "objected")
+        return Objected(type="lead.objected", timestamp=at, data=objects)
     if not transition.other_leads:
         return StageChanged(type="lead.stage_changed", timestamp=at, data=data)
     others = [str(lead) for lead in transition.other_leads]

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from services.router.destination import kinds
-from services.router.render import Corrected, StageChanged, Unmerged
+from services.router.render import Corrected, Objected, StageChanged, Unmerged
 from services.router.route_shape import routing_shape
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -24,6 +24,7 @@ def schemas() -> dict[str, str]:
         "routing.v1.json": _text("Leadscore routing.yaml", routing_shape(kinds()).model_json_schema()),
         "lead.stage_changed.v1.json": _text("Body of lead.stage_changed", msgspec.json.schema(StageChanged)),
         "lead.corrected.v1.json": _text("Body of lead.corrected", msgspec.json.schema(Corrected)),
+        "lead.objected.v1.json": _text("Body of lead.objected", msgspec.json.schema(Objected)),
         "lead.unmerged.v1.json": _text("Body of lead.unmerged", msgspec.json.schema(Unmerged)),
     }
 

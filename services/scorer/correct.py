@@ -10,7 +10,6 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from services.scorer.settle import ActiveModel, Change
@@ -48,7 +47,7 @@ def correct(
         cause="corrected",
         rule=f"{stands.stage}: events that do not count were taken back",
     )
-    moved = msgspec.structs.replace(stands, sequence=told.sequence)
+    moved = replace(stands, sequence=told.sequence, objected=ledger.objected)
     return replace(change, lead=replace(change.lead, ledger=moved), passed=(*change.passed, told))
 
 
@@ -57,11 +56,11 @@ def _stands(change: Change, events: Sequence[Event], active: ActiveModel, now: d
     ordered = sorted(events, key=lambda one: (one.occurred_at, one.event_id))
     ledger = live(active.model, ordered, now).ledger
     if ledger.stage == "visitor" and change.lead.facts.known:
-        return msgspec.structs.replace(ledger, stage="lead", since=change.lead.facts.first_seen_at)
+        return replace(ledger, stage="lead", since=change.lead.facts.first_seen_at)
     return ledger
 
 
 def _forgetting(ledger: StageState, gone: Collection[object]) -> StageState:
     """The ledger without what sales said in events that do not count any more."""
     facts = tuple(fact for fact in ledger.facts if fact.event_id not in gone)
-    return ledger if len(facts) == len(ledger.facts) else msgspec.structs.replace(ledger, facts=facts)
+    return ledger if len(facts) == len(ledger.facts) else replace(ledger, facts=facts)

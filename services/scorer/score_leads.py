@@ -12,6 +12,7 @@ from typing import Any
 
 from services.scorer.accounts.notes import notes
 from services.scorer.models.in_force import InForce
+from services.scorer.objection import is_muted
 from services.scorer.settle import (
     ActiveModel,
     Change,
@@ -29,7 +30,8 @@ from shared.ids import EventId, LeadId
 from shared.leads.portrait import portrait
 from shared.leads.store.history import Histories
 from shared.leads.store.history import histories as read_histories
-from shared.scoring.engine.transitions import Cause
+from shared.leads.transition_row import ABOUT_OBJECTION
+from shared.scoring.engine.transitions import Transition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,7 @@ async def _store(
             portrait=portrait(known[one.lead.lead_id]),
             model_version=active.version,
             event_received_at=batch.received.get(passed.cause_event) if passed.cause_event else None,
-            silent=_is_silent(active, batch, one.lead.lead_id, passed.cause),
+            silent=_is_silent(active, batch, one.lead, passed),
             other_leads=batch.other_leads.get(one.lead.lead_id, ()) if passed.cause == "unmerged" else (),
             corrected=batch.corrected.get(one.lead.lead_id, ()) if passed.cause == "corrected" else (),
         )
@@ -124,11 +126,12 @@ async def _store(
     return [(entry.transition.previous_stage, entry.transition.stage) for entry in entries]
 
 
-def _is_silent(active: ActiveModel, batch: Batch, lead: LeadId, cause: Cause) -> bool:
-    """Whether a move is delivered to nobody. What takes back something told is always told."""
-    if cause == "model":
-        return active.silent
-    return lead in batch.silent and cause != "corrected"
+def _is_silent(active: ActiveModel, batch: Batch, lead: Lead, passed: Transition) -> bool:
+    """Whether a move is delivered to nobody. An import silences nothing that takes back what was told."""
+    if is_muted(lead.ledger, passed) or (passed.cause == "model" and active.silent):
+        return True
+    takes_back = passed.cause == "corrected" or passed.cause in ABOUT_OBJECTION
+    return lead.lead_id in batch.silent and not takes_back
 
 
 async def _shade(

@@ -16,10 +16,12 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
+from services.scorer import objection
 from services.scorer.identify.facts import Facts
 from shared.events import Event
 from shared.ids import LeadId
 from shared.scoring.engine.compiled import Compiled
+from shared.scoring.engine.consent import has_objected
 from shared.scoring.engine.fold import fold, is_current, refold
 from shared.scoring.engine.next_change import is_quiet, next_change
 from shared.scoring.engine.rewind import comes_late, is_sales_fact, tell, tell_again
@@ -209,9 +211,12 @@ def settle(
     ledger, transitions = lead.ledger, list(change.passed)
     # Moves that come from another model are told apart: a silent publish stays silent whatever happens.
     before = None if history is None else before_events(active, change, history)
-    if before is not None:
+    objects = has_objected(state)
+    if before is not None and not (objects or has_objected(before)):
         transitions += _moved_by_model(active, lead, before, now)
         ledger = after(ledger, transitions)
+    ledger, told = objection.tell(ledger, events, now, objects=objects)
+    transitions += told
     present = Lead(
         lead_id=lead.lead_id,
         facts=lead.facts,
@@ -226,7 +231,7 @@ def settle(
         due_at=lead.due_at,
         model_version=active.version,
     )
-    if change.judged:
+    if change.judged and not objects:
         ledger, made = _judge(active.model, present, change, numbers, history or ())
         transitions += made
     # A copy costs as much as a tenth of a score, and mostly nothing has changed.

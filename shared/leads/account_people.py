@@ -10,13 +10,14 @@ from datetime import datetime
 from shared.leads.store.accounts import StoredPerson
 from shared.scoring.engine.accounts import Member, ScoreBetween
 from shared.scoring.engine.compiled import Compiled
+from shared.scoring.engine.consent import has_objected
 from shared.scoring.engine.fold import is_current
 from shared.scoring.engine.next_change import score_between
 from shared.scoring.engine.score import standing
 
 
 def members(model: Compiled, people: Sequence[StoredPerson], now: datetime) -> list[Member]:
-    """These people with the scores they have now."""
+    """These people with the scores they have now; who objects to being scored is not active either."""
     return [
         Member(
             lead_id=person.lead_id,
@@ -24,7 +25,7 @@ def members(model: Compiled, people: Sequence[StoredPerson], now: datetime) -> l
             if is_current(model, person.state)
             else person.score,
             stage=person.stage,
-            last_act_at=person.last_act_at,
+            last_act_at=None if has_objected(person.state) else person.last_act_at,
         )
         for person in people
     ]

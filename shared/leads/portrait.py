@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.events import OWN_NAMESPACE, Event, default_namespace
+from shared.scoring.engine.consent import answers
 
 _IDENTIFIERS: Final = ("email", "anonymous_id", "account_id")
 
@@ -20,7 +21,7 @@ class Portrait:
     person:       newest email, user_id (the product's own), anonymous_id, account_id; `ids`: the newest user
                   id of each namespace, so that a CRM finds its record; and traits (newest value of each)
     attribution:  `first` and `last` touch: source, medium, campaign, referrer, click_ids, at
-    consent:      purpose → granted, newest answer; None if nobody asked
+    consent:      purpose → granted, as scoring sees it; None if nobody asked
     """
 
     person: Mapping[str, Any]
@@ -33,20 +34,18 @@ def portrait(history: Sequence[Event]) -> Portrait:
     person: dict[str, Any] = {}
     ids: dict[str, str] = {}
     traits: dict[str, Any] = {}
-    consent: dict[str, bool] = {}
     for event in history:
         person.update({name: value for name in _IDENTIFIERS if (value := getattr(event, name))})
         if event.user_id:
             ids[event.namespace or default_namespace(event.kind, event.source)] = event.user_id
         traits.update(event.traits)
-        consent.update(event.consent or {})
     asked = any(event.consent is not None for event in history)
     if OWN_NAMESPACE in ids:
         person["user_id"] = ids[OWN_NAMESPACE]
     return Portrait(
         person={**person, "ids": ids, "traits": traits},
         attribution=_attribution(history),
-        consent=consent if asked else None,
+        consent=answers(history) if asked else None,
     )
 
 

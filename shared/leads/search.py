@@ -11,6 +11,8 @@ from typing import Any, Final
 from shared.ids import NOBODY, LeadId
 from shared.leads.portrait import portrait
 from shared.leads.store.history import histories
+from shared.leads.store.present import decode_state
+from shared.scoring.engine.consent import has_objected
 
 # Escaped by `position`: what somebody types is no pattern. Each lead is looked at once, the newest first.
 _CANDIDATES: Final = """
@@ -25,14 +27,17 @@ SELECT quarantine AS reason, count(*)::int AS number FROM events
 WHERE lead_id = $2
   AND position(lower($1) IN lower(convert_from(body, 'UTF8'))) > 0 GROUP BY 1
 """
-_STANDS: Final = "SELECT lead_id, stage, score, grade FROM leads WHERE lead_id = ANY($1::uuid[])"
+_STANDS: Final = "SELECT lead_id, stage, score, grade, state FROM leads WHERE lead_id = ANY($1::uuid[])"
 _TRAITS: Final = ("name", "first_name", "last_name", "company")
 _LOOKED_AT: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A lead that has the text."""
+    """A lead that has the text.
+
+    objected: the person objects to being scored
+    """
 
     lead: LeadId
     email: str
@@ -41,6 +46,7 @@ class Match:
     stage: str
     score: int
     grade: str
+    objected: bool
 
 
 async def search(connection: Any, text: str, most: int) -> list[Match]:
@@ -86,4 +92,5 @@ def _match(lead: LeadId, person: Mapping[str, Any], stands: Any) -> Match:
         stage=stands["stage"],
         score=stands["score"],
         grade=stands["grade"],
+        objected=has_objected(decode_state(stands["state"])),
     )

@@ -16,6 +16,9 @@ from shared.ids import LeadId, TransitionId
 CHANNEL: Final = "leadscore_transitions"
 """Postgres notifies here when a transition is committed; the router's polling is the truth."""
 
+ABOUT_OBJECTION: Final = frozenset({"objected", "objection_withdrawn"})
+"""Causes of rows that tell of an objection: both their stages are the same."""
+
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A time that knows its zone."""
 

@@ -19,6 +19,7 @@ from shared.leads.store import models as stored_models
 from shared.leads.store.history import histories
 from shared.leads.store.present import present as read_present
 from shared.leads.trouble import Disputed, Quarantined, SetAside, disputed, quarantined, set_aside
+from shared.scoring.engine.consent import objected_since
 from shared.scoring.engine.fold import is_current, refold
 from shared.scoring.engine.score import Score, evaluate
 from shared.scoring.file.read import load_model
@@ -36,6 +37,8 @@ class LeadView:
     stages:   every transition, oldest first: at, previous_stage, stage, cause, score
     timeline: every counted event, newest first: at, name, kind, source, what
     quarantined, disputed, set_aside: what does not count, and why
+    objected: since when the person objects to being scored; None: it does not
+    consent:  purpose → granted; None if nobody asked
     """
 
     lead: LeadId
@@ -54,6 +57,8 @@ class LeadView:
     quarantined: list[Quarantined]
     disputed: list[Disputed]
     set_aside: list[SetAside]
+    objected: datetime | None
+    consent: dict[str, bool] | None
 
 
 async def view(connection: Any, who: str, rules: IdentityRules) -> LeadView:
@@ -86,6 +91,8 @@ async def view(connection: Any, who: str, rules: IdentityRules) -> LeadView:
         quarantined=await quarantined(connection, lead),
         disputed=await disputed(connection, lead),
         set_aside=await set_aside(connection, lead),
+        objected=objected_since(state),
+        consent=None if painted.consent is None else dict(painted.consent),
     )
 
 

@@ -191,3 +191,13 @@ def test_a_broken_clock_is_flagged(registry: Registry) -> None:
     """Readers see that the time was not corrected."""
     made = event(registry, occurred="2024-01-01T00:00:00Z", sent="2024-01-01T00:00:00Z")
     assert made.context["clock"] == "unreliable"
+
+
+@pytest.mark.parametrize("name", ["person.objected", "person.objection_withdrawn"])
+def test_an_objection_comes_from_a_server_or_a_form(registry: Registry, name: str) -> None:
+    """A key that stands in web pages may not speak for whomever it names."""
+    assert event(registry, name=name).name == name
+    assert event(registry, "website", kind="form", name=name).name == name
+    with pytest.raises(Invalid, match="a source with a secret key, or from a form") as refused:
+        event(registry, "website", name=name)
+    assert (refused.value.code, refused.value.field) == ("not_allowed", "event")

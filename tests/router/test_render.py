@@ -10,6 +10,7 @@ from services.router.render import (
     ADVISED_BYTES,
     MAX_BYTES,
     Corrected,
+    Objected,
     StageChanged,
     Unmerged,
     render,
@@ -47,6 +48,16 @@ def test_a_lead_that_should_not_have_been_there_says_why() -> None:
     body = msgspec.json.decode(render(back, "en"), type=Corrected)
     assert (body.data.stage, body.data.corrected) == ("lead", ["many_links"])
     assert type_of(render(back, "en")) == "lead.corrected"
+
+
+@pytest.mark.parametrize(("cause", "objected"), [("objected", True), ("objection_withdrawn", False)])
+def test_an_objection_says_whether_it_stands(cause: str, objected: bool) -> None:  # noqa: FBT001 - a case
+    """The body has a type of its own, and the person by whom a receiver finds its record."""
+    about = transition(cause=cause, previous_stage="sql", score=0, receipts=[])
+    body = msgspec.json.decode(render(about, "en"), type=Objected)
+    assert (body.data.objected, body.data.score, body.data.stage) == (objected, 0, "sql")
+    assert body.data.person.email == "ada@example.com"
+    assert type_of(render(about, "en")) == "lead.objected"
 
 
 def test_each_system_finds_its_own_record() -> None:

@@ -169,3 +169,17 @@ async def test_page_views_of_members_keep_them_active(world: World) -> None:
     assert (await accounts(world))["firma.example"]["active_people"] == 0
     await settled(world, [event("v", anonymous_id="n")])
     assert (await accounts(world))["firma.example"]["active_people"] == 1
+
+
+async def test_who_objects_is_worth_nothing_to_the_company(world: World) -> None:
+    """They stay its people, without a score and not active; the account falls to what the others are."""
+    hour = timedelta(hours=1)
+    await settled(
+        world, [form("a", "a@firma.example", age=hour), event("b", email="b@firma.example", age=hour)]
+    )
+    account = (await accounts(world))["firma.example"]
+    assert (account["people"], account["active_people"], account["stage"]) == (2, 2, "engaged")
+    await settled(world, [event("o", name="person.objected", kind="crm", email="a@firma.example")])
+    account = (await accounts(world))["firma.example"]
+    assert (account["people"], account["active_people"], account["score"]) == (2, 1, 4)
+    assert account["stage"] == "none"

@@ -31,12 +31,13 @@ from shared.events import Event
 from shared.ids import EventId, LeadId
 from shared.scoring.definition.stages import StageName
 from shared.scoring.engine.compiled import Compiled
+from shared.scoring.engine.consent import has_objected
 from shared.scoring.engine.score import evaluate, score
 from shared.scoring.engine.state import decode
 from tests.scoring.test_properties import seen, stages
 from tests.scoring.worlds import START, events, models
 
-AFTERWARDS = START + timedelta(days=70)
+AFTERWARDS = START + timedelta(days=110)
 
 
 class AnyHistory(RuleBasedStateMachine):
@@ -147,6 +148,13 @@ class AnyHistory(RuleBasedStateMachine):
             if shadow.model_version == self.shadow.version:
                 beside = evaluate(self.shadow.model, shadow.state, self.now)
                 assert seen(beside) == seen(score(self.shadow.model, history, self.now))
+
+    @invariant()
+    def every_ledger_knows_who_objects(self) -> None:
+        """What was told last is what holds, whatever merged, came late or was taken back."""
+        for lead in self.leads.values():
+            assert lead.ledger.objected is has_objected(decode(lead.state.encode()))
+            assert not (lead.ledger.objected and lead.score)
 
     @invariant()
     def every_ledger_counts_without_a_gap(self) -> None:

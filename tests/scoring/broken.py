@@ -67,15 +67,15 @@ BAD = {
         "    halflife: 14d\n",
         (
             'scoring.yaml:20: rule "pricing": unknown key "halflife". Keys: after, between, event, group, '
-            'half_life, kind, label, limit, points, repeat, when. Did you mean "half_life"?'
+            'half_life, kind, label, limit, points, purpose, repeat, when. Did you mean "half_life"?'
         ),
     ),
     "unknown section": (
         "grade:\n",
         "grades:\n",
         (
-            'scoring.yaml:34: unknown key "grades". Keys: accounts, dimensions, engagement, fit, grade, '
-            'groups, lists, name, stages. Did you mean "grade"?'
+            'scoring.yaml:34: unknown key "grades". Keys: accounts, consent, dimensions, engagement, fit, '
+            'grade, groups, lists, name, stages. Did you mean "grade"?'
         ),
     ),
     "missing section": ("name: Small\n", "", 'scoring.yaml:1: "name" is missing'),

@@ -39,14 +39,15 @@ from shared.scoring.engine.state import EMPTY, Attribute, LeadState
 from shared.scoring.engine.transitions import StageState
 from shared.scoring.replay.life import Life
 from tests.scoring import small
-from tests.scoring.worlds import START, events, models
+from tests.scoring.naive_consent import agrees, counting, objects, stamp
+from tests.scoring.worlds import PURPOSES, START, events, models
 
 thorough = settings(
     max_examples=150,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-LATER = START + timedelta(days=70)
+LATER = START + timedelta(days=110)
 moments = st.integers(0, 60 * 24 * 60).map(lambda minutes: LATER + timedelta(minutes=minutes))
 stages: st.SearchStrategy[StageName] = st.sampled_from(["lead", "mql", "sql", "recycled"])
 
@@ -125,16 +126,13 @@ def odd_events(draw: st.DrawFn) -> list[Event]:
     ]
 
 
-def stamp(event: Event) -> tuple[float, bytes]:
-    return event.occurred_at.timestamp(), event.event_id.bytes
-
-
 def meets(occurrence: Occurrence, event: Event) -> bool:
     return (not occurrence.names or event.name in occurrence.names) and on_event(occurrence.when)(event)
 
 
-def hits(rule: EngagementRule, ordered: list[Event]) -> list[tuple[Event, bool]]:
+def hits(rule: EngagementRule, everything: list[Event]) -> list[tuple[Event, bool]]:
     """The events that count for the rule, each with whether it is paid."""
+    ordered = [event for event in counting(everything) if agrees(rule.purpose, event, everything)]
     found: list[tuple[Event, bool]] = []
     for position, event in enumerate(ordered):
         before = ordered[:position]
@@ -207,13 +205,14 @@ def pays(rule: EngagementRule, event: Event) -> float:
     return rule.points.worth(getter(event) if getter else None)
 
 
-def worth(rule: EngagementRule, ordered: list[Event], at: datetime) -> float:
+def worth(rule: EngagementRule, everything: list[Event], at: datetime) -> float:
     """What the rule pays; a rule that never saw an event of its own pays nothing, whatever its bounds."""
+    ordered = [event for event in counting(everything) if agrees(rule.purpose, event, everything)]
     concerned = [rule.event, *([rule.after.first] if rule.after else [])]
     if not any(meets(each, event) for each in concerned for event in ordered):
         return 0.0
     total = 0.0
-    for event, paid in hits(rule, ordered):
+    for event, paid in hits(rule, everything):
         left = exp2((event.occurred_at - at).total_seconds() / rule.half_life_s) if rule.half_life_s else 1.0
         total += paid * pays(rule, event) * left
     return rule.between.of(total)
@@ -222,7 +221,9 @@ def worth(rule: EngagementRule, ordered: list[Event], at: datetime) -> float:
 def naive(model: Compiled, stored: list[Event], at: datetime) -> dict[str, int]:
     """Every dimension and the score, from scratch."""
     ordered = sorted(stored, key=stamp)
-    person = profile(ordered)
+    if objects(ordered):
+        return dict.fromkeys([*(each.id for each in model.dimensions), "score"], 0)
+    person = profile(counting(ordered))
     rules = [(rule.group, worth(rule, ordered, at)) for rule in model.engagement]
     rules += [(rule.group, rule.points) for rule in model.fit if on_profile(rule.when)(person)]
     shown = {}
@@ -263,6 +264,33 @@ def test_the_numbers_are_those_of_the_definition(model: Compiled, stored: list[E
     for state in (live(model, stored), refold(model, stored)):
         assert standing(model, state, at).shown == expected
         assert evaluate(model, state, at).shown == expected
+
+
+@given(odd_models(), odd_events())
+@thorough
+def test_what_consent_left_out_is_told_as_by_the_definition(model: Compiled, stored: list[Event]) -> None:
+    """Of every purpose: how many events its rules would have looked at, and did not."""
+    ordered = sorted(stored, key=stamp)
+    counted = counting(ordered)
+    expected = {}
+    for purpose in PURPOSES:
+        rules = [rule for rule in model.engagement if rule.purpose == purpose]
+        left_out = [
+            event
+            for event in counted
+            if any(meets(each, event) for rule in rules for each in occurrences_of(rule))
+            and not agrees(purpose, event, ordered)
+        ]
+        if left_out:
+            expected[f"consent {purpose.id}"] = (len(left_out), left_out[-1].occurred_at)
+    for state in (live(model, stored), refold(model, stored)):
+        lines = evaluate(model, state, LATER).contributions
+        told = {line.rule: (line.count, line.last_at) for line in lines if line.kind == "consent"}
+        assert told == expected
+
+
+def occurrences_of(rule: EngagementRule) -> list[Occurrence]:
+    return [rule.event, *([rule.after.first] if rule.after else [])]
 
 
 @given(odd_models(), odd_events())

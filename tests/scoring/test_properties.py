@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from shared.events import Event
 from shared.scoring.definition.stages import StageName
 from shared.scoring.engine.compiled import Compiled
+from shared.scoring.engine.consent import has_objected
 from shared.scoring.engine.fold import fold, refold
 from shared.scoring.engine.next_change import next_change
 from shared.scoring.engine.points import terms_of
@@ -18,7 +19,7 @@ from shared.scoring.engine.transitions import StageState, Transition, decide
 from tests.scoring.worlds import START, events, models
 
 thorough = settings(max_examples=80, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-LATER = START + timedelta(days=70)
+LATER = START + timedelta(days=110)
 moments = st.integers(0, 60 * 24 * 60).map(lambda minutes: LATER + timedelta(minutes=minutes))
 stages: st.SearchStrategy[StageName] = st.sampled_from(["lead", "mql", "sql", "recycled"])
 
@@ -92,7 +93,8 @@ def test_receipts_add_up(model: Compiled, stored: list[Event], at: datetime) -> 
     assert 0 <= found.total <= 100
     weighted = sum(each.weight * found.dimensions[each.id] for each in model.dimensions)
     assert abs(found.total - min(100, max(0, weighted))) <= 0.5 + 1e-6
-    assert all(line.points for line in found.contributions)
+    left_out = [line for line in found.contributions if line.kind in {"consent", "objection"}]
+    assert all(bool(line.points) is (line not in left_out) for line in found.contributions)
 
 
 @given(models(), events(), moments)
@@ -117,6 +119,9 @@ def test_a_past_score_knows_nothing_of_later_events(model: Compiled, stored: lis
 
 
 def moved(model: Compiled, state: LeadState, stage: StageState, now: datetime) -> list[Transition]:
+    """Whoever objects is not judged."""
+    if has_objected(state):
+        return []
     return decide(
         model, stage, evaluate(model, state, now), profile=state.profile, known=True, event=None, now=now
     )

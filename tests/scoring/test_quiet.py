@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 from shared.events import Event
 from shared.scoring.definition.stages import StageName
 from shared.scoring.engine.compiled import Compiled
+from shared.scoring.engine.consent import has_objected
 from shared.scoring.engine.fold import refold
 from shared.scoring.engine.next_change import is_quiet
 from shared.scoring.engine.score import evaluate, standing
 from shared.scoring.engine.transitions import StageState, decide
 from tests.scoring.worlds import START, events, models
 
-LATER = START + timedelta(days=70)
+LATER = START + timedelta(days=110)
 moments = st.integers(0, 60 * 24 * 60).map(lambda minutes: LATER + timedelta(minutes=minutes))
 stages: st.SearchStrategy[StageName] = st.sampled_from(["lead", "mql", "sql", "recycled"])
 thorough = settings(max_examples=120, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -25,11 +26,11 @@ thorough = settings(max_examples=120, derandomize=True, suppress_health_check=[H
 def test_a_quiet_stretch_has_no_move_in_it(
     model: Compiled, stored: list[Event], name: StageName, at: datetime, samples: list[float]
 ) -> None:
-    """Where it says quiet, time alone moves nobody at any moment looked at."""
+    """Where it says quiet, time alone moves nobody at any moment looked at; who objects is not judged."""
     state = refold(model, stored)
     stage = StageState(stage=name, since=at - timedelta(hours=30))
     until = at + timedelta(days=40)
-    if not is_quiet(model, state, stage, (at, until)):
+    if has_objected(state) or not is_quiet(model, state, stage, (at, until)):
         return
     for share in [0.0, *samples]:
         now = at + share * (until - at)

@@ -76,7 +76,7 @@ def load(text: str, **changes: Any) -> tuple[Situation, ...]:
         ),
         (
             situation("    expect: {receipts: {dmo: 1}}"),
-            's.yaml:3: situation "one", expect, receipts, dmo: unknown rule. Rules: demo, score limit. ',
+            's.yaml:3: situation "one", expect, receipts, dmo: unknown rule. Rules: demo, objection, ',
         ),
         (
             situation("    expect: {dimensions: {fitt: 1}}"),

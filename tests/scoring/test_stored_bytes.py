@@ -25,18 +25,20 @@ STORED: Final = Path(__file__).parent / "stored"
 DATA: Final[dict[str, Any]] = json.loads((STORED / "stored.json").read_text())
 FOR_EACH: Final[dict[str, Any]] = json.loads((STORED / "stored_for_each.json").read_text())
 """What the first code with limits for each value of a field stored, 2026-11-28"""
+CONSENT: Final[dict[str, Any]] = json.loads((STORED / "stored_consent.json").read_text())
+"""What the first code with consent and objections stored, 2026-11-28"""
 
 
 def test_stored_events_decode_and_encode_to_the_same_bytes() -> None:
     """History is kept for ever, and so is its format."""
-    for text in (*DATA["events"], *FOR_EACH["events"]):
+    for text in (*DATA["events"], *FOR_EACH["events"], *CONSENT["events"]):
         body = b64decode(text)
         assert encode(decode_event(body)) == body
 
 
 @pytest.mark.parametrize(
     ("stored", "events"),
-    [(stored, data["events"]) for data in (DATA, FOR_EACH) for stored in data["models"]],
+    [(stored, data["events"]) for data in (DATA, FOR_EACH, CONSENT) for stored in data["models"]],
     ids=lambda part: part["model"] if isinstance(part, dict) else "",
 )
 def test_a_stored_version_scores_as_it_did(stored: dict[str, Any], events: list[str]) -> None:

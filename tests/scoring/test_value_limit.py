@@ -28,8 +28,9 @@ from shared.scoring.replay.life import live as lived
 from shared.scoring.replay.timeline import Chart, Timeline
 from shared.scoring.words.receipts import Language, sentence
 from tests.scoring import worlds
+from tests.scoring.naive_consent import stamp
 from tests.scoring.small import NOW, event, model, rule, stage
-from tests.scoring.test_naive import hits, live, moments, naive, odd, stamp, thorough
+from tests.scoring.test_naive import hits, live, moments, naive, odd, thorough
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

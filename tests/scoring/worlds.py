@@ -9,6 +9,7 @@ from shared.events import Event
 from shared.ids import EventId
 from shared.scoring.definition.conditions import ALWAYS, Condition, Test
 from shared.scoring.definition.model import Model
+from shared.scoring.definition.purposes import Purpose
 from shared.scoring.definition.rules import (
     UNBOUNDED,
     After,
@@ -31,6 +32,7 @@ START = datetime(2026, 8, 30, 22, tzinfo=UTC)
 LABEL: Label = {"en": "Something {times}", "de": "Etwas {times}"}
 HOUR_S, DAY_S = 3600.0, 86_400.0
 NAMES = ("a", "b", "c")
+OBJECTION_EVENTS = ("person.objected", "person.objection_withdrawn")
 SPANS = st.sampled_from([HOUR_S, 7 * HOUR_S, DAY_S, 7 * DAY_S, 30 * DAY_S])
 
 bounds = st.one_of(
@@ -76,6 +78,19 @@ limits = st.builds(
     per=windows,
     for_each=st.sampled_from(["", "", "properties.n", "name", "page.path"]),
 )
+PURPOSES = (
+    Purpose(id="ads", label=LABEL, withdrawal="from_then_on", unknown="denied"),
+    Purpose(id="mail", label=LABEL, withdrawal="from_then_on", unknown="granted"),
+    Purpose(id="calls", label=LABEL, withdrawal="for_ever", unknown="denied"),
+    Purpose(id="stats", label=LABEL, withdrawal="for_ever", unknown="granted"),
+)
+purposes = st.sampled_from([None, None, None, *PURPOSES])
+answers = st.one_of(
+    st.none(),
+    st.none(),
+    st.dictionaries(st.sampled_from([each.id for each in PURPOSES]), st.booleans(), min_size=1, max_size=4),
+)
+devices = st.sampled_from([None, None, "phone", "desk"])
 half_lives = st.one_of(st.none(), SPANS)
 
 
@@ -94,6 +109,7 @@ def engagement_rules(draw: st.DrawFn, number: int, *, only_rising: bool = False)
         ),
         after=draw(st.one_of(st.none(), st.none(), st.builds(After, first=occurrences, within_s=SPANS))),
         between=UNBOUNDED if only_rising else draw(bounds),
+        purpose=draw(purposes),
     )
 
 
@@ -188,13 +204,15 @@ def events(draw: st.DrawFn, max_size: int = 12) -> list[Event]:
                 event_id=EventId(UUID(int=draw(st.integers(0, 10**6)) * 100 + number)),
                 source="test",
                 kind="web",
-                name=draw(st.sampled_from(NAMES)),
+                name=draw(st.sampled_from([*NAMES * 7, *OBJECTION_EVENTS])),
                 occurred_at=at,
                 received_at=at,
                 properties=draw(st.sampled_from([{}, {"n": 0}, {"n": 2}, {"n": "4"}, {"n": [1, 3]}])),
                 traits=draw(
                     st.sampled_from([{}, {}, {"size": 2}, {"size": 1, "city": "Ulm"}, {"city": None}])
                 ),
+                anonymous_id=draw(devices),
+                consent=draw(answers),
             )
         )
     return found

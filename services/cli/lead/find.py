@@ -48,5 +48,6 @@ def _table(found: list[Match]) -> Table:
     table = Table("Address", "Name", "Company", "Stage", "Score", "Lead")
     for one in found:
         person = (Text(one.email), Text(one.name), Text(one.company))
-        table.add_row(*person, one.stage, f"{one.score} ({one.grade})", str(one.lead))
+        stage = f"{one.stage}, objected" if one.objected else one.stage
+        table.add_row(*person, stage, f"{one.score} ({one.grade})", str(one.lead))
     return table

@@ -78,6 +78,10 @@ def _head(lead: str, view: LeadView) -> Table:
     table.add_row("Lead", str(view.lead), f"model version {view.model_version}")
     for namespace, id_ in view.person["ids"].items():
         table.add_row(f"Id in {namespace}", Text(id_))
+    if view.objected:
+        table.add_row("Objected", Text(f"since {when(view.objected)}", style="bold"), "nothing is counted")
+    for purpose, granted in (view.consent or {}).items():
+        table.add_row("Consent", Text(purpose), "given" if granted else "not given")
     for one in view.quarantined:
         why = WHY.get(one.reason, one.reason)
         table.add_row(

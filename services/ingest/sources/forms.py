@@ -12,6 +12,7 @@ left out, and so are fields that look like passwords or cards.
 | `anonymous_id`, `user_id`            | ids, as the snippet fills them in |
 | `utm_*`, click ids, `page_url`, `page_title`, `referrer` | context |
 | `consent_<purpose>`                  | consent: on, yes, true and 1 mean given |
+| the form's `objection` field         | if ticked: the event is `person.objected` |
 | `_id`                                | the idempotency key |
 | `_redirect`                          | where the browser goes next |
 | the honeypot                         | if filled: marks the event as a machine's |
@@ -39,7 +40,7 @@ from services.ingest.draft import Draft
 from services.ingest.limits import Limits
 from services.ingest.registry import Form
 from shared.errors import Invalid
-from shared.events import FORM_SUBMITTED
+from shared.events import FORM_SUBMITTED, PERSON_OBJECTED
 
 Fields = Mapping[str, Any]
 """Name → value as text; a list where the name was repeated; anything where the form was sent as JSON."""
@@ -76,7 +77,7 @@ def draft(sent: Fields, form: Form, received_at: datetime) -> Draft:
     traits = {name: value for name, value in said.items() if name in form.traits or name == "email"}
     act = {name: value for name, value in said.items() if name not in traits}
     return Draft(
-        name=FORM_SUBMITTED,
+        name=_name(kept, form),
         kind="form",
         message_id=kept.get("_id") or None,
         fingerprint=_fingerprint(kept, form, received_at),
@@ -89,6 +90,11 @@ def draft(sent: Fields, form: Form, received_at: datetime) -> Draft:
         consent=_consent(kept),
         machine=machine.HONEYPOT if sent.get(form.honeypot) else "",
     )
+
+
+def _name(kept: Fields, form: Form) -> str:
+    objects = bool(form.objection) and _is_given(kept.get(form.objection))
+    return PERSON_OBJECTED if objects else FORM_SUBMITTED
 
 
 def next_page(sent: Fields, form: Form) -> str:
@@ -169,7 +175,12 @@ def _consent(kept: Fields) -> dict[str, bool] | None:
     answers = {
         name.removeprefix("consent_"): value for name, value in kept.items() if name.startswith("consent_")
     }
-    return {purpose: str(value).lower() in _GIVEN for purpose, value in answers.items()} or None
+    return {purpose: _is_given(value) for purpose, value in answers.items()} or None
+
+
+def _is_given(value: Any) -> bool:
+    """Whether a checkbox is ticked; behind a hidden field of the same name it is the last value."""
+    return str(value[-1] if isinstance(value, list) and value else value).lower() in _GIVEN
 
 
 def _fingerprint(kept: Fields, form: Form, received_at: datetime) -> str:

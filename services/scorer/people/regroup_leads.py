@@ -179,7 +179,10 @@ def _lived_anew(change: Change, active: ActiveModel, history: Collection[Event],
         rule=f"{stands.stage}: another person was taken out of this lead",
     )
     ledger = replace(
-        stands, sequence=told.sequence, since=before.since if before.stage == stands.stage else stands.since
+        stands,
+        sequence=told.sequence,
+        since=before.since if before.stage == stands.stage else stands.since,
+        objected=before.objected,
     )
     return replace(change, lead=replace(change.lead, ledger=ledger), passed=(told,))
 

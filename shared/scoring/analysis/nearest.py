@@ -2,7 +2,7 @@
 
 In: a model, a state, where the lead stands, now. Out: `Nearest`, the easiest first.
 Refuses combinations: one rule at a time, met up to three times at this moment. Rules that need a
-repetition or a sequence are left out, because one event does not meet them.
+repetition or a sequence are left out, because one event does not meet them; so are those without consent.
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from typing import Final, Literal
 from shared.scoring.definition.rules import EngagementRule, FitRule, Label
 from shared.scoring.definition.stages import SCORE, Move, StageName
 from shared.scoring.engine.compiled import Compiled
+from shared.scoring.engine.consent import has_objected, is_granted
 from shared.scoring.engine.matching import fits_of
 from shared.scoring.engine.points import Terms, decayed, shown_of, sums_of, terms_of, terms_with
 from shared.scoring.engine.score import moment_s
@@ -48,6 +49,8 @@ def nearest(model: Compiled, state: LeadState, stage: StageState, as_of: datetim
     Moves that still have to wait are left out, and so are those that would happen anyway.
     Raises ValueError if the state was folded under other rules.
     """
+    if has_objected(state):
+        return []
     try_out = _TryOut(model, state, moment_s(model, state, as_of))
     ways = [
         move
@@ -94,6 +97,8 @@ class _TryOut:
         """The rule met once, twice, three times more, as far as its limit allows."""
         gain = rule.points.range()[1]
         if gain <= 0 or rule.needs_order:
+            return
+        if rule.purpose and not is_granted(rule.purpose, self.state.consent):
             return
         account = self.state.rules.get(rule.id, RuleState(0.0, self.at_s))
         for times in range(1, min(MOST_TIMES, self._room(rule, account)) + 1):

@@ -7,6 +7,7 @@ the engine works out from it once is in shared/scoring/engine/compiled.py.
 from dataclasses import dataclass
 
 from shared.scoring.definition.accounts import Accounts
+from shared.scoring.definition.purposes import Purpose
 from shared.scoring.definition.rules import Dimension, EngagementRule, FitRule, Group
 from shared.scoring.definition.stages import Grades, Stage
 
@@ -17,6 +18,7 @@ class Model:
 
     stages:  in the order in which a lead passes them; those that nothing leads to may be missing
     accounts:  None if the file says nothing about them, and then nothing is done about them
+    purposes:  what people may agree to; a rule names the one that it needs
     """
 
     name: str
@@ -27,3 +29,4 @@ class Model:
     grades: Grades
     stages: tuple[Stage, ...]
     accounts: Accounts | None = None
+    purposes: tuple[Purpose, ...] = ()

@@ -22,6 +22,7 @@ from shared.scoring.definition.conditions import (
     on_profile,
 )
 from shared.scoring.definition.digest import LATER
+from shared.scoring.definition.purposes import Purpose
 
 Label = Mapping[Literal["en", "de"], str]
 """A text in English and German; `{times}` in it becomes "3 times" or its German counterpart."""
@@ -192,6 +193,7 @@ class EngagementRule:
 
     half_life_s:  seconds after which half of an event's points are left; None: they stay
     between:      bounds of what the whole rule can be worth
+    purpose:      what a person has to agree to before an event pays; None: nothing
     """
 
     id: str
@@ -204,6 +206,7 @@ class EngagementRule:
     repeat: Repeat | None = None
     after: After | None = None
     between: Clamp = UNBOUNDED
+    purpose: Purpose | None = field(default=None, metadata=LATER)
 
     @property
     def needs_order(self) -> bool:
@@ -213,7 +216,8 @@ class EngagementRule:
     @property
     def keeps(self) -> tuple[object, ...]:
         """All that decides what is kept of a lead for this rule (`RuleState`)."""
-        return (self.event, self.points, self.half_life_s, self.limit, self.repeat, self.after)
+        kept = (self.event, self.points, self.half_life_s, self.limit, self.repeat, self.after)
+        return (*kept, self.purpose.decides) if self.purpose else kept
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: cached_property needs a dict

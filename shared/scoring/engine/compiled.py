@@ -12,6 +12,7 @@ from shared.scoring.definition.accounts import Accounts
 from shared.scoring.definition.conditions import fields_of
 from shared.scoring.definition.digest import digest
 from shared.scoring.definition.model import Model
+from shared.scoring.definition.purposes import Purpose
 from shared.scoring.definition.rules import UNBOUNDED, Clamp, Dimension, EngagementRule, FitRule, Group
 from shared.scoring.definition.stages import STAGE_NAMES, Grades, Move, Stage, StageName
 from shared.scoring.engine.matching import (
@@ -45,6 +46,7 @@ class Compiled:
                names of the events that may go the others
     sales_facts: names of the events that may move a lead by themselves, from whatever stage
     attributes:    those that fit rules and stages look at
+    purposes:  by name, those that a rule needs, in the order of the rules
     fold_key:  names what a folded state depends on; a state folded under another key must be refolded
     """
 
@@ -61,6 +63,7 @@ class Compiled:
     causes: Mapping[StageName, frozenset[str]] = field(repr=False, compare=False)
     sales_facts: frozenset[str] = field(repr=False, compare=False)
     attributes: frozenset[str] = field(repr=False, compare=False)
+    purposes: Mapping[str, Purpose] = field(repr=False, compare=False)
     fold_key: str = field(compare=False)
 
     @classmethod
@@ -88,6 +91,7 @@ class Compiled:
             causes=causes,
             sales_facts=FACTS_OF_EVERY_MODEL.union(*causes.values()),
             attributes=_attributes(model),
+            purposes={rule.purpose.id: rule.purpose for rule in model.engagement if rule.purpose},
             fold_key=_fold_key(model.engagement),
         )
 

@@ -16,20 +16,25 @@ from shared.ids import EventId
 from shared.scoring.definition.rules import Dimension, EngagementRule, FitRule, Group, Label
 from shared.scoring.definition.stages import SCORE
 from shared.scoring.engine.compiled import Compiled
+from shared.scoring.engine.consent import OBJECTION, left_out
 from shared.scoring.engine.points import Sums, Terms, shown_of, weighted, whole
-from shared.scoring.engine.state import RuleState
+from shared.scoring.engine.state import LeadState, RuleState, Stamp
 from shared.scoring.engine.value_limit import things_of
 
-ContributionKind = Literal["engagement", "fit", "group_limit", "dimension_limit", "score_limit"]
+ContributionKind = Literal[
+    "engagement", "fit", "group_limit", "dimension_limit", "score_limit", "consent", "objection"
+]
 
 
 _SCORE: Final[Label] = {"en": "Score", "de": "Score"}
+_OBJECTION: Final[Label] = {"en": "Objection", "de": "Widerspruch"}
 
 
 class Contribution(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One line of a receipt: what it adds to the score, and why.
 
-    rule:       id of the rule; for a limit its own words, such as "group limit web"
+    rule:       id of the rule; for a limit its own words, such as "group limit web"; "consent <purpose>" for
+                what consent left out, "objection" or "objection withdrawn" for an objection
     points:     whole points of the score; all contributions add up to it
     count:      events that met the rule, `paid` those that its limit let through; `things` how many different
                 values they had, where the limit is one for each value of a field and has no windows
@@ -151,7 +156,7 @@ def _engagement_line(dimension: str, points: int, part: Part, rule_state: RuleSt
         count=rule_state.matched,
         paid=rule_state.paid,
         things=things_of(rule, rule_state) if isinstance(rule, EngagementRule) else 0,
-        last_at=datetime.fromtimestamp(rule_state.last[0], UTC) if rule_state.last else None,
+        last_at=_moment(rule_state.last),
         event_ids=tuple([EventId(UUID(int=int.from_bytes(each))) for _, each in rule_state.newest]),
         raw=rule_state.raw,
         limited=rule_state.limited,
@@ -163,6 +168,42 @@ def _score_limit(points: int) -> Contribution:
     return Contribution(
         rule="score limit", kind="score_limit", label=_SCORE, dimension="", group="", points=points
     )
+
+
+def about_consent(model: Compiled, state: LeadState) -> tuple[Contribution, ...]:
+    """Lines of no points: an objection, and what each purpose left out."""
+    lines = [
+        Contribution(
+            rule=f"consent {each.purpose.id}",
+            kind="consent",
+            label=each.purpose.label,
+            dimension="",
+            group="",
+            points=0,
+            count=each.count,
+            last_at=_moment(each.last),
+        )
+        for each in left_out(model.purposes, state)
+    ]
+    objection = state.consent.get(OBJECTION)
+    if objection and objection.since:
+        lines.insert(
+            0,
+            Contribution(
+                rule="objection" if objection.withdrawals else "objection withdrawn",
+                kind="objection",
+                label=_OBJECTION,
+                dimension="",
+                group="",
+                points=0,
+                last_at=_moment(objection.since),
+            ),
+        )
+    return tuple(lines)
+
+
+def _moment(stamp: Stamp | None) -> datetime | None:
+    return datetime.fromtimestamp(stamp[0], UTC) if stamp else None
 
 
 def apportion(exact: Sequence[float], total: int) -> list[int]:

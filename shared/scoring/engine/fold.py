@@ -2,7 +2,7 @@
 
 In: a model, a state, an event (or all of a lead's events). Out: the next state; None from `fold` where
 the event cannot be added without knowing the others: the caller then calls `refold`.
-Refuses to judge: the caller leaves out duplicates, quarantined events and those without consent.
+Refuses to judge: the caller leaves out duplicates and quarantined events.
 
 The result does not depend on the order of events. What is cheap to keep in any order (sums, counts,
 newest, last writer) is folded in any order; what is not (an event older than one already counted by a
@@ -18,6 +18,7 @@ import msgspec
 
 from shared.events import Event
 from shared.scoring.engine.compiled import Compiled
+from shared.scoring.engine.consent import OBJECTION_EVENTS, consider
 from shared.scoring.engine.matching import NOTHING, EventMatcher, Match
 from shared.scoring.engine.rule_totals import Rules, apply_match
 from shared.scoring.engine.state import EMPTY, Attribute, LeadState, Stamp
@@ -25,13 +26,15 @@ from shared.scoring.engine.state import EMPTY, Attribute, LeadState, Stamp
 MAX_ATTRIBUTES: Final = 100
 MAX_TEXT_CHARS: Final = 500
 MAX_VALUE_BYTES: Final = 2_000
+_BEFORE_S: Final = float("-inf")
 _PLAIN: Final = frozenset({str, bool, float})
 
 
-def fold(model: Compiled, state: LeadState, event: Event) -> LeadState | None:
+def fold(model: Compiled, state: LeadState, event: Event, *, in_order: bool = False) -> LeadState | None:
     """The state after one more event.
 
-        event:  not folded into this state before
+        event:     not folded into this state before
+        in_order:  the caller knows that it comes after all that were, by (occurred_at, event_id)
 
     Returns None if this needs the lead's other events (use `refold`), which is also so for a state
     that was folded under a model whose rules were different.
@@ -39,6 +42,8 @@ def fold(model: Compiled, state: LeadState, event: Event) -> LeadState | None:
     if not is_current(model, state):
         return None
     stamp = at_s, _ = stamp_of(event)
+    if model.purposes or state.consent or event.name in OBJECTION_EVENTS:  # hardly ever
+        return _fold_by_consent(model, state, event, _BEFORE_S if in_order else state.last_s)
     rules, attributes = state.rules, state.attributes
     match = match_event(model.event_matchers, event)
     if match is not NOTHING:
@@ -49,13 +54,14 @@ def fold(model: Compiled, state: LeadState, event: Event) -> LeadState | None:
         attributes = attributes.copy()
         add_said(attributes, event, stamp, model.attributes)
     if not state.events:
-        return LeadState(model.fold_key, attributes, rules, 1, at_s, at_s)
+        return LeadState(model.fold_key, attributes, rules, 1, at_s, at_s, state.consent)
     first_s, last_s = state.first_s, state.last_s
     if at_s > last_s:
         last_s = at_s
     elif at_s < first_s:
         first_s = at_s
-    return LeadState(model.fold_key, attributes, rules, state.events + 1, first_s, last_s)
+    # The empty one as it is: making another costs.
+    return LeadState(model.fold_key, attributes, rules, state.events + 1, first_s, last_s, state.consent)
 
 
 def refold(model: Compiled, events: Iterable[Event], *, until: datetime | None = None) -> LeadState:
@@ -67,6 +73,8 @@ def refold(model: Compiled, events: Iterable[Event], *, until: datetime | None =
     ordered = _ordered(events, until)
     if not ordered:
         return EMPTY
+    if model.purposes or any(event.name in OBJECTION_EVENTS for _, event in ordered):
+        return _refold_by_consent(model, ordered)
     rules: Rules = {}
     attributes: dict[str, Attribute] = {}
     for stamp, event in ordered:
@@ -74,6 +82,58 @@ def refold(model: Compiled, events: Iterable[Event], *, until: datetime | None =
         if event.traits or event.email:
             add_said(attributes, event, stamp, model.attributes)
     return LeadState(model.fold_key, attributes, rules, len(ordered), ordered[0][0][0], ordered[-1][0][0])
+
+
+def _fold_by_consent(model: Compiled, state: LeadState, event: Event, newest_s: float) -> LeadState | None:
+    """`fold` for a model or a person that asks for consent.
+
+    newest_s:  when the newest event known so far occurred; before all time if they come in order
+    """
+    newest_s = newest_s if state.events else _BEFORE_S
+    stamp, match = stamp_of(event), match_event(model.event_matchers, event)
+    met = {rule.purpose.id for rule in match.rules() if rule.purpose}
+    verdict = consider(model.purposes, state.consent, (event, stamp), met, newest_s)
+    if verdict is None:
+        return None
+    rules, attributes = ({}, {}) if verdict.cleared else (state.rules.copy(), state.attributes)
+    if verdict.emptied:
+        for rule in model.engagement:
+            if rule.purpose and rule.purpose.id in verdict.emptied:
+                rules.pop(rule.id, None)
+    if verdict.counts:
+        if verdict.refused:
+            match = match.without(_needing(match, verdict.refused))
+        if not apply_match(rules, match, event, stamp):
+            return None
+        if event.traits or event.email:
+            attributes = attributes.copy()
+            add_said(attributes, event, stamp, model.attributes)
+    first_s, last_s = (state.first_s, state.last_s) if state.events else (stamp[0], stamp[0])
+    return LeadState(
+        model.fold_key,
+        attributes,
+        rules,
+        state.events + 1,
+        min(first_s, stamp[0]),
+        max(last_s, stamp[0]),
+        dict(verdict.kept),
+    )
+
+
+def _refold_by_consent(model: Compiled, ordered: Iterable[tuple[Stamp, Event]]) -> LeadState:
+    """`refold` for a model or a person that asks for consent: events in order are never too late."""
+    state = EMPTY
+    for _, event in ordered:
+        folded = _fold_by_consent(model, state, event, _BEFORE_S)
+        if folded is None:
+            raise ValueError(f"event {event.event_id} came in order and was found late")
+        state = folded
+    return state
+
+
+def _needing(match: Match, refused: Collection[str]) -> frozenset[str]:
+    """The rules of this match that need one of these purposes."""
+    return frozenset(rule.id for rule in match.rules() if rule.purpose and rule.purpose.id in refused)
 
 
 def is_current(model: Compiled, state: LeadState) -> bool:

@@ -5,7 +5,7 @@ In: the rules of a model (shared/scoring/engine/memo.py remembers). Out: for eac
 own conditions look at.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from shared.events import Event
@@ -72,6 +72,14 @@ class Match(NamedTuple):
         for rule, _, _ in self.pays_value:
             yield rule
         yield from self.opens
+
+    def without(self, refused: Collection[str]) -> "Match":
+        """What it does to the other rules. refused: ids of rules that are not shown it."""
+        return Match(
+            tuple([each for each in self.pays if each[0].id not in refused]),
+            tuple([rule for rule in self.opens if rule.id not in refused]),
+            tuple([each for each in self.pays_value if each[0].id not in refused]),
+        )
 
 
 NOTHING: Final = Match((), (), ())

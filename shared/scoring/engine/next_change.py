@@ -19,6 +19,7 @@ from typing import Final
 
 from shared.scoring.definition.stages import SCORE, Move, Shown
 from shared.scoring.engine.compiled import Compiled
+from shared.scoring.engine.consent import has_objected
 from shared.scoring.engine.points import LazyShown, Terms, shown_of, sums_of, terms_of
 from shared.scoring.engine.score import Evaluation, moment_s
 from shared.scoring.engine.state import LeadState
@@ -48,7 +49,7 @@ def next_change(
     Raises ValueError if the state was folded under other rules.
     """
     ways = model.ways[stage.stage]
-    if not ways:
+    if not ways or has_objected(state):
         return None
     outlook = _Outlook(model, state, as_of, found)
     present, end = outlook.present, outlook.view(math.inf)
@@ -87,7 +88,7 @@ def is_quiet(
     Raises ValueError if the state was folded under other rules.
     """
     ways = model.ways[stage.stage]
-    if not ways:
+    if not ways or has_objected(state):
         return True
     as_of, until = span
     held_until = stage.held_until
@@ -104,6 +105,8 @@ def score_between(model: Compiled, state: LeadState, as_of: datetime, until: dat
 
     Raises ValueError if the state was folded under other rules.
     """
+    if has_objected(state):
+        return 0, 0
     outlook = _Outlook(model, state, as_of)
     ahead_s = max(0.0, (until - as_of).total_seconds())
     low, high = outlook.between(outlook.present, outlook.view(ahead_s)).bounds

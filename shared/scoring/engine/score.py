@@ -8,7 +8,8 @@ How points become the shown number, so that a person can check it with a pencil:
    `between`; a dimension the sum of its groups within its own. Each dimension is rounded.
 2. The score is the sum of the rounded dimensions times their weights, rounded, within 0..100.
 3. Contributions are whole points: largest remainder within each dimension. What a clamp took or gave
-   is a line of its own.
+   is a line of its own. Lines of 0 points say what consent left out.
+4. Somebody who objects is worth nothing at all, whatever the model says.
 
 A state knows no moment earlier than its latest event. An earlier `as_of` is moved there; a past
 score comes from `score(model, events, as_of)`.
@@ -22,7 +23,8 @@ import msgspec
 from shared.events import Event
 from shared.scoring.definition.stages import SCORE, Shown
 from shared.scoring.engine.compiled import Compiled
-from shared.scoring.engine.contributions import Contribution, contributions
+from shared.scoring.engine.consent import has_objected
+from shared.scoring.engine.contributions import Contribution, about_consent, contributions
 from shared.scoring.engine.fold import is_current, refold
 from shared.scoring.engine.points import Sums, Terms, shown_of, sums_of, terms_of
 from shared.scoring.engine.state import LeadState
@@ -61,10 +63,11 @@ class Evaluation(msgspec.Struct, frozen=True, gc=False):
 
     terms:     the rules that concern it, with the exact points of each rule of `terms.met` in `values`
     sums:      what they were added up and clamped to
-    standing:  what is shown of them
+    standing:  what is shown of them; of somebody who objects, nothing
     """
 
     model: Compiled
+    state: LeadState
     terms: Terms
     values: list[float]
     sums: Sums
@@ -72,13 +75,14 @@ class Evaluation(msgspec.Struct, frozen=True, gc=False):
 
     def score(self) -> Score:
         """The numbers with their receipt."""
-        shown = self.standing
+        shown, state = self.standing, self.state
+        lines = () if has_objected(state) else contributions(self.model, self.terms, self.values, self.sums)
         return Score(
             total=shown.total,
             dimensions=shown.dimensions,
             grade=shown.grade,
             as_of=shown.as_of,
-            contributions=contributions(self.model, self.terms, self.values, self.sums),
+            contributions=lines + about_consent(self.model, state) if state.consent else lines,
         )
 
 
@@ -91,6 +95,8 @@ def evaluation(model: Compiled, state: LeadState, as_of: datetime) -> Evaluation
     terms = terms_of(model, state)
     values = terms.at(at_s)
     sums = sums_of(model, terms, values)
+    if has_objected(state):
+        return Evaluation(model, state, terms, values, sums, _nothing(model, as_of))
     shown = shown_of(model, sums)
     numbers = Standing(
         total=shown.pop(SCORE),
@@ -98,7 +104,7 @@ def evaluation(model: Compiled, state: LeadState, as_of: datetime) -> Evaluation
         grade=model.model.grades.of(shown["fit"], shown["engagement"]),
         as_of=as_of,
     )
-    return Evaluation(model, terms, values, sums, numbers)
+    return Evaluation(model, state, terms, values, sums, numbers)
 
 
 def standing(model: Compiled, state: LeadState, as_of: datetime) -> Standing:
@@ -120,6 +126,12 @@ def evaluate(model: Compiled, state: LeadState, as_of: datetime) -> Score:
 def score(model: Compiled, events: Iterable[Event], as_of: datetime) -> Score:
     """The score as a pure function of the events that occurred until `as_of` (each once, in any order)."""
     return evaluate(model, refold(model, events, until=as_of), as_of)
+
+
+def _nothing(model: Compiled, as_of: datetime) -> Standing:
+    """The numbers of somebody who objects to having any."""
+    dimensions = {dimension.id: 0 for dimension in model.dimensions}
+    return Standing(total=0, dimensions=dimensions, grade=model.grades.of(0, 0), as_of=as_of)
 
 
 def moment_s(model: Compiled, state: LeadState, as_of: datetime) -> float:

@@ -4,8 +4,9 @@ In: nothing, or bytes from the leads table. Out: `LeadState`, immutable, and its
 Refuses (`Invalid`) bytes of another layout: the caller refolds the lead from its stored events.
 
 Size does not grow with history: at most 100 attributes, one entry per rule that was ever met, three
-event ids per entry, and eleven bytes for each value (200 at most) that the rule's limit tells apart. All
-times are seconds since 1970 as floats, which are exact to the microsecond.
+event ids per entry, eleven bytes for each value (200 at most) that the rule's limit tells apart, and one
+entry per purpose of the model with at most 20 withdrawals. All times are seconds since 1970 as floats, which
+are exact to the microsecond.
 """
 
 from collections.abc import Mapping
@@ -72,6 +73,30 @@ class RuleState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     seen: Stamp | None = None
 
 
+StandingWithdrawal = tuple[float, tuple[int, ...]]
+"""When somebody withdrew, and hashes of the identifiers that it came with."""
+
+
+class PurposeState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What one lead said about one purpose (shared/scoring/engine/consent.py).
+
+    said:        stamp of the newest event that said something
+    since:       stamp of the event since which the present answer holds; None: it always did
+    withdrawals: those that stand
+    counted:     events that rules for this purpose looked at; `left_out` those that they were not shown
+    last:        stamp of the newest event left out
+    newest:      stamp of the newest of both
+    """
+
+    said: Stamp | None = None
+    since: Stamp | None = None
+    withdrawals: tuple[StandingWithdrawal, ...] = ()
+    counted: int = 0
+    left_out: int = 0
+    last: Stamp | None = None
+    newest: Stamp | None = None
+
+
 class LeadState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Everything the score of one lead depends on.
 
@@ -79,6 +104,7 @@ class LeadState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     attributes:  name → last value, last writer by (occurred_at, event_id)
     rules:       rule id → rule_state
     events:      how many events were folded; `first_s`, `last_s` the earliest and the latest of them
+    consent:     purpose → what was said about it; empty where no model and no objection asks for it
     """
 
     fold_key: str = ""
@@ -87,6 +113,7 @@ class LeadState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     events: int = 0
     first_s: float = 0.0
     last_s: float = 0.0
+    consent: dict[str, PurposeState] = {}
 
     @property
     def profile(self) -> Mapping[str, Any]:
@@ -104,8 +131,14 @@ class LeadState(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return datetime.fromtimestamp(self.last_s, UTC) if self.events else None
 
     def encode(self) -> bytes:
-        """Compact bytes for the leads table: one byte of layout, then msgpack."""
-        return LAYOUT + _encoder.encode(self)
+        """Compact bytes for the leads table: one byte of layout, then msgpack.
+
+        Without consent they are those of before there was any.
+        """
+        if self.consent:
+            return LAYOUT + _encoder.encode(self)
+        shorter = (self.fold_key, self.attributes, self.rules, self.events, self.first_s, self.last_s)
+        return LAYOUT + _encoder.encode(shorter)
 
 
 def profile_of(attributes: Mapping[str, Attribute]) -> Mapping[str, Any]:

@@ -28,10 +28,22 @@ from shared.scoring.engine.sales_facts import LEAD_MOVED, MOST_FACTS, SalesFact
 from shared.scoring.engine.score import Standing
 
 Cause = Literal[
-    "identified", "score", "event", "decay", "limit", "manual", "merged", "unmerged", "model", "corrected"
+    "identified",
+    "score",
+    "event",
+    "decay",
+    "limit",
+    "manual",
+    "merged",
+    "unmerged",
+    "model",
+    "corrected",
+    "objected",
+    "objection_withdrawn",
 ]
 """Why a lead moved; `decay`: time alone changed the score or ended a wait; `model`: another model scores;
-`unmerged`: another person was taken out of it; `corrected`: events that no person made were taken back."""
+`unmerged`: another person was taken out of it; `corrected`: events that no person made were taken back;
+`objected`, `objection_withdrawn`: it stays where it stands, and whoever had it is told."""
 
 MAX_REASON_CHARS: Final = 200
 _KNOWN: Final = "lead: known by e-mail or user id"
@@ -44,6 +56,7 @@ class StageState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sequence:  number of transitions so far
     held_until: no move by score or time before this; None: no hold
     facts:     what sales said so far, in order of when it happened (shared/scoring/engine/rewind.py)
+    objected:  the person objects to being scored, and the last transition about that says so
     """
 
     stage: StageName
@@ -51,6 +64,7 @@ class StageState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sequence: int = 0
     held_until: datetime | None = None
     facts: tuple[SalesFact, ...] = ()
+    objected: bool = False
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +166,7 @@ def after(current: StageState, transitions: list[Transition]) -> StageState:
         sequence=last.sequence,
         held_until=held_until,
         facts=current.facts,
+        objected=current.objected,
     )
 
 
@@ -170,6 +185,7 @@ def merge(a: StageState, b: StageState) -> StageState:
         sequence=max(a.sequence, b.sequence),
         held_until=_later_hold(a, b),
         facts=_united(a, b) if a.facts or b.facts else (),
+        objected=_told(a, b),
     )
 
 
@@ -302,6 +318,11 @@ def _beside(fact: SalesFact, other: StageState) -> SalesFact:
 
 def _later_hold(a: StageState | SalesFact, b: StageState | SalesFact) -> datetime | None:
     return max((each.held_until for each in (a, b) if each.held_until), default=None)
+
+
+def _told(a: StageState, b: StageState) -> bool:
+    """Whether everybody who had either of them was told of an objection; nobody had one that never moved."""
+    return (a.objected or b.objected) and all(each.objected for each in (a, b) if each.sequence)
 
 
 def _rank(state: StageState | SalesFact) -> tuple[int, float]:

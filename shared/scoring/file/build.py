@@ -5,6 +5,7 @@ Mistakes in conditions gather in the reader.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final, cast
 
@@ -30,8 +31,8 @@ from shared.scoring.definition.rules import (
 from shared.scoring.definition.stages import Grades, Line, Move, Stage, StageName
 from shared.scoring.file.accounts import build_accounts
 from shared.scoring.file.conditions import ConditionReader
+from shared.scoring.file.purposes import build_purposes, purpose_of
 from shared.scoring.file.shape import (
-    Bounds,
     EngagementShape,
     EnterShape,
     LabelShape,
@@ -44,6 +45,7 @@ from shared.scoring.file.shape import (
     StageShape,
     TableShape,
 )
+from shared.scoring.file.values import Bounds
 
 ANY_EVENT: Final = "*"
 _SALES_FACTS: Final = ("lead.", "deal.")
@@ -53,6 +55,7 @@ Path = tuple[str | int, ...]
 
 def build(shape: ModelShape, reader: ConditionReader) -> Model:
     """The model that this file describes."""
+    purposes = build_purposes(shape)
     return Model(
         name=shape.name,
         dimensions=tuple(
@@ -63,7 +66,10 @@ def build(shape: ModelShape, reader: ConditionReader) -> Model:
             Group(id=name, label=_label(each.label), dimension=each.dimension, between=_clamp(each.between))
             for name, each in shape.groups.items()
         ),
-        engagement=tuple(_engagement(name, rule, reader) for name, rule in shape.engagement.items()),
+        engagement=tuple(
+            replace(_engagement(name, rule, reader), purpose=purpose_of(rule.purpose, shape, purposes))
+            for name, rule in shape.engagement.items()
+        ),
         fit=tuple(
             FitRule(
                 id=name,
@@ -77,6 +83,7 @@ def build(shape: ModelShape, reader: ConditionReader) -> Model:
         grades=_grades(shape),
         stages=tuple(_stages(shape, reader)),
         accounts=build_accounts(shape.accounts, reader) if shape.accounts else None,
+        purposes=tuple(purposes.values()),
     )
 
 

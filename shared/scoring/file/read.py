@@ -40,7 +40,7 @@ Trouble = Mapping[str, str]
 Mistake = tuple[Path, str]
 
 # Mistakes here leave the stages as they are meant, so that cycles in them can be told at the same time.
-_BESIDE_STAGES: Final = {("engagement",), ("fit",), ("lists",), ("accounts",)}
+_BESIDE_STAGES: Final = {("engagement",), ("fit",), ("lists",), ("accounts",), ("consent",)}
 
 NO_LISTS: Final[Lists] = {}
 NO_TROUBLE: Final[Trouble] = {}

@@ -11,8 +11,8 @@ from shared.config_mistakes import Path, listing, short
 from shared.scoring.definition.fields import EVENT_FIELDS, event_getter
 from shared.scoring.definition.stages import SCORE
 from shared.scoring.file.accounts import check_accounts
+from shared.scoring.file.purposes import check_purposes
 from shared.scoring.file.shape import (
-    Bounds,
     EngagementShape,
     EnterShape,
     LeaveShape,
@@ -20,6 +20,7 @@ from shared.scoring.file.shape import (
     ModelShape,
     StageShape,
 )
+from shared.scoring.file.values import Bounds
 
 Mistake = tuple[Path, str]
 
@@ -32,6 +33,7 @@ class Names:
     groups: frozenset[str]
     stages: frozenset[str]
     lists: frozenset[str]
+    purposes: frozenset[str]
 
 
 def check_references(shape: ModelShape, names: Names) -> Iterator[Mistake]:
@@ -50,6 +52,7 @@ def check_references(shape: ModelShape, names: Names) -> Iterator[Mistake]:
         yield from _stage(stage, details, names)
     if shape.accounts:
         yield from check_accounts(shape.accounts, names.lists)
+    yield from check_purposes(shape, names.purposes)
 
 
 def _dimensions(shape: ModelShape, names: Names) -> Iterator[Mistake]:
@@ -168,6 +171,12 @@ def names_in(data: Mapping[str, object]) -> Names:
         entries = data.get(section)
         return frozenset(entries) if isinstance(entries, Mapping) else frozenset()
 
+    consent = data.get("consent")
+    purposes = consent.get("purposes") if isinstance(consent, Mapping) else None
     return Names(
-        dimensions=keys("dimensions"), groups=keys("groups"), stages=keys("stages"), lists=keys("lists")
+        dimensions=keys("dimensions"),
+        groups=keys("groups"),
+        stages=keys("stages"),
+        lists=keys("lists"),
+        purposes=frozenset(purposes) if isinstance(purposes, Mapping) else frozenset(),
     )

@@ -13,7 +13,8 @@ import sys
 from typing import Any, Final, get_args
 
 from shared.scoring.definition.conditions import Operator
-from shared.scoring.file.shape import CONDITION, ModelShape
+from shared.scoring.file.shape import ModelShape
+from shared.scoring.file.values import CONDITION
 
 _SCALAR: Final = {"type": ["string", "number", "boolean"]}
 _LIST: Final = {"type": "array", "items": _SCALAR, "minItems": 1}

@@ -5,8 +5,7 @@ Refuses unknown keys, wrong types and numbers out of bounds; what names refer to
 shared/scoring/file/read.py, conditions by shared/scoring/file/conditions.py.
 """
 
-import re
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 from pydantic import (
     AfterValidator,
@@ -21,58 +20,23 @@ from pydantic import (
 
 from shared.events import Kind
 from shared.scoring.definition.accounts import Measure
+from shared.scoring.definition.purposes import Unknown, Withdrawal
 from shared.scoring.definition.stages import StageName
-from shared.scoring.file.lists import BUILTIN_LISTS
-
-MAX_POINTS: Final = 1_000
-_UNITS_S: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_DURATION: Final = re.compile(r"([1-9][0-9]{0,4})([mhdw])")
-_IDENTIFIER: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_SPAN: Final = re.compile(r"([1-9][0-9]{0,3})h")
-
-
-def _seconds(value: object) -> float:
-    """A duration such as 14d in seconds."""
-    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if not found:
-        raise ValueError("expected a duration in minutes, hours, days or weeks, such as 30m, 12h, 14d, 2w")
-    return float(int(found[1]) * _UNITS_S[found[2]])
-
-
-def _span(value: object) -> str:
-    """A window: by the calendar, by hours, or the whole life of the lead."""
-    if isinstance(value, str) and (
-        value in {"hour", "day", "week", "month", "ever"} or _SPAN.fullmatch(value)
-    ):
-        return value
-    raise ValueError("expected hour, day, week, month, ever, or hours such as 6h")
-
-
-def _identifier(value: str) -> str:
-    """A name that is safe in addresses, labels and file names."""
-    if not _IDENTIFIER.fullmatch(value):
-        raise ValueError("expected a name of small letters, digits, - and _")
-    return value
-
-
-def _readable(value: str) -> str:
-    """Text that a person can read and Postgres can keep."""
-    if not value.isprintable():
-        raise ValueError("expected text in one line, without control characters")
-    return value
-
-
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str | dict) else value
-
-
-def _list_form(value: object) -> str:
-    return "<list>" if isinstance(value, list) else "<source>"
-
-
-def _as_text(value: object) -> object:
-    """Postal codes are numbers to YAML, but values of a list are compared as text."""
-    return str(value) if type(value) is int else value
+from shared.scoring.file.values import (
+    MAX_POINTS,
+    Bounds,
+    Condition,
+    Duration,
+    EventNames,
+    Grade,
+    Identifier,
+    ListShape,
+    Number,
+    Per,
+    PurposeName,
+    Text,
+    as_list,
+)
 
 
 def _score_form(value: object) -> str:
@@ -89,72 +53,6 @@ def _points_form(value: object) -> str:
     if not isinstance(value, dict):
         return "<number>"
     return "<table>" if "values" in value else "<rate>"
-
-
-Identifier = Annotated[
-    str,
-    AfterValidator(_identifier),
-    WithJsonSchema({"type": "string", "pattern": f"^{_IDENTIFIER.pattern}$"}),
-]
-Text = Annotated[str, Field(min_length=1, max_length=160), AfterValidator(_readable)]
-EventName = Annotated[str, Field(min_length=1, max_length=200)]
-Number = Annotated[float, Field(ge=-MAX_POINTS, le=MAX_POINTS, allow_inf_nan=False)]
-Duration = Annotated[
-    float,
-    BeforeValidator(_seconds),
-    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["14d", "12h"]}),
-]
-Per = Annotated[
-    str,
-    BeforeValidator(_span),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"enum": ["hour", "day", "week", "month", "ever"]},
-                {"type": "string", "pattern": f"^{_SPAN.pattern}$"},
-            ]
-        }
-    ),
-]
-EventNames = Annotated[
-    list[EventName],
-    BeforeValidator(_as_list),
-    Field(min_length=1, max_length=100),
-    WithJsonSchema(
-        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
-    ),
-]
-Entry = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=160)]
-ListShape = Annotated[
-    Annotated[
-        Text,
-        Field(
-            description="Where the values are: a path such as lists/own.txt, relative to this file and not "
-            "above it, or builtin:free-mail or builtin:disposable.",
-            examples=[f"builtin:{name}" for name in BUILTIN_LISTS],
-        ),
-        Tag("<source>"),
-    ]
-    | Annotated[
-        list[Entry],
-        Field(
-            min_length=1,
-            max_length=10_000,
-            description="Values; with file: or builtin: in front, where to find more of them.",
-        ),
-        Tag("<list>"),
-    ],
-    Discriminator(_list_form),
-]
-Bounds = Annotated[list[Number], Field(min_length=2, max_length=2)]
-Grade = Annotated[str, Field(pattern=r"^[A-D][1-4]$")]
-CONDITION: Final = "a condition"
-"""Marks in the generated schema where shared/scoring/file/schema.py puts the one of conditions."""
-Condition = Annotated[
-    dict[str, Any],
-    Field(min_length=1),
-    WithJsonSchema({"$comment": CONDITION}),
-]
 
 
 class Shape(BaseModel):
@@ -251,6 +149,10 @@ class EngagementShape(OccurrenceShape):
     repeat: RepeatShape | None = None
     after: AfterShape | None = None
     between: Bounds | None = None
+    purpose: Annotated[
+        PurposeName | None,
+        Field(description="What a person has to agree to before an event pays; none: nothing."),
+    ] = None
 
 
 class FitShape(Shape):
@@ -290,14 +192,14 @@ class LineShape(Shape):
 
     at_least: dict[str, int] | None = None
     below: dict[str, int] | None = None
-    grade: Annotated[list[Grade], BeforeValidator(_as_list), Field(min_length=1)] | None = None
+    grade: Annotated[list[Grade], BeforeValidator(as_list), Field(min_length=1)] | None = None
     profile: Condition | None = None
 
 
 class EnterShape(LineShape):
     """One way into a stage."""
 
-    from_: Annotated[list[StageName], BeforeValidator(_as_list), Field(min_length=1)] | None = Field(
+    from_: Annotated[list[StageName], BeforeValidator(as_list), Field(min_length=1)] | None = Field(
         default=None, alias="from"
     )
     event: EventNames | None = None
@@ -323,8 +225,8 @@ class StageShape(Shape):
     """A stage: what enters it, what leaves it, how long at least and at most."""
 
     label: LabelShape
-    enter: Annotated[list[EnterShape], BeforeValidator(_as_list), Field(max_length=100)] = []
-    leave: Annotated[list[LeaveShape], BeforeValidator(_as_list), Field(max_length=100)] = []
+    enter: Annotated[list[EnterShape], BeforeValidator(as_list), Field(max_length=100)] = []
+    leave: Annotated[list[LeaveShape], BeforeValidator(as_list), Field(max_length=100)] = []
     dwell: Duration | None = None
     limit: TimeLimitShape | None = None
 
@@ -350,12 +252,12 @@ class AccountStageShape(Shape):
     label: LabelShape
     enter: Annotated[
         list[AccountEnterShape],
-        BeforeValidator(_as_list, json_schema_input_type=AccountEnterShape | list[AccountEnterShape]),
+        BeforeValidator(as_list, json_schema_input_type=AccountEnterShape | list[AccountEnterShape]),
         Field(min_length=1, max_length=20),
     ]
     leave: Annotated[
         list[AccountLeaveShape],
-        BeforeValidator(_as_list, json_schema_input_type=AccountLeaveShape | list[AccountLeaveShape]),
+        BeforeValidator(as_list, json_schema_input_type=AccountLeaveShape | list[AccountLeaveShape]),
         Field(max_length=20),
     ] = []
 
@@ -377,10 +279,32 @@ class AccountsShape(Shape):
     active_within: Duration = Field(default="30d", validate_default=True)
     private_domains: Annotated[
         list[str],
-        BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
+        BeforeValidator(as_list, json_schema_input_type=str | list[str]),
         Field(description="Names of lists under lists: whose domains belong to nobody's company."),
     ]
     stages: Annotated[dict[Identifier, AccountStageShape], Field(max_length=20)] = {}
+
+
+class PurposeShape(Shape):
+    """Something that people may agree to; `consent` of events has its name."""
+
+    label: LabelShape
+    withdrawal: Annotated[
+        Withdrawal,
+        Field(description="What somebody takes back: what comes after it, or all that ever happened."),
+    ] = "from_then_on"
+    unknown: Annotated[
+        Unknown, Field(description="What holds of somebody who was never asked: granted or denied.")
+    ] = "denied"
+
+
+class ConsentShape(Shape):
+    """What people may agree to. Guide: docs/guides/consent.md."""
+
+    purposes: Annotated[dict[PurposeName, PurposeShape], Field(min_length=1, max_length=20)]
+    default: Annotated[
+        PurposeName | None, Field(description="What an engagement rule needs that names no purpose.")
+    ] = None
 
 
 class ModelShape(Shape):
@@ -395,3 +319,4 @@ class ModelShape(Shape):
     grade: GradeShape
     stages: dict[StageName, StageShape] = {}
     accounts: AccountsShape | None = None
+    consent: ConsentShape | None = None

@@ -14,11 +14,12 @@ from shared.scoring.file.read import NOUNS, Reading
 from shared.scoring.lint.accounts import doubts_about_accounts
 from shared.scoring.lint.double_pay import paid_twice
 from shared.scoring.lint.limits import doubts_about_limits
+from shared.scoring.lint.purposes import doubts_about_purposes
 from shared.scoring.lint.rules import doubts_about_lists, doubts_about_rules
 from shared.scoring.lint.stages import doubts_about_stages
 
 # How much of a path a warning names, where it is not the section and the entry.
-_NAMED: Final[Mapping[str | int, int]] = {"grade": 1, "accounts": 3}
+_NAMED: Final[Mapping[str | int, int]] = {"grade": 1, "accounts": 3, "consent": 3}
 
 
 def lint(reading: Reading) -> list[str]:
@@ -28,6 +29,7 @@ def lint(reading: Reading) -> list[str]:
         *doubts_about_lists(reading.lists, reading.used),
         *doubts_about_rules(reading.model),
         *doubts_about_limits(reading.model),
+        *doubts_about_purposes(reading.model),
         *paid_twice(reading.model),
         *doubts_about_stages(reading.model),
         *doubts_about_accounts(reading.model),

@@ -18,6 +18,7 @@ from typing import Final
 from shared.events import Event
 from shared.scoring.definition.stages import Shown
 from shared.scoring.engine.compiled import Compiled
+from shared.scoring.engine.consent import has_objected
 from shared.scoring.engine.points import LazyShown, Terms, shown_of, sums_of, terms_with
 from shared.scoring.engine.state import LeadState
 from shared.scoring.engine.transitions import LineFacts, holds
@@ -69,12 +70,13 @@ class _FastReplay:
     def _become_known(self, position: int) -> int:
         """Live the event that tells who it is, and what is quiet after it; the position of the next one."""
         event = self._events[position]
-        if not self._moves_by_itself(event):
-            lead = self._life.knowing(event, self._track.state(position + 1))
+        state = self._track.state(position + 1)
+        if not (self._moves_by_itself(event) or has_objected(state)):
+            lead = self._life.knowing(event, state)
             end = self._next_mark(position + 1, self._count)
-            if state := self._quiet(lead, position + 1, end):
+            if quiet := self._quiet(lead, position + 1, end):
                 self._life = lead
-                self._pass_over(state, end)
+                self._pass_over(quiet, end)
                 return end
         if position:
             # Nobody moves while nobody knows who it is.
@@ -105,7 +107,7 @@ class _FastReplay:
         return self._until if end == self._count else self._events[end - 1].occurred_at
 
     def _next_mark(self, position: int, end: int) -> int:
-        """The next event that has to be met: it may move the stage by itself, or tells who the person is."""
+        """The next event that has to be met: it may move the stage by itself, or has something new to say."""
         events, news = self._events, self._track.timeline.news
         for mark in range(position, end):
             if mark in news or self._moves_by_itself(events[mark]):
@@ -121,7 +123,7 @@ class _FastReplay:
         model, ledger, last = life.model, life.ledger, self._last(end)
         state = self._track.state(end)
         ways = [move for move in model.ways[ledger.stage] if ledger.since + move.wait <= last]
-        if not ways:
+        if not ways or has_objected(life.state):
             return state
         bounds = _bounds(life, self._track, (position, end), last)
         facts = LineFacts(bounds=bounds, profile=model.person.of(life.state.attributes).profile)

@@ -14,6 +14,7 @@ from typing import Final
 
 from shared.events import Event
 from shared.scoring.engine.compiled import Compiled
+from shared.scoring.engine.consent import has_objected
 from shared.scoring.engine.fold import fold
 from shared.scoring.engine.next_change import is_quiet, next_change
 from shared.scoring.engine.rewind import is_sales_fact, tell
@@ -72,7 +73,7 @@ class Life:
         """
         if self.state.events:
             self.wait(event.occurred_at)
-        folded = fold(self.model, self.state, event)
+        folded = fold(self.model, self.state, event, in_order=True)
         if folded is None:
             raise ValueError(f"event {event.event_id} comes too late: a life is lived in order")
         self.state, self.at, self._found = folded, max(self.at, event.occurred_at), None
@@ -119,7 +120,7 @@ class Life:
         raise RuntimeError(f"more than {_MOST_LOOKS} looks between two events: the model's stages never rest")
 
     def _judge(self, event: Event | None) -> None:
-        if self.ledger.stage == "visitor" and not self.known:
+        if (self.ledger.stage == "visitor" and not self.known) or has_objected(self.state):
             return
         if event is not None and is_sales_fact(self.model, event):
             ledger, moves = tell(self.ledger, [event], self._moves, self.at)

@@ -123,7 +123,8 @@ def _receipt_lines(model: Compiled) -> frozenset[str]:
     """Every name that a line of a receipt can have."""
     groups = {f"group limit {each.id}" for each in model.groups if each.between is not UNBOUNDED}
     sides = {f"dimension limit {each.id}" for each in model.dimensions if each.between is not UNBOUNDED}
-    return _rules(model) | groups | sides | {"score limit"}
+    purposes = {f"consent {each}" for each in model.purposes}
+    return _rules(model) | groups | sides | purposes | {"score limit", "objection", "objection withdrawn"}
 
 
 def _rules(model: Compiled) -> frozenset[str]:
@@ -186,6 +187,7 @@ def _event(number: int, moment: datetime, shape: EventShape) -> Event:
         traits=shape.traits,
         properties=shape.properties,
         context=shape.context,
+        consent=shape.consent,
     )
 
 

@@ -16,7 +16,8 @@ from shared.scoring.definition.conditions import as_date
 from shared.scoring.definition.stages import StageName
 from shared.scoring.engine.contributions import ContributionKind
 from shared.scoring.engine.transitions import Cause
-from shared.scoring.file.shape import EventName, Grade, Shape
+from shared.scoring.file.shape import Shape
+from shared.scoring.file.values import EventName, Grade
 
 UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 NEVER: Final = "never"
@@ -115,6 +116,9 @@ class EventShape(Shape):
     properties: dict[str, Any] = Field(default_factory=dict)
     context: dict[str, Any] = Field(default_factory=dict)
     traits: dict[str, Any] = Field(default_factory=dict)
+    consent: Annotated[
+        dict[str, bool] | None, Field(description="Purpose and whether the person agrees to it.")
+    ] = None
 
 
 class RangeShape(Shape):
@@ -127,7 +131,8 @@ class RangeShape(Shape):
 class ReceiptShape(Shape):
     """What one line of the receipt says; only what is written is compared.
 
-    events, paid:            how many met the rule, how many of them the limit let through
+    events, paid:            how many met the rule, how many of them the limit let through; of a line about
+                             consent how many it left out
     things:                  how many different things were paid, by a limit with for_each that has no windows
     raw, limited, decayed:   points before limit and decay, after the limit, and what is left; to a hundredth
     newest:                  ages of the newest paid events, the latest first, at most three

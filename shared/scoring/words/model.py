@@ -49,6 +49,9 @@ def model_words(model: Model, lists: Mapping[str, frozenset[str]]) -> dict[Part,
     }
     for stage in model.stages:
         parts["stage", stage.name] = _given({**_label(stage.label), **_stage(model, stage, names)})
+    for purpose in model.purposes:
+        told = {"withdrawal": purpose.withdrawal, "unknown": purpose.unknown}
+        parts["purpose", purpose.id] = {**told, **_label(purpose.label)}
     if model.accounts:
         parts |= {("accounts", name): _given(said) for name, said in accounts_words(model.accounts)}
     return parts
@@ -77,6 +80,7 @@ def _engagement(rule: EngagementRule, names: ListNames) -> Properties:
         if rule.after
         else "",
         "between": _between(rule.between),
+        "purpose": rule.purpose.id if rule.purpose else "",
         "group": rule.group,
         **_label(rule.label),
     }

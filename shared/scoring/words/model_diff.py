@@ -30,7 +30,7 @@ class Detail:
 class Difference:
     """One part that differs.
 
-    kind:  model, dimension, group, rule, list, grade, stage, order
+    kind:  model, dimension, group, rule, purpose, list, grade, stage, order
     name:  empty where there is only one of the kind
     """
 

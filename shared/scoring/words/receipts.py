@@ -28,6 +28,19 @@ _LIMITS: Final = {
         "score_limit": "Der Score bleibt zwischen 0 und 100",
     },
 }
+_CONSENT: Final = {
+    "en": {
+        "consent": "Not counted: {count} without consent for “{purpose}”",
+        "objection": "Objected {when}: nothing is counted",
+        "objection withdrawn": "Objection withdrawn {when}: nothing before that is counted",
+    },
+    "de": {
+        "consent": "Nicht gezählt: {count} ohne Einwilligung für „{purpose}“",
+        "objection": "Widersprochen {when}: nichts wird gezählt",
+        "objection withdrawn": "Widerspruch zurückgenommen {when}: nichts davor wird gezählt",
+    },
+}
+_EVENTS: Final = {"en": ("event", "events"), "de": ("Ereignis", "Ereignisse")}
 _PAID: Final = {"en": ("counted", "different"), "de": ("gezählt", "verschiedene")}
 _MINUS: Final = "\N{MINUS SIGN}"
 _TIMES: Final = "\N{MULTIPLICATION SIGN}"
@@ -40,12 +53,25 @@ def sentence(contribution: Contribution, language: Language, now: datetime) -> s
 
     now:  when it is read; says how long ago the last event was
     """
+    if contribution.kind in {"consent", "objection"}:
+        return _about_consent(contribution, language, now)
     limit = _LIMITS[language].get(contribution.kind)
     if limit:
         words = limit.format(label=contribution.label[language])
     else:
         words = _counted(contribution, language) + _last(contribution, language, now)
     return f"{words}: {signed(contribution.points)}"
+
+
+def _about_consent(contribution: Contribution, language: Language, now: datetime) -> str:
+    """What consent left out; it has no points to tell."""
+    template = _CONSENT[language]["consent" if contribution.kind == "consent" else contribution.rule]
+    words = template.format(
+        count=f"{contribution.count} {_EVENTS[language][contribution.count != 1]}",
+        purpose=contribution.label[language],
+        when=ago(contribution.last_at, language, now) if contribution.last_at else "",
+    )
+    return words + _last(contribution, language, now) if contribution.kind == "consent" else words
 
 
 def signed(points: int) -> str:

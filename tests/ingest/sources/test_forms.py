@@ -1,5 +1,6 @@
 """Submitted forms."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -105,6 +106,27 @@ def test_fields_go_to_their_places() -> None:
     }
     assert found.consent == {"marketing": True, "profiling": False}
     assert found.machine == ""
+
+
+def test_a_ticked_objection_is_no_submit() -> None:
+    """The event says that the person objects; unticked, or on a form that has none, it is a submit."""
+    objecting = replace(FORM, objection="no_scoring")
+    for ticked, form, name in (
+        ("on", objecting, "person.objected"),
+        ("no", objecting, "form.submitted"),
+        ("on", FORM, "form.submitted"),
+    ):
+        made = forms.draft({"email": "a@example.com", "no_scoring": ticked}, form, NOW)
+        assert (made.name, made.kind) == (name, "form")
+    assert forms.draft({"email": "a@example.com", "": "on"}, FORM, NOW).name == "form.submitted"
+
+
+def test_a_checkbox_behind_a_hidden_no_is_ticked() -> None:
+    """Frameworks send no and then yes: the last one is the answer."""
+    assert draft({"email": "a@example.com", "consent_ads": ["0", "1"], "consent_x": ["1", "0"]}).consent == {
+        "ads": True,
+        "x": False,
+    }
 
 
 @pytest.mark.parametrize("name", ["password", "user_password", "card_number", "CVV", "iban", "client_secret"])

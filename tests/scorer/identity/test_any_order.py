@@ -13,6 +13,7 @@ from shared.events import Event
 from tests.scorer.identity.people import Town, consistent, seen
 
 SOURCES = (("product", "product"), ("crm", "crm"), ("helpdesk", "crm"))
+NAMES = (*["page.viewed"] * 12, "person.objected", "person.objection_withdrawn")
 TRIALS = 100
 
 
@@ -80,6 +81,7 @@ def crowd(chance: random.Random) -> list[Event]:
                 email=email,
                 anonymous_id=device,
                 previous_id=previous,
+                name=chance.choice(NAMES),
             )
         )
     return events

@@ -216,3 +216,25 @@ async def test_a_crowd_is_taken_apart(town: Town) -> None:
     await town.count(seen(500, user_id="webshop", email=guests[0]))
     assert len(set(await leads_of(town, "webshop", guests[0]))) == 1
     assert len(set(await leads_of(town, *guests))) == 12
+
+
+async def test_an_objection_stays_with_whom_it_belongs_to(town: Town) -> None:
+    """While two are one, the lead objects; taken apart, only the one who objected does, and is told once."""
+    user, contact = await merged_by_an_event(town)
+    await town.count(seen(5, email="x@x.example", name="person.objected"), seen(6, user_id="u1"))
+    assert await scores(town) == {user: 0}
+    async with deciding(town) as decider:
+        await decider.two_people(user)
+    found = await scores(town)
+    assert found[user] == 0
+    assert found[contact] > 0
+    await town.count(seen(7, source="crm", kind="crm", user_id="c1"), seen(8, user_id="u1"))
+    assert (await scores(town))[user] == 0
+    causes = await town.fetch("SELECT lead_id, cause FROM transitions WHERE cause LIKE 'objec%'")
+    assert [(row["lead_id"], row["cause"]) for row in causes] == [(user, "objected")]
+    await consistent(town)
+
+
+async def scores(town: Town) -> dict[LeadId, int]:
+    rows = await town.fetch("SELECT lead_id, score FROM leads WHERE merged_into IS NULL")
+    return {row["lead_id"]: row["score"] for row in rows}

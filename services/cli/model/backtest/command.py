@@ -36,7 +36,7 @@ from shared.errors import Invalid, Misconfigured
 from shared.events import Kind
 from shared.scoring.definition.conditions import as_date
 from shared.scoring.definition.durations import duration_words
-from shared.scoring.file.shape import Duration
+from shared.scoring.file.values import Duration
 
 _LOST: Final = frozenset({"lead.rejected", "deal.lost"})
 _MOST_SNAPSHOTS: Final = 20_000_000

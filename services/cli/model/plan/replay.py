@@ -23,6 +23,7 @@ from shared.ids import LeadId, TransitionId
 from shared.leads.transition_row import Person, TransitionRow
 from shared.scoring.definition.stages import StageName
 from shared.scoring.engine.compiled import Compiled
+from shared.scoring.engine.consent import has_objected
 from shared.scoring.engine.score import Standing, standing
 from shared.scoring.engine.state import LeadState
 from shared.scoring.engine.transitions import StageState, Transition, decide
@@ -142,9 +143,9 @@ def replay(trial: Trial, lead: Known, history: Sequence[Event]) -> Replayed:
 def _moves_of_publishing(
     trial: Trial, lead: Known, history: Sequence[Event], after: tuple[Compiled, LeadState, Standing]
 ) -> list[Transition]:
-    """The moves at once; none without a counted event: a quarantined one moves nobody (scorer/count.py)."""
+    """The moves at once; none without a counted event (scorer/count.py), nor of somebody who objects."""
     draft, state, numbers = after
-    if not history:
+    if not history or has_objected(state):
         return []
     profile = draft.person.of(state.attributes).profile
     return decide(draft, lead.ledger, numbers, profile=profile, known=True, event=None, now=trial.now)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,18 +12,44 @@ from shared.events import Event
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.score import standing
 from shared.scoring.engine.transitions import initial
-from tests.cli.model.plan.worlds import ACTIVE, DEARER, NOW, STRICTER, events, lead, replayed, trial
-
-ACTS = st.tuples(
-    st.sampled_from(["page.viewed", "email.clicked", "form.submitted"]),
-    st.floats(min_value=0.1, max_value=60),
+from tests.cli.model.plan.worlds import (
+    ACTIVE,
+    ASKING,
+    DEARER,
+    FORGETTING,
+    NOW,
+    STRICTER,
+    events,
+    lead,
+    replayed,
+    trial,
 )
 
+ACTS = st.tuples(
+    st.sampled_from(
+        [
+            *(("page.viewed", "email.clicked", "form.submitted") * 3),
+            "person.objected",
+            "person.objection_withdrawn",
+        ]
+    ),
+    st.floats(min_value=0.1, max_value=60),
+)
+ANSWERS = st.sampled_from([None, None, {"ads": True}, {"ads": False}])
 
-@given(st.lists(ACTS, max_size=6), st.sampled_from([ACTIVE, DEARER, STRICTER]))
-def test_plan_and_publish_agree(acts: list[tuple[str, float]], draft: Compiled) -> None:
+
+@given(
+    st.lists(st.tuples(ACTS, ANSWERS), max_size=6),
+    st.sampled_from([ACTIVE, DEARER, STRICTER, ASKING, FORGETTING]),
+)
+def test_plan_and_publish_agree(
+    acts: list[tuple[tuple[str, float], dict[str, bool] | None]], draft: Compiled
+) -> None:
     """Stage and score, for any history; also for a lead of whom only quarantined events are known."""
-    history = events(1, *acts)
+    plain = events(1, *(act for act, _ in acts))
+    history = [
+        msgspec.structs.replace(event, consent=answer) for event, (_, answer) in zip(plain, acts, strict=True)
+    ]
     foretold = replayed(trial(draft), 1, history)
 
     stored = _stored(history)

@@ -23,6 +23,16 @@ DEARER = load_model(
 STRICTER = load_model(
     MODEL.replace("score: 30", "score: 90").replace("score: 20", "score: 80"), file="stricter.yaml"
 )
+_ASKING = (
+    MODEL.replace("points: 15", "points: 32\n    purpose: ads")
+    + """
+consent:
+  purposes:
+    ads: {label: {en: Ads, de: Werbung}, unknown: granted, withdrawal: from_then_on}
+"""
+)
+ASKING = load_model(_ASKING, file="asking.yaml")
+FORGETTING = load_model(_ASKING.replace("from_then_on", "for_ever"), file="forgetting.yaml")
 ROUTES = """
 version: 1
 destinations:

@@ -1,0 +1,1 @@
+"""`leadscore person …`: what somebody demands who is scored."""
