@@ -1,7 +1,7 @@
 """A transition as the body that destinations receive (pure).
 
 In: a transition and the language of its reader. Out: JSON bytes, as the schemas in deploy/schemas describe
-them (lead.stage_changed, lead.unmerged, lead.corrected, lead.objected); the same ones for the same transition.
+them (lead.stage_changed, lead.unmerged, lead.corrected, lead.objected); one transition, the same bytes.
 Refuses (`Invalid`) a body above 256 kB. Above 20 kB, which Standard Webhooks advises as the limit, it first
 leaves out traits and then all but the largest reasons, and says so in `shortened`.
 """

@@ -128,8 +128,10 @@ async def _store(
 
 def _is_silent(active: ActiveModel, batch: Batch, lead: Lead, passed: Transition) -> bool:
     """Whether a move is delivered to nobody. An import silences nothing that takes back what was told."""
-    if is_muted(lead.ledger, passed) or (passed.cause == "model" and active.silent):
+    if is_muted(lead.ledger, passed):
         return True
+    if passed.cause == "model":
+        return active.silent
     takes_back = passed.cause == "corrected" or passed.cause in ABOUT_OBJECTION
     return lead.lead_id in batch.silent and not takes_back
 
