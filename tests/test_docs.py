@@ -87,7 +87,7 @@ def test_every_row_of_the_fault_matrix_is_a_test() -> None:
     there = {
         int(row): "" if "mark.slow" in marks else ", quick"
         for path in (ROOT / "tests" / "faults").glob("test_*.py")
-        for marks, row in re.findall(r"((?:^@.*\n)+)async def test_row_(\d+)_", path.read_text(), re.MULTILINE)
+        for marks, row in re.findall(r"((?:^@.*\n)+)async def test_row_(\d+)_", path.read_text(), re.M)
     }
     assert len(there) > 15
     assert told == there
