@@ -84,10 +84,11 @@ def test_every_row_of_the_fault_matrix_is_a_test() -> None:
     """docs/faults.md and tests/faults have the same rows, and agree on which are in `make test`."""
     table = (ROOT / "docs" / "faults.md").read_text().split("## The rows")[1].split("\n## ")[0]
     told = {int(row): quick for row, quick in re.findall(r"^\| (\d+)(, quick)? \|", table, re.MULTILINE)}
+    marked = re.compile(r"((?:^@.*\n)+)async def test_row_(\d+)_", re.MULTILINE)
     there = {
         int(row): "" if "mark.slow" in marks else ", quick"
         for path in (ROOT / "tests" / "faults").glob("test_*.py")
-        for marks, row in re.findall(r"((?:^@.*\n)+)async def test_row_(\d+)_", path.read_text(), re.M)
+        for marks, row in marked.findall(path.read_text())
     }
     assert len(there) > 15
     assert told == there
