@@ -21,8 +21,8 @@ test: setup ## Run every test on real servers
 
 faults: setup ## Break everything, one fault after the other (SEED=… repeats a run, ROUNDS=3)
 	@mkdir -p .cache
-	@SEED="$(SEED)" ROUNDS="$(or $(ROUNDS),3)" FAULT_REPORT=.cache/faults.txt \
-		$(BIN)/pytest -n 0 -m fault tests/faults
+	@seed=$(or $(SEED),$$(date +%s)); rounds=$(or $(ROUNDS),3); echo "make faults SEED=$$seed ROUNDS=$$rounds"; \
+		SEED=$$seed ROUNDS=$$rounds FAULT_REPORT=.cache/faults.txt $(BIN)/pytest -n 0 -m fault tests/faults
 
 check: setup ## Check format, lint, types, imports, docs and metrics (under a minute)
 	@$(BIN)/ruff format --check .

@@ -80,6 +80,20 @@ def test_every_command_is_documented() -> None:
     assert {command for command in COMMANDS if f"leadscore {command}" not in docs} == set()
 
 
+def test_every_row_of_the_fault_matrix_is_a_test() -> None:
+    """docs/faults.md and tests/faults have the same rows, and agree on which are in `make test`."""
+    table = (ROOT / "docs" / "faults.md").read_text().split("## The rows")[1].split("\n## ")[0]
+    told = {int(row): quick for row, quick in re.findall(r"^\| (\d+)(, quick)? \|", table, re.MULTILINE)}
+    marked = re.compile(r"((?:^@.*\n)+)async def test_row_(\d+)_", re.MULTILINE)
+    there = {
+        int(row): "" if "mark.slow" in marks else ", quick"
+        for path in (ROOT / "tests" / "faults").glob("test_*.py")
+        for marks, row in marked.findall(path.read_text())
+    }
+    assert len(there) > 15
+    assert told == there
+
+
 def test_every_link_between_our_documents_leads_somewhere() -> None:
     """A relative link in a Markdown file names a file that is there."""
     broken = [

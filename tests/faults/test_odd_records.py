@@ -132,7 +132,7 @@ async def test_row_16_duplicates(leadscore: Installation, chance: Random, row: R
     """No lead changes, nothing is delivered again, and every copy stands in the books as a duplicate."""
     await leadscore.start()
     traffic = Traffic(leadscore, chance)
-    items = await traffic.send(500 * ROUNDS)
+    items = await traffic.send(300 * ROUNDS)
     await worked_off(leadscore)
     leads, told = await leadscore.fetch(_LEADS), len(leadscore.receiver.hits)
     counted = (await leadscore.books())["counted"]

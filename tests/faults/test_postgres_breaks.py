@@ -26,7 +26,7 @@ async def test_row_04_the_line_is_cut_during_commit(
 ) -> None:
     """Whether the batch was committed, its offset row says: nothing is lost, nothing is taken again."""
     await leadscore.start()
-    cuts = [how for _ in range(1 + ROUNDS) for how in CUTS]
+    cuts = [how for _ in range(ROUNDS) for how in CUTS]
     chance.shuffle(cuts)
     async with flowing(leadscore, chance) as traffic:
         for number, how in enumerate(cuts, 1):

@@ -58,9 +58,10 @@ async def test_frozen_kafka_is_a_503_within_the_deadline(world: World) -> None:
     assert await leadscore.off() == []
 
 
-async def test_a_killed_router_delivers_all_the_same(world: World) -> None:
+@pytest.mark.servers
+async def test_a_killed_router_delivers_all_the_same(leadscore: Installation) -> None:
     """The router killed -9 and started again: every transition reaches the receiver, in order per lead."""
-    leadscore = world.leadscore
+    await leadscore.start()
     form = {"form": "demo-request"}
     items = [
         {

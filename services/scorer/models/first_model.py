@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer.models import change_model, model_source
+from services.scorer.models.model_source import ModelSource
 from services.scorer.store import models
 from services.scorer.store.models import Author
 from shared.database import transaction
@@ -23,18 +24,22 @@ from shared.telemetry import log
 async def ensure_first_model(database: AsyncEngine, file: Path) -> None:
     """Publish the model in this file unless a version is active; tell if the two differ."""
     async with transaction(database) as connection:
-        active = await stored_models.active(connection) or await _publish_file(connection, file)
+        active = await stored_models.active(connection)
+    if active is None:
+        # Read while no transaction is open: on a busy machine it takes longer than one may stand idle.
+        source = model_source.read(file)
+        async with transaction(database) as connection:
+            active = await _publish_source(connection, source)
     if active is not None:
         _compare(active, file)
 
 
-async def _publish_file(connection: Any, file: Path) -> StoredModel | None:
-    """Publish the model of the file; if another scorer was faster, the version it made active."""
+async def _publish_source(connection: Any, source: ModelSource) -> StoredModel | None:
+    """Publish the model that was read; if another scorer was faster, the version it made active."""
     # Only now, because whoever scores under an active version would have to be waited for.
     await models.hold(connection)
     if active := await stored_models.active(connection):
         return active
-    source = model_source.read(file)
     author = Author(name="scorer", note="the first model")
     content = (source.model.name, source.text, source.lists)
     number = await change_model.draft(connection, content, author)
