@@ -85,7 +85,8 @@ class Judge:
         self._read_private = private
 
     @cached_property
-    def _private(self) -> frozenset[str]:
+    def private(self) -> frozenset[str]:
+        """Domains of which several recipients say nothing."""
         return self._read_private()
 
     async def batch(
@@ -225,7 +226,7 @@ class Judge:
             if row.event.name == EMAIL_CLICKED
             and row.lead != NOBODY
             and row.event.machine is None
-            and (made := click_of(row.event, row.lead, self._rules, self._private))
+            and (made := click_of(row.event, row.lead, self._rules, self.private))
         ]
         await domain_clicks.note(connection, clicks, self.limits.recipients)
         return len(clicks)
