@@ -17,7 +17,7 @@ BEFORE_DELIVERY_S: Final = 60.0
 SAME_MOMENT_S: Final = 2.0
 """Providers tell times in whole seconds: what is no further apart may have been the same moment."""
 
-VISIT_S: Final = 600.0
+VISIT_S: Final = 120.0
 """A page view this long after a click is the visit that the click led to."""
 
 OPEN_AFTER_S: Final = 3_600.0
