@@ -165,7 +165,9 @@ class Judge:
         clicks = [
             row.event.event_id for some in known.values() for row in some if row.event.name == EMAIL_CLICKED
         ]
-        crowded = await domain_clicks.crowded(connection, clicks) if self.limits.recipients else set()
+        crowded = (
+            await domain_clicks.crowded(connection, clicks) if self.limits.looks_at_neighbours else set()
+        )
         return {
             lead: verdicts([act(row.event, believed=_believed(row)) for row in some], crowded, self.limits)
             for lead, some in known.items()
@@ -218,7 +220,7 @@ class Judge:
 
     async def _note_clicks(self, connection: Any, rows: Iterable[events.Row]) -> int:
         """Note who of which company clicked; returns how many clicks that are."""
-        if not self.limits.recipients:
+        if not self.limits.looks_at_neighbours:
             return 0
         clicks = [
             made

@@ -1,5 +1,6 @@
 """Several recipients of one company, seen by scorers that know nothing of each other."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,8 @@ from services.scorer.store import domain_clicks
 from shared.database import transaction
 from shared.leads.identifiers import IdentityRules
 from tests.scorer.conftest import KEY, World, event
-from tests.scorer.identity.people import decoded
+from tests.scorer.identity.people import RULES, decoded
+from tests.scorer.judge.conftest import LIMITS
 from tests.scorer.judge.mails import MailTown, clicked
 from tests.waiting import until
 
@@ -59,6 +61,18 @@ async def test_what_is_old_is_forgotten(town: MailTown) -> None:
             )
             await domain_clicks.clean(connection)
         assert len(await town.fetch("SELECT 1 FROM domain_clicks")) == left
+
+
+async def test_without_a_number_of_recipients_nobody_has_neighbours(town: MailTown) -> None:
+    """Switched off while clicks wait to be looked at: they are left, and no click is noted any more."""
+    for one in CROWD[:2]:
+        async with transaction(town.engine) as connection:
+            now = await connection.fetchval("SELECT now()")
+            await town.counter.count(connection, [decoded(one)], now=now)
+    town.counter.judge = Judge(replace(LIMITS, recipients=0), RULES)
+    await town.count(CROWD[2])
+    assert await town.not_counted() == {}
+    assert len(await town.fetch("SELECT 1 FROM domain_clicks")) == 2
 
 
 async def test_a_scorer_looks_right_after_its_batch_and_counts_what_it_did(world: World) -> None:
