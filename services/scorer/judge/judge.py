@@ -87,7 +87,8 @@ class Judge:
         self._read_private = private
 
     @cached_property
-    def _private(self) -> frozenset[str]:
+    def private(self) -> frozenset[str]:
+        """Domains of which several recipients say nothing."""
         return self._read_private()
 
     async def batch(
@@ -166,7 +167,9 @@ class Judge:
         clicks = [
             row.event.event_id for some in known.values() for row in some if row.event.name == EMAIL_CLICKED
         ]
-        crowded = await domain_clicks.crowded(connection, clicks) if self.limits.recipients else set()
+        crowded = (
+            await domain_clicks.crowded(connection, clicks) if self.limits.looks_at_neighbours else set()
+        )
         return {
             lead: verdicts([act(row.event, believed=_believed(row)) for row in some], crowded, self.limits)
             for lead, some in known.items()
@@ -219,7 +222,7 @@ class Judge:
 
     async def _note_clicks(self, connection: Any, rows: Iterable[events.Row]) -> int:
         """Note who of which company clicked; returns how many clicks that are."""
-        if not self.limits.recipients:
+        if not self.limits.looks_at_neighbours:
             return 0
         clicks = [
             made
@@ -227,7 +230,7 @@ class Judge:
             if row.event.name == EMAIL_CLICKED
             and row.lead != NOBODY
             and row.event.machine is None
-            and (made := click_of(row.event, row.lead, self._rules, self._private))
+            and (made := click_of(row.event, row.lead, self._rules, self.private))
         ]
         await domain_clicks.note(connection, clicks, self.limits.recipients)
         return len(clicks)

@@ -38,7 +38,7 @@ class JudgeSettings(BaseSettings):
         default=3,
         ge=0,
         validation_alias="LEADSCORE_JUDGE_RECIPIENTS",
-        description="So many recipients of one company who click within 3 seconds are its gateway; 0: never.",
+        description="So many recipients of one company who click within 3 s are its gateway; 0: never.",
     )
     judge_burst_events: int = Field(
         default=20,

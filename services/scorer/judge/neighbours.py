@@ -46,18 +46,20 @@ class Neighbours:
     async def work_off(self) -> None:
         """Look while there is something; what fails now is found again later."""
         try:
-            while self._counter.judge.limits.on and (report := await self._turn()) is not None:
+            while report := await self._turn():
                 metrics.note(report)
         except (Transient, IdentityRace) as error:
             log("scorer.neighbours_postponed", level="warning", reason=str(error))
 
     async def _turn(self) -> Report | None:
         """Some clicks in one transaction; None if there is nothing to look at."""
-        recipients = self._counter.judge.limits.recipients
+        limits = self._counter.judge.limits
+        if not limits.looks_at_neighbours:
+            return None
         async with transaction(self._database) as connection:
             # Versions first, clicks second, leads last: nobody who holds a lead waits for a click.
             in_force = await self._counter.models.read(connection)
-            found = await domain_clicks.look(connection, _MOST_CLICKS, recipients)
+            found = await domain_clicks.look(connection, _MOST_CLICKS, limits.recipients)
             if found is None:
                 return None
             spans = await _living(connection, found)

@@ -39,6 +39,7 @@ class Verdict(NamedTuple):
 
 
 def verdict(found: Sequence[Signal]) -> Verdict | None:
-    """What these signals come to; None without any."""
-    ordered = sorted(dict.fromkeys(found), key=lambda one: (_ORDER[one.reason], one.says))
+    """What these signals come to; None without any. Beside a strong one, weak ones add nothing."""
+    strong = [one for one in found if one.reason in STRONG]
+    ordered = sorted(dict.fromkeys(strong or found), key=lambda one: (_ORDER[one.reason], one.says))
     return Verdict(ordered[0].reason, tuple(one.says for one in ordered)) if ordered else None

@@ -17,7 +17,7 @@ BEFORE_DELIVERY_S: Final = 60.0
 SAME_MOMENT_S: Final = 2.0
 """Providers tell times in whole seconds: what is no further apart may have been the same moment."""
 
-VISIT_S: Final = 600.0
+VISIT_S: Final = 120.0
 """A page view this long after a click is the visit that the click led to."""
 
 OPEN_AFTER_S: Final = 3_600.0
@@ -38,7 +38,7 @@ class Thresholds:
 
     delivery_s:    a click within so many seconds of its message's delivery is quick
     links:         so many different links of one message, quick or at once, are no person's
-    recipients:    so many recipients of one domain who click within seconds are a gateway; 0: not looked at
+    recipients:    so many of one domain who click within seconds are a gateway; fewer than 2: never
     burst_events:  so many events of one person within a second are no person's
     proof_days:    who proves to be a person within so many days gets back what was held against them weakly
     proxy_opens_count: whether opens by privacy proxies count
@@ -56,6 +56,10 @@ class Thresholds:
     trap_links: tuple[str, ...] = ()
     own_networks: tuple[Network, ...] = ()
     datacentres: tuple[Network, ...] = ()
+
+    @property
+    def looks_at_neighbours(self) -> bool:
+        return self.on and self.recipients > 1
 
     @property
     def proof_s(self) -> float:

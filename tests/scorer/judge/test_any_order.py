@@ -29,7 +29,7 @@ from tests.scorer.judge.mails import (
     viewed,
 )
 
-STORIES = 5
+STORIES = 4
 PEOPLE = ("bo@kunde.example", "cy@kunde.example", "di@kunde.example")
 NETWORKS = (HOME, HOME, GATEWAY, "203.0.114.0", "192.0.2.0", "100.64.7.0", "")
 

@@ -6,6 +6,7 @@ import pytest
 
 from shared.events import Event
 from tests.scorer.judge.mails import (
+    ADA,
     GATEWAY,
     HOME,
     MAC,
@@ -113,6 +114,14 @@ async def test_a_quick_click_counts_once_a_visit_follows(town: MailTown) -> None
     quick = clicked(4)
     await in_any_order(town, [known, tie, delivered(), quick], named([quick], "quick_click"))
     await in_any_order(town, [known, tie, delivered(), quick, viewed(9)], {})
+
+
+async def test_the_visit_of_a_later_click_is_no_excuse_for_the_gateways(town: MailTown) -> None:
+    """One link, fetched at delivery; the person clicks five minutes later and visits: one click counts."""
+    tie = happened("tie", "person.identified", -99, kind="web", source="web", user_id="u1", email=ADA)
+    gateway = clicked(1, ip=GATEWAY, agent=WINDOWS)
+    events = [tie, delivered(), gateway, clicked(5 * MINUTES), viewed(5 * MINUTES + 3)]
+    await in_any_order(town, events, named([gateway], "quick_click"))
 
 
 async def test_who_proves_human_later_gets_the_weak_verdict_lifted(town: MailTown) -> None:
