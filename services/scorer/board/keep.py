@@ -26,7 +26,6 @@ from shared.telemetry import log
 
 STRETCH: Final = 200
 _COMPARED: Final = 2_000
-_WALK_EVERY_S: Final = 6 * 3600.0
 _PAUSE_S: Final = 0.05
 
 
@@ -51,13 +50,12 @@ class BoardKeeper:
 
     async def run(self) -> None:
         """Work until cancelled; Postgres being away only makes it late."""
-        clock = asyncio.get_running_loop().time
-        walked_s = float("-inf")
+        walks = True
         while True:
             try:
-                if self._noted.overflowed or clock() - walked_s > _WALK_EVERY_S:
+                if walks or self._noted.overflowed:
                     await self.begin_walk()
-                    walked_s = clock()
+                    walks = False
                 goes_on = await self.turn()
             except Transient as error:
                 log("scorer.board_postponed", level="warning", reason=str(error))
@@ -66,9 +64,9 @@ class BoardKeeper:
 
     async def begin_walk(self) -> None:
         """Have all leads compared with the board: what a killed process had noted is among them."""
-        self._noted.overflowed = False
         async with transaction(self._database) as connection:
             await board.begin_walk(connection)
+        self._noted.overflowed = False
 
     async def turn(self) -> bool:
         """Write a few leads that were noted, and a few that the walk finds; returns whether there is more."""

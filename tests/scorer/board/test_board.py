@@ -189,15 +189,18 @@ async def test_what_a_killed_process_had_noted_is_found(town: Town, monkeypatch:
     """The walk of the next start shows what is missing or older, and removes what is merged or gone."""
     monkeypatch.setattr(keep, "STRETCH", 3)
     monkeypatch.setattr(keep, "_COMPARED", 4)
-    await town.count(*(seen(n, user_id=f"u{n}", email=f"u{n}@a.example") for n in range(9)))
+    await town.count(
+        *(seen(n, user_id=f"u{n}", email=f"u{n}@a.example") for n in range(9)),
+        seen(18, source="crm", kind="crm", user_id="c1"),
+        seen(19, source="crm", kind="crm", user_id="c2"),
+    )
     keeps = keeper(town)
     while await keeps.turn():
         continue
-    assert len(await cards(town.engine)) == 9
+    assert len(await cards(town.engine)) == 11
     await town.count(
         *(seen(n + 20, user_id=f"u{n}", name="form.submitted", traits={"name": f"N{n}"}) for n in range(5)),
         seen(40, source="crm", kind="crm", user_id="c1", email="u1@a.example"),
-        seen(41, source="crm", kind="crm", user_id="c2"),
     )
     async with transaction(town.engine) as connection:
         decider = Decider(connection=connection, counter=town.counter, made_by="test")
