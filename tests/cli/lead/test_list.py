@@ -72,5 +72,5 @@ def test_programs_get_everything(listed: None) -> None:
 def test_nobody_and_nothing_of_that_name(listed: None) -> None:
     """A sentence; an unknown stage is refused with those there are."""
     assert "no lead is like that" in run("--search", "nobody")
-    with pytest.raises(Invalid, match="no such stage. Stages: visitor, lead"):
+    with pytest.raises(Invalid, match=r"no such stage\. Stages: visitor, lead"):
         run("--stage", "hot")
