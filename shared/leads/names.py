@@ -153,4 +153,5 @@ def _text(value: Any) -> str:
     """A value as a line of text; what is no text or number is none."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
-    return " ".join(str(value).replace("\0", "").split())[:_LONGEST]
+    whole = str(value).encode("utf-8", "replace").decode()  # no half characters, which Postgres refuses
+    return " ".join(whole.replace("\0", "").split())[:_LONGEST]

@@ -18,7 +18,7 @@ from services.scorer.board.noted import Noted, NotedLeads, Said
 from services.scorer.store import board
 from shared.codec import decode_all
 from shared.database import transaction
-from shared.errors import Transient
+from shared.errors import Invalid, Transient
 from shared.ids import LeadId
 from shared.leads.names import Names, known_by, names
 from shared.leads.store.history import stored_histories
@@ -50,7 +50,7 @@ class BoardKeeper:
         self._noted = noted
 
     async def run(self) -> None:
-        """Work until cancelled; Postgres being away only makes it late."""
+        """Work until cancelled; whatever goes wrong only makes lists late."""
         clock = asyncio.get_running_loop().time
         walks = True
         while True:
@@ -62,6 +62,9 @@ class BoardKeeper:
                 goes_on = await self.turn()
             except Transient as error:
                 log("scorer.board_postponed", level="warning", reason=str(error))
+                goes_on = False
+            except Exception as error:  # noqa: BLE001 - events are counted, whatever lists cannot show
+                log("scorer.board_broke", level="error", error=type(error).__name__)
                 goes_on = False
             await asyncio.sleep(self._rest_s(clock() - began_s, goes_on=goes_on))
 
@@ -116,10 +119,18 @@ async def write(connection: Any, some: Mapping[LeadId, Said | None]) -> dict[Lea
     stored = await stored_histories(connection, unknown)
     named = {}
     for lead, events in stored.items():
-        named[lead] = names(decode_all(events))
+        named[lead] = _named(events)
         await asyncio.sleep(0)  # events are counted in between
     await board.rename(connection, named)
     return {lead: at for lead, (at, _) in shown.items()}
+
+
+def _named(events: bytes) -> Names:
+    """The names that these stored events give; none if one of them cannot be read any more."""
+    try:
+        return names(decode_all(events))
+    except Invalid:
+        return Names()
 
 
 def _may_be_renamed(known: Names | None, said: Said | None) -> bool:
