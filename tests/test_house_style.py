@@ -30,7 +30,7 @@ DECISIONS = (
     *("services/scorer/objection.py", "shared/leads/objection.py"),
     *("services/scorer/changes.py", "shared/leads/portrait.py", "services/scorer/poison.py"),
     *("services/cli/imports/understand.py", "services/cli/imports/history_event.py"),
-    *("services/cli/replay/compare.py", "services/scorer/imported.py"),
+    *("services/cli/replay/compare.py", "services/scorer/imported.py", "shared/leads/names.py"),
     *("services/router/decide.py", "services/router/render.py", "services/router/sign.py"),
     *("services/router/retry.py", "services/router/breaker.py", "services/router/addresses.py"),
 )

@@ -33,7 +33,7 @@ _POLL_S: Final = 0.2
 _MIRROR_EVERY_S: Final = 5.0
 _STUCK_S: Final = 60.0
 _ORPHANED_S: Final = 30.0
-_BEHIND_RECORDS: Final = 2_000
+_BEHIND_RECORDS: Final = 500
 
 
 class Consumer:
@@ -81,7 +81,7 @@ class Consumer:
         return f"the consume loop has not turned for {still_s:.0f} s" if still_s > _STUCK_S else ""
 
     def behind(self) -> bool:
-        """Whether more waits in Kafka than a few batches."""
+        """Whether more waits in Kafka than a batch takes at once in quiet times."""
         return self._lag_records > _BEHIND_RECORDS
 
     async def _poll(self, stream: Stream, batch_records: int) -> dict[int, list[Received]]:

@@ -35,16 +35,18 @@ _FROM_THE_TOP: Final = f"""
 SELECT {_CARD} FROM lead_board b WHERE $2::text IS NULL AND {_HAS} ORDER BY b.score DESC, b.lead_id LIMIT $1
 """  # noqa: S608 - as above
 _FROM_THE_TOP_OF_STAGE: Final = _FROM_THE_TOP.replace("$2::text IS NULL", "b.stage = $2")
-# With how many were looked at in any case, found or not: as many as allowed means that there may be more.
+# With how many there are in any case, found or not: as many as allowed means that there may be more, and then
+# none is looked up.
 _BY_GRAMS: Final = f"""
 WITH few AS MATERIALIZED (SELECT lead_id FROM lead_grams WHERE grams @> $6::int[] LIMIT $5)
 SELECT looked_at.number, found.* FROM (SELECT count(*) AS number FROM few) looked_at LEFT JOIN (
   SELECT {_CARD} FROM few JOIN lead_board b USING (lead_id)
-  WHERE ($2::text IS NULL OR b.stage = $2) AND {_HAS} ORDER BY b.score DESC, b.lead_id LIMIT $1
+  WHERE (SELECT count(*) FROM few) < $5 AND ($2::text IS NULL OR b.stage = $2) AND {_HAS}
+  ORDER BY b.score DESC, b.lead_id LIMIT $1
 ) found ON true
 """  # noqa: S608 - as above
 _AT_THE_TOP: Final = 1_000
-_FEW: Final = 4_000
+_FEW: Final = 3_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ pg_trgm does, made here, because not everybody may create extensions.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from unicodedata import normalize
@@ -21,7 +21,6 @@ from shared.leads.portrait import Portrait, portrait
 
 _WORD: Final = re.compile(r"\w+")
 _LONGEST: Final = 200
-_TOUCHES: Final = ("campaign", "referrer", "click_ids")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,23 +65,34 @@ def full_name(traits: Mapping[str, Any]) -> str:
     return " ".join(part for part in (_text(first), _text(last)) if part)
 
 
-def said(event: Event) -> Iterator[tuple[str, str]]:
-    """What this event says about names, as (field, value); `touch` where it may change a source."""
-    traits = event.traits
-    if event.email:
-        yield "email", event.email
-    elif "email" in traits:
-        yield "email", _text(traits["email"])
-    if event.user_id:
-        yield "id", event.user_id
-    if event.account_id:
-        yield "id", event.account_id
-    if traits and (name := full_name(traits)):
-        yield "name", name
+def said(events: Iterable[Event]) -> set[tuple[str, str]]:
+    """What these events say about names, as (field, value); `touch` where one may change a source.
+
+    For each event that counts, so written to be quick.
+    """
+    news: set[tuple[str, str]] = set()
+    for event in events:
+        if event.user_id:
+            news.add(("id", event.user_id))
+        if event.email:
+            news.add(("email", event.email))
+        if event.account_id:
+            news.add(("id", event.account_id))
+        if event.traits:
+            _said_by_traits(event.traits, news, email=bool(event.email))
+        context = event.context
+        if "campaign" in context or "referrer" in context or "click_ids" in context:
+            news.add(("touch", ""))
+    return news
+
+
+def _said_by_traits(traits: Mapping[str, Any], news: set[tuple[str, str]], *, email: bool) -> None:
+    if not email and "email" in traits:
+        news.add(("email", _text(traits["email"])))
+    if name := full_name(traits):
+        news.add(("name", name))
     if "company" in traits:
-        yield "company", _text(traits["company"])
-    if any(touch in event.context for touch in _TOUCHES):
-        yield "touch", ""
+        news.add(("company", _text(traits["company"])))
 
 
 def known_by(found: Names, news: Iterable[tuple[str, str]]) -> bool:
@@ -143,4 +153,5 @@ def _text(value: Any) -> str:
     """A value as a line of text; what is no text or number is none."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
-    return " ".join(str(value).replace("\0", "").split())[:_LONGEST]
+    whole = str(value).encode("utf-8", "replace").decode()  # no half characters, which Postgres refuses
+    return " ".join(whole.replace("\0", "").split())[:_LONGEST]

@@ -7,9 +7,10 @@ keeps the board walks through all leads. So it does after a start: what a killed
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, islice
+from itertools import islice
 from typing import Final
 
 from services.scorer.settle import Change, Lead
@@ -19,10 +20,10 @@ from shared.leads.names import said
 MOST: Final = 100_000
 _WAIT_S: Final = 30.0
 
-Said = frozenset[tuple[str, str]]
+Said = AbstractSet[tuple[str, str]]
 """What events say about names."""
 
-_NOTHING: Final = Said()
+_NOTHING: Final[Said] = frozenset()
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ class NotedLeads:
         """Note what a transaction writes; who is nobody and stays a visitor is on no board."""
         for change, lead in zip(changes, written, strict=True):
             if lead.facts.known or lead.ledger.stage != "visitor" or change.merged:
-                news = None if change.merged else Said(chain.from_iterable(map(said, change.events)))
+                news = None if change.merged else said(change.events)
                 self._add(lead.lead_id, Noted(scored_at=lead.scored_at, said=news))
         for loser in losers:
             self._add(loser, Noted(scored_at=None, said=_NOTHING))

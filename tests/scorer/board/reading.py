@@ -4,10 +4,13 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.scorer.board.keep import BoardKeeper
 from shared.database import snapshot, transaction
 from shared.ids import LeadId
+from shared.leads.board import Card, best
 from shared.leads.names import Names, grams, names, searched
 from shared.leads.store.history import histories
+from tests.scorer.identity.people import Town
 
 _NUMBERS = "lead_id, stage, score, grade, dimensions, last_seen_at, scored_at"
 
@@ -60,3 +63,14 @@ async def walked(engine: AsyncEngine) -> None:
 async def agrees(engine: AsyncEngine) -> bool:
     """Whether the board is what the leads say."""
     return await shown(engine) == await as_leads_say(engine)
+
+
+def keeper(town: Town) -> BoardKeeper:
+    """Who keeps the board of this town."""
+    return BoardKeeper(database=town.engine, noted=town.counter.models.noted, interval_s=0)
+
+
+async def cards(engine: AsyncEngine, most: int = 50, **wish: Any) -> list[Card]:
+    """What a list shows."""
+    async with transaction(engine) as connection:
+        return await best(connection, most, **wish)
