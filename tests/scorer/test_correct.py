@@ -1,10 +1,9 @@
 """Where a lead stands without events that were taken back (pure)."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from msgspec.structs import replace as with_
+from msgspec.structs import replace
 
 from services.scorer.correct import correct
 from services.scorer.identify.facts import Facts
@@ -35,7 +34,7 @@ def did(number: int, name: str) -> Event:
 
 def standing_at(stage: StageName, *facts: SalesFact) -> Lead:
     lead = newborn(LeadId(UUID(int=1)), Facts(known=True, first_seen_at=NOW), ACTIVE)
-    return replace(lead, ledger=with_(lead.ledger, stage=stage, sequence=2, facts=facts), event_count=3)
+    return replace(lead, ledger=replace(lead.ledger, stage=stage, sequence=2, facts=facts), event_count=3)
 
 
 CLICKS = [did(1, "email.clicked"), did(2, "email.clicked")]
