@@ -21,6 +21,7 @@ from shared.leads.portrait import Portrait, portrait
 
 _WORD: Final = re.compile(r"\w+")
 _LONGEST: Final = 200
+_NAME_TRAITS: Final = frozenset({"name", "first_name", "firstName", "last_name", "lastName"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Names:
 
     first_source: what brought them first: a campaign's source, else the site that led here, else the source
                   of their first event; last_source: what brought them last
-    ids:          what other systems know them by: searched, not shown
+    ids:          every id that systems know them by, or did: searched, not shown
     """
 
     email: str = ""
@@ -52,7 +53,7 @@ def names(history: Sequence[Event]) -> Names:
         company=_text(traits.get("company")),
         first_source=_touch(seen, "first") or first,
         last_source=_touch(seen, "last") or first,
-        ids=_ids(seen),
+        ids=_ids(history),
     )
 
 
@@ -73,11 +74,11 @@ def said(events: Iterable[Event]) -> set[tuple[str, str]]:
     news: set[tuple[str, str]] = set()
     for event in events:
         if event.user_id:
-            news.add(("id", event.user_id))
+            news.add(("id", _text(event.user_id)))
         if event.email:
             news.add(("email", event.email))
         if event.account_id:
-            news.add(("id", event.account_id))
+            news.add(("id", _text(event.account_id)))
         if event.traits:
             _said_by_traits(event.traits, news, email=bool(event.email))
         context = event.context
@@ -89,8 +90,8 @@ def said(events: Iterable[Event]) -> set[tuple[str, str]]:
 def _said_by_traits(traits: Mapping[str, Any], news: set[tuple[str, str]], *, email: bool) -> None:
     if not email and "email" in traits:
         news.add(("email", _text(traits["email"])))
-    if name := full_name(traits):
-        news.add(("name", name))
+    if not _NAME_TRAITS.isdisjoint(traits):  # also one that is no text: it takes the place of one that was
+        news.add(("name", full_name(traits)))
     if "company" in traits:
         news.add(("company", _text(traits["company"])))
 
@@ -144,9 +145,10 @@ def _touch(seen: Portrait, which: str) -> str:
         return ""
 
 
-def _ids(seen: Portrait) -> tuple[str, ...]:
-    values: Iterable[Any] = (*seen.person["ids"].values(), seen.person.get("account_id"))
-    return tuple(dict.fromkeys(text for value in values if (text := _text(value))))
+def _ids(history: Sequence[Event]) -> tuple[str, ...]:
+    """Every id that was said, also one that another has replaced since: somebody may still search it."""
+    said = {one for event in history for one in (event.user_id, event.account_id) if one}
+    return tuple(sorted(filter(None, map(_text, said))))
 
 
 def _text(value: Any) -> str:

@@ -61,7 +61,7 @@ class NotedLeads:
         """Note what a transaction writes; who is nobody and stays a visitor is on no board."""
         for change, lead in zip(changes, written, strict=True):
             if lead.facts.known or lead.ledger.stage != "visitor" or change.merged:
-                news = None if change.merged else said(change.events)
+                news = None if change.merged or _comes_first(change) else said(change.events)
                 self._add(lead.lead_id, Noted(scored_at=lead.scored_at, said=news))
         for loser in losers:
             self._add(loser, Noted(scored_at=None, said=_NOTHING))
@@ -95,3 +95,11 @@ class NotedLeads:
             self.overflowed = True
             return
         self._noted[lead] = noted.with_older(before)
+
+
+def _comes_first(change: Change) -> bool:
+    """Whether one of its events happened before all others of the lead: it may be where the lead came from."""
+    before = change.lead.state
+    if not before.events:
+        return False  # a new lead's history is read anyway
+    return any(event.occurred_at.timestamp() <= before.first_s for event in change.events)
