@@ -98,7 +98,7 @@ class NotedLeads:
 
 
 def _comes_first(change: Change) -> bool:
-    """Whether one of its events happened before all others of the lead: it may be where the lead came from."""
+    """Whether one of its events happened before all others of the lead: where it came from may change."""
     before = change.lead.state
     if not before.events:
         return False  # a new lead's history is read anyway
