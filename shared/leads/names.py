@@ -74,11 +74,11 @@ def said(events: Iterable[Event]) -> set[tuple[str, str]]:
     news: set[tuple[str, str]] = set()
     for event in events:
         if event.user_id:
-            news.add(("id", _text(event.user_id)))
+            news.add(("id", event.user_id))
         if event.email:
             news.add(("email", event.email))
         if event.account_id:
-            news.add(("id", _text(event.account_id)))
+            news.add(("id", event.account_id))
         if event.traits:
             _said_by_traits(event.traits, news, email=bool(event.email))
         context = event.context
