@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from services.cli.lead.show import identity_rules
+from services.cli.quiet import quiet
 from services.cli.session import database
 from services.scorer.board.keep import write_noted
 from services.scorer.count import BatchCounter
@@ -30,6 +31,11 @@ async def decided(decide: Callable[[Any, BatchCounter], Awaitable[Result]]) -> R
     rules = identity_rules()
     judge = judge_of(load(JudgeSettings), rules)
     counter = BatchCounter(models=ModelsInForce(), rules=rules, topic="", ids=SystemIds(), judge=judge)
+    with quiet():
+        return await _decided(decide, counter)
+
+
+async def _decided(decide: Callable[[Any, BatchCounter], Awaitable[Result]], counter: BatchCounter) -> Result:
     async with database() as pool:
         for last in (False, False, True):
             try:

@@ -42,6 +42,7 @@ def test_an_event_is_quarantined_with_a_reason(ada: str) -> None:
     assert shown(ada)["score"] > 0
     said = run("events", "quarantine", str(FORM), "--reason", "a test of ours", "--by", "sam")
     assert shown(ada)["lead"] in said
+    assert "scorer." not in said, "log lines of the services are among the words of the command"
     assert shown(ada)["score"] == 0
     assert "(sam: a test of ours)" in run("events", "list", ada)
     listed = json.loads(run("events", "list", ada, "--quarantined", "--json"))

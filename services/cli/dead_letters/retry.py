@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.cli.dead_letters import letters as stored
 from services.cli.dead_letters.letters import Letter
 from services.cli.kafka import producer
+from services.cli.quiet import quiet
 from services.cli.session import database
 from shared.database import transaction
 from shared.errors import Invalid
@@ -108,5 +109,6 @@ def _record(letter: Letter, topic: str) -> Record:
 async def _retried(wish: Wish) -> tuple[int, int]:
     settings = load(KafkaSettings)
     where = connect.connection(settings, "leadscore-dead-letters")
-    async with database() as pool, producer(where) as publisher:
-        return await retry_letters(pool, publisher, connect.topics(settings).events, wish)
+    with quiet():
+        async with database() as pool, producer(where) as publisher:
+            return await retry_letters(pool, publisher, connect.topics(settings).events, wish)
