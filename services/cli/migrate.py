@@ -4,7 +4,6 @@ In: a database URL and a revision. Out: tables as deploy/migrations describes th
 Refuses to run twice at the same time: a second migrator waits for the first (advisory lock).
 """
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,9 +11,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from shared.deployed import DEPLOY
 from shared.settings import DatabaseSettings, load
 
-MIGRATIONS = Path(__file__).resolve().parents[2] / "deploy" / "migrations"
+MIGRATIONS = DEPLOY / "migrations"
 
 
 def migrate(
@@ -36,7 +36,7 @@ def downgrade(url: str, revision: str) -> None:
 
 
 def head() -> str:
-    """The newest revision that this checkout knows."""
+    """The newest revision that this version knows."""
     return str(ScriptDirectory(str(MIGRATIONS)).get_current_head())
 
 

@@ -123,7 +123,7 @@ def _section(title: str, rows: list[tuple[str, FieldInfo]]) -> str:
 
 def _default(field: FieldInfo) -> str:
     """The default as one writes it in an environment; empty where there is none."""
-    value = field.default
+    value = field.get_default(call_default_factory=True)
     if field.is_required():
         return ""
     if isinstance(value, SecretStr):
