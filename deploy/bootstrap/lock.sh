@@ -23,7 +23,7 @@ compile() {
 }
 
 compile dev pyproject.toml --extra embedded --extra import --group dev "$@"
-for service in ingest scorer router; do
+for service in ingest scorer router cli; do
     compile "$service" pyproject.toml --extra "$service" "$@"
 done
 compile peers --group peers "$@"

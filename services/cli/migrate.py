@@ -12,6 +12,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from shared.deployed import DEPLOY
+from shared.errors import Transient
 from shared.settings import DatabaseSettings, load
 
 MIGRATIONS = DEPLOY / "migrations"
@@ -21,7 +22,10 @@ def migrate(
     revision: Annotated[str, typer.Argument(help="The revision to go to.")] = "head",
 ) -> None:
     """Bring the database's schema to a revision, upwards."""
-    upgrade(load(DatabaseSettings).database_url.get_secret_value(), revision)
+    try:
+        upgrade(load(DatabaseSettings).database_url.get_secret_value(), revision)
+    except OSError as error:
+        raise Transient(f"Postgres is away ({type(error).__name__}): is DATABASE_URL right?") from error
     typer.echo(f"the schema is at {head() if revision == 'head' else revision}")
 
 

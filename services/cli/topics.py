@@ -120,7 +120,8 @@ async def _admin(connection: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
         yield admin
     except (KafkaError, OSError, TimeoutError) as error:
         raise Transient(
-            f"Kafka at {connection.bootstrap_servers} does not do it now: {type(error).__name__}. "
+            await connect.distrust(connection)
+            or f"Kafka at {connection.bootstrap_servers} does not do it now: {type(error).__name__}. "
             "Is it running, and may we manage topics?"
         ) from error
     finally:

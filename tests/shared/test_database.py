@@ -10,7 +10,7 @@ import pytest_asyncio
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.database import driver_url, engine, transaction
+from shared.database import engine, transaction
 from shared.errors import Transient
 from tests.waiting import until
 
@@ -177,10 +177,3 @@ async def test_what_is_wrong_in_the_data_comes_through(pool: AsyncEngine) -> Non
     with pytest.raises(asyncpg.DataError):
         async with transaction(pool) as connection:
             await connection.fetchval("SELECT $1::int", "not a number")
-
-
-async def test_sslmode_is_said_in_the_drivers_words() -> None:
-    """A URL as libpq writes it works with our driver."""
-    url = driver_url("postgresql://u:p@h:5432/d?sslmode=require")
-    assert url.drivername == "postgresql+asyncpg"
-    assert dict(url.query) == {"ssl": "require"}
