@@ -6,6 +6,7 @@ Refuses to write over a file that is there: it may be yours.
 """
 
 import os
+import secrets
 import shutil
 from pathlib import Path
 from typing import Annotated, Final
@@ -25,10 +26,16 @@ _FILES: Final = (
     "lists",
     "reference.env",
 )
+_SETTINGS: Final = {
+    "LEADSCORE_INGEST_SOURCES_FILE": "sources.yaml",
+    "LEADSCORE_SCORER_MODEL_FILE": "scoring.yaml",
+    "LEADSCORE_ROUTER_ROUTING_FILE": "routing.yaml",
+}
 _MAIL: Final = "SENDGRID_PUBLIC_KEY"
 _HEAD: Final = f"""\
 # Secrets and addresses of this installation; every setting there is: reference.env
 # {_MAIL} is made up, so that nobody can sign: put SendGrid's there, or take the source `email` out.
+# The last four are for deploy/compose.yaml: without the profile servers, Kafka and Postgres are yours.
 # LEADSCORE_CRM_WEBHOOK_URL is where leads are posted; empty: nowhere.
 """
 
@@ -54,7 +61,15 @@ def write(folder: Path) -> None:
     for name in _FILES:
         source = DEPLOY / "config" / name
         (shutil.copytree if source.is_dir() else shutil.copyfile)(source, folder / name)
-    ours = tokens() | {_MAIL: mail_keys()[_MAIL], "LEADSCORE_CRM_WEBHOOK_URL": ""}
+    ours = tokens() | {
+        _MAIL: mail_keys()[_MAIL],
+        "LEADSCORE_CRM_WEBHOOK_URL": "",
+        **{setting: str(folder.resolve() / file) for setting, file in _SETTINGS.items()},
+        "LEADSCORE_CONFIG": str(folder.resolve()),
+        "POSTGRES_PASSWORD": secrets.token_urlsafe(24),
+        "GRAFANA_PASSWORD": secrets.token_urlsafe(24),
+        "COMPOSE_PROFILES": "servers",
+    }
     opened = os.open(folder / ENVIRONMENT_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(opened, "w") as out:
         out.writelines([_HEAD, *(f"{name}={value}\n" for name, value in ours.items())])

@@ -63,13 +63,14 @@ def _said(*command: Path | str, cwd: Path | None = None, **environment: str) -> 
 
 
 def test_nothing_of_the_checkout_is_left_out_or_too_much(wheel: Path) -> None:
-    """Every committed file of the packages and of run time's part of deploy/ is in, and nothing else."""
-    wanted = ["services", "shared", "deploy/config", "deploy/migrations", "deploy/schemas"]
-    listed = _said("git", "ls-files", "--cached", "--others", "--exclude-standard", *wanted, cwd=REPOSITORY)
-    committed = {f"shared/{name}" if name.startswith("deploy/") else name for name in listed.splitlines()}
+    """Every file of the packages and of run time's part of deploy/ is in, and nothing else."""
+    folders = ("services", "shared", "deploy/config", "deploy/migrations", "deploy/schemas")
+    paths = [path for folder in folders for path in (REPOSITORY / folder).rglob("*") if path.is_file()]
+    names = [str(path.relative_to(REPOSITORY)) for path in paths if "__pycache__" not in path.parts]
+    wanted = {f"shared/{name}" if name.startswith("deploy/") else name for name in names}
     with zipfile.ZipFile(wheel) as packed:
         carried = {name for name in packed.namelist() if ".dist-info/" not in name}
-    assert carried == committed
+    assert carried == wanted
 
 
 def test_the_files_of_the_wheel_are_its_own(python: Path, tmp_path: Path) -> None:
