@@ -76,11 +76,12 @@ def connector(url: str, **options: Any) -> Callable[[], Awaitable[Any]]:
 
     Raises Misconfigured if the URL names a file that is not there.
     """
-    parsed = make_url(url)
-    named = [(name, parsed.query[name]) for name in _TLS_FILES if name in parsed.query]
+    query = make_url(url).query
+    named = [(name, query[name]) for name in _TLS_FILES if name in query]
     if missing := [f"{name}={file}" for name, file in named if not Path(str(file)).is_file()]:
         raise Misconfigured("DATABASE_URL names files that are not there:", missing)
-    address = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+    # Not rendered anew: a password is percent-encoded, and stays as it was written.
+    address = f"postgresql://{url.partition('://')[2]}"
 
     async def connect() -> Any:
         try:
