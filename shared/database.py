@@ -8,8 +8,10 @@ pool, so that there is one pool, one set of limits and one place where connectio
 json and jsonb comes along: parameters are JSON text, columns come back as Python values.
 """
 
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -18,7 +20,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from shared.errors import Transient
+from shared import tls
+from shared.errors import Misconfigured, Transient
 
 # Without the first, a process frozen inside a transaction blocks the next owner of its partition
 # until TCP gives up (measured: 2.00 s with a limit of 2 s, for ever without). What it does not see: _FROZEN.
@@ -34,6 +37,11 @@ _SESSION: Final = {
 
 # What the same statement may survive at another time: connection, resources, operator, locks.
 _TRANSIENT_CLASSES: Final = ("08", "40", "53", "55", "57", "58", "25P03")
+
+_TLS_FILES: Final = ("sslrootcert", "sslcert", "sslkey")
+_TLS_WAYS: Final = (
+    "In DATABASE_URL, sslrootcert names the CA that signed its certificate, and sslmode how much to ask for"
+)
 
 # How the driver says that the line is of no use any more. InternalClientError is what it raises between the
 # server's last words ("terminating connection") and the end of the line. Trouble with TLS is an OSError.
@@ -54,12 +62,40 @@ WHERE usename = current_user AND datname = current_database() AND application_na
 
 
 def driver_url(url: str) -> URL:
-    """The URL with our driver; `sslmode` becomes what asyncpg calls it."""
-    parsed = make_url(url).set(drivername="postgresql+asyncpg")
-    if "sslmode" in parsed.query:
-        mode = parsed.query["sslmode"]
-        parsed = parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
-    return parsed
+    """The URL with our driver, as SQLAlchemy wants it."""
+    return make_url(url).set(drivername="postgresql+asyncpg")
+
+
+def connector(url: str, **options: Any) -> Callable[[], Awaitable[Any]]:
+    """What makes a connection: asyncpg reads the URL as libpq does, `sslmode`, `sslrootcert` and all.
+
+    (Through SQLAlchemy only some of these would arrive.) The function raises Transient if the other side
+    proves to be somebody else or speaks no TLS.
+
+    options: more arguments of asyncpg.connect
+
+    Raises Misconfigured if the URL names a file that is not there.
+    """
+    query = make_url(url).query
+    named = [(name, query[name]) for name in _TLS_FILES if name in query]
+    if missing := [f"{name}={file}" for name, file in named if not Path(str(file)).is_file()]:
+        raise Misconfigured("DATABASE_URL names files that are not there:", missing)
+    # Not rendered anew: a password is percent-encoded, and stays as it was written.
+    address = f"postgresql://{url.partition('://')[2]}"
+
+    async def connect() -> Any:
+        try:
+            return await asyncpg.connect(address, **options)
+        except ssl.SSLError as error:
+            raise Transient(f"Postgres cannot be trusted: {tls.reason(error)} {_TLS_WAYS}.") from error
+        except asyncpg.ClientConfigurationError as error:
+            raise Misconfigured("DATABASE_URL is wrong:", [f"{error}"]) from error
+        except ConnectionError as error:
+            if "SSL upgrade" not in str(error):
+                raise
+            raise Transient(f"Postgres speaks no TLS, and DATABASE_URL asks for it. {_TLS_WAYS}.") from error
+
+    return connect
 
 
 def engine(url: str, *, application: str, pool_size: int) -> AsyncEngine:
@@ -70,11 +106,13 @@ def engine(url: str, *, application: str, pool_size: int) -> AsyncEngine:
     """
     return create_async_engine(
         driver_url(url),
+        async_creator=connector(
+            url, timeout=5, server_settings={"application_name": application, **_SESSION}
+        ),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
         pool_pre_ping=True,
-        connect_args={"timeout": 5, "server_settings": {"application_name": application, **_SESSION}},
     )
 
 

@@ -58,6 +58,16 @@ class KafkaSettings(BaseSettings):
         validation_alias="KAFKA_SSL_CAFILE",
         description="CA certificate (PEM file) where Kafka's is not signed by a public one.",
     )
+    kafka_ssl_certfile: str = Field(
+        default="",
+        validation_alias="KAFKA_SSL_CERTFILE",
+        description="Our certificate (PEM file) where Kafka knows its clients by theirs.",
+    )
+    kafka_ssl_keyfile: str = Field(
+        default="",
+        validation_alias="KAFKA_SSL_KEYFILE",
+        description="Key of our certificate (PEM file, without a password).",
+    )
     topic_prefix: str = Field(
         default="",
         pattern=r"^[A-Za-z0-9._-]*$",

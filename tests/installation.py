@@ -77,7 +77,8 @@ class Receiver:
 class Service:
     """One service process and its admin port.
 
-    code: the checkout that it runs from
+    code: the folder that it runs from
+    python: what runs it
     program: Python that starts it otherwise than `python -m` does; it runs as a script
     """
 
@@ -87,13 +88,14 @@ class Service:
     admin_port: int
     process: asyncio.subprocess.Process | None = None
     code: Path = ROOT
+    python: str = sys.executable
     program: str = ""
 
     async def start(self) -> None:
         """Start it and wait until it is ready."""
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable,
+                self.python,
                 *(("-c", self.program) if self.program else ("-m", f"services.{self.name}")),
                 cwd=self.code,
                 env={**os.environ, **self.environment},

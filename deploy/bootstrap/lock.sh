@@ -1,5 +1,5 @@
 #!/bin/sh
-# Write deploy/locks/*.txt anew: one for development, one for each service's image, one for peers of benchmarks.
+# Write deploy/locks/*.txt anew: for development, for each service's image and its build, for peers of benchmarks.
 #
 # In: pyproject.toml, uv (on PATH, or fetched into .tools), the network. Out: requirements with hashes for every
 # platform. Refuses to leave a registry's address in them: where packages come from is each machine's own setting.
@@ -23,7 +23,8 @@ compile() {
 }
 
 compile dev pyproject.toml --extra embedded --extra import --group dev "$@"
-for service in ingest scorer router; do
+for service in ingest scorer router cli; do
     compile "$service" pyproject.toml --extra "$service" "$@"
 done
+compile build --group build "$@"
 compile peers --group peers "$@"

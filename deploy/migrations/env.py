@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from shared.database import driver_url
+from shared.database import connector, driver_url
 
 # Any constant will do; it only has to be the same in every process that migrates.
 _MIGRATION_LOCK = 7_226_154_001
@@ -27,7 +27,8 @@ def _migrate(connection: Connection) -> None:
 
 
 async def _run() -> None:
-    engine = create_async_engine(driver_url(context.config.attributes["database_url"]), poolclass=NullPool)
+    url = context.config.attributes["database_url"]
+    engine = create_async_engine(driver_url(url), async_creator=connector(url), poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(_migrate)
         await connection.commit()

@@ -76,9 +76,9 @@ class Installation:
     def secrets(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Every secret one machine needs: from the environment, else from the file, else made up and kept."""
         kept = _read(self.folder / "secrets.env")
-        ours = _tokens() | kept
+        ours = tokens() | kept
         if "LEADSCORE_DEMO_MAIL_KEY" not in kept:
-            ours |= _mail_keys()
+            ours |= mail_keys()
         if ours != kept:
             _write(self.folder / "secrets.env", ours)
         return {name: environment.get(name) or value for name, value in ours.items()}
@@ -105,7 +105,7 @@ class Installation:
                     path.unlink(missing_ok=True)
 
 
-def _tokens() -> dict[str, str]:
+def tokens() -> dict[str, str]:
     """Random text, in the shape that each reader asks for."""
     makers: dict[str, Callable[[], str]] = {
         "LEADSCORE_IDENTITY_KEY": lambda: secrets.token_urlsafe(32),
@@ -117,7 +117,7 @@ def _tokens() -> dict[str, str]:
     return {name: make() for name, make in makers.items()}
 
 
-def _mail_keys() -> dict[str, str]:
+def mail_keys() -> dict[str, str]:
     """A pair as SendGrid has one: `leadscore demo` signs with the private half."""
     private = ec.generate_private_key(ec.SECP256R1())
     signing = private.private_bytes(

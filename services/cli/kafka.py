@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from shared.errors import Transient
-from shared.kafka.connect import Connection
+from shared.kafka.connect import Connection, distrust
 from shared.kafka.publish import KafkaPublisher, Publisher
 
 _CONNECT_S: Final = 15.0
@@ -25,7 +25,10 @@ async def producer(where: Connection) -> AsyncIterator[Publisher]:
         deadline = asyncio.get_running_loop().time() + _CONNECT_S
         while publisher.trouble():
             if asyncio.get_running_loop().time() > deadline:
-                raise Transient(f"Kafka at {where.bootstrap_servers} does not answer. Is it running?")
+                raise Transient(
+                    await distrust(where)
+                    or f"Kafka at {where.bootstrap_servers} does not answer. Is it running?"
+                )
             await asyncio.sleep(0.05)
         yield publisher
     finally:

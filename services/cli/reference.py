@@ -46,6 +46,16 @@ _ELSEWHERE: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("JAVA_HOME", "", "A Java of 17 or newer for the embedded Kafka."),
         ("LEADSCORE_DEMO_MAIL_KEY", "", "Key `leadscore demo` signs e-mail events with; made up by `up`."),
     ),
+    "one host (deploy/compose.yaml); all are written by leadscore config": (
+        ("LEADSCORE_CONFIG", "", "Folder with sources.yaml, routing.yaml and scoring.yaml."),
+        ("POSTGRES_PASSWORD", "", "Password of the Postgres that compose starts."),
+        ("GRAFANA_PASSWORD", "", "Password of Grafana's user admin."),
+        (
+            "COMPOSE_PROFILES",
+            "servers",
+            "servers: Kafka and Postgres are started too; watch: Prometheus, Grafana.",
+        ),
+    ),
     "named by the files in deploy/config": (
         ("LEADSCORE_KEY_WEBSITE", "", "sources.yaml: write key of the website; public."),
         ("LEADSCORE_KEY_PRODUCT", "", "sources.yaml: write key of your servers; a secret."),
@@ -123,7 +133,7 @@ def _section(title: str, rows: list[tuple[str, FieldInfo]]) -> str:
 
 def _default(field: FieldInfo) -> str:
     """The default as one writes it in an environment; empty where there is none."""
-    value = field.default
+    value = field.get_default(call_default_factory=True)
     if field.is_required():
         return ""
     if isinstance(value, SecretStr):

@@ -47,6 +47,9 @@ class Comparison:
 def topics(
     *,
     check_only: Annotated[bool, typer.Option("--check", help="Change nothing; say what is missing.")] = False,
+    tolerate: Annotated[
+        bool, typer.Option("--tolerate", help="Exit with 0 where a topic differs: it may be meant.")
+    ] = False,
 ) -> None:
     """Create the Kafka topics that are missing; exit with 1 where one is not as it should be."""
     settings = load(KafkaSettings)
@@ -54,7 +57,7 @@ def topics(
     lines = asyncio.run(check(connection, wanted) if check_only else ensure(connection, wanted))
     for line in lines or ["all topics are as they should be"]:
         typer.echo(line)
-    if any(not line.startswith("created ") for line in lines):
+    if not tolerate and any(not line.startswith("created ") for line in lines):
         raise typer.Exit(1)
 
 
@@ -120,7 +123,8 @@ async def _admin(connection: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
         yield admin
     except (KafkaError, OSError, TimeoutError) as error:
         raise Transient(
-            f"Kafka at {connection.bootstrap_servers} does not do it now: {type(error).__name__}. "
+            await connect.distrust(connection)
+            or f"Kafka at {connection.bootstrap_servers} does not do it now: {type(error).__name__}. "
             "Is it running, and may we manage topics?"
         ) from error
     finally:

@@ -6,6 +6,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.ingest.limits import Limits
+from shared.deployed import shipped
 from shared.settings import KafkaSettings, Port, PositiveS, ServiceSettings
 
 
@@ -21,7 +22,8 @@ class IngestSettings(ServiceSettings, KafkaSettings):
         default=8091, description="Port of /metrics, /livez and /readyz; 0 takes a free one."
     )
     sources_file: Path = Field(
-        default=Path("deploy/config/sources.yaml"), description="Who may send, and how they prove it."
+        default_factory=lambda: shipped("deploy/config/sources.yaml"),
+        description="Who may send, and how they prove it.",
     )
     providers: str = Field(
         default="",

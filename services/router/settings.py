@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from shared.deployed import shipped
 from shared.settings import DatabaseSettings, KafkaSettings, Port, PositiveS, ServiceSettings
 
 
@@ -31,7 +32,8 @@ class RouterSettings(ServiceSettings, KafkaSettings, DatabaseSettings):
     model_config = SettingsConfigDict(env_prefix="LEADSCORE_ROUTER_")
 
     routing_file: Path = Field(
-        default=Path("deploy/config/routing.yaml"), description="Where transitions go, and when."
+        default_factory=lambda: shipped("deploy/config/routing.yaml"),
+        description="Where transitions go, and when.",
     )
     destinations: str = Field(
         default="",

@@ -6,6 +6,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.scorer.judge.judge_settings import JudgeSettings
+from shared.deployed import shipped
 from shared.leads.identity_settings import IdentitySettings
 from shared.settings import DatabaseSettings, KafkaSettings, Port, PositiveS, ServiceSettings
 
@@ -16,7 +17,7 @@ class ScorerSettings(ServiceSettings, KafkaSettings, DatabaseSettings, IdentityS
     model_config = SettingsConfigDict(env_prefix="LEADSCORE_SCORER_")
 
     model_file: Path = Field(
-        default=Path("deploy/config/scoring.yaml"),
+        default_factory=lambda: shipped("deploy/config/scoring.yaml"),
         description="The scoring model of a new installation; later ones: leadscore model publish.",
     )
     group: str = Field(

@@ -1,14 +1,25 @@
 """How to reach Kafka, from settings to the arguments of every aiokafka client.
 
-In: `KafkaSettings`. Out: `Connection`. Aiokafka says what does not fit, at start.
+In: `KafkaSettings`. Out: `Connection`, and a sentence on why a broker is not trusted.
+Refuses settings that do not fit together: a password that would go nowhere, a CA that nobody would ask.
 """
 
+import asyncio
 import ssl
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from shared import tls
+from shared.errors import Misconfigured
 from shared.settings import KafkaSettings
 from shared.topics import Topics
+
+_HANDSHAKE_S: Final = 5.0
+_TLS_WAYS: Final = (
+    "KAFKA_SSL_CAFILE names the CA that signed its certificate, KAFKA_BOOTSTRAP_SERVERS the name in it"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +42,11 @@ def connection(settings: KafkaSettings, client_id: str) -> Connection:
     """The connection that these settings describe.
 
     client_id: what the broker's logs and quotas call us
+
+    Raises Misconfigured with all that does not fit together.
     """
+    if mistakes := list(_mistakes(settings)):
+        raise Misconfigured("The settings of Kafka do not fit together:", mistakes)
     protocol = settings.kafka_security_protocol
     options: dict[str, Any] = {"security_protocol": protocol}
     if protocol.startswith("SASL"):
@@ -39,10 +54,64 @@ def connection(settings: KafkaSettings, client_id: str) -> Connection:
         options["sasl_plain_username"] = settings.kafka_sasl_username
         options["sasl_plain_password"] = settings.kafka_sasl_password.get_secret_value()
     if protocol.endswith("SSL"):
-        options["ssl_context"] = ssl.create_default_context(cafile=settings.kafka_ssl_cafile or None)
+        options["ssl_context"] = _tls(settings)
     return Connection(
         bootstrap_servers=settings.kafka_bootstrap_servers, client_id=client_id, options=options
     )
+
+
+async def distrust(connection: Connection) -> str:
+    """Why TLS with the first broker fails, empty if it does not: aiokafka only says that it found none."""
+    context = connection.options.get("ssl_context")
+    if context is None:
+        return ""
+    host, _, port = connection.bootstrap_servers.split(",")[0].strip().rpartition(":")
+    try:
+        async with asyncio.timeout(_HANDSHAKE_S):
+            _, writer = await asyncio.open_connection(host, int(port), ssl=context)
+    except ssl.SSLError as error:
+        return f"Kafka at {host}:{port} cannot be trusted: {tls.reason(error)} {_TLS_WAYS}."
+    except (OSError, ValueError, TimeoutError):
+        return ""
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return ""
+
+
+def _mistakes(settings: KafkaSettings) -> Iterator[str]:
+    protocol = settings.kafka_security_protocol
+    if protocol.startswith("SASL") and not settings.kafka_sasl_username:
+        yield f"KAFKA_SECURITY_PROTOCOL is {protocol}, KAFKA_SASL_USERNAME is empty. Set user and password."
+    if settings.kafka_sasl_username and not protocol.startswith("SASL"):
+        yield (
+            f"KAFKA_SASL_USERNAME is set, and KAFKA_SECURITY_PROTOCOL={protocol} does not log in. "
+            "Set it to SASL_SSL, or take the user out."
+        )
+    files = (settings.kafka_ssl_cafile, settings.kafka_ssl_certfile, settings.kafka_ssl_keyfile)
+    if any(files) and not protocol.endswith("SSL"):
+        yield (
+            f"KAFKA_SSL_… is set, and KAFKA_SECURITY_PROTOCOL={protocol} does not encrypt. "
+            "Set it to SSL or SASL_SSL, or take the files out."
+        )
+    if bool(settings.kafka_ssl_certfile) != bool(settings.kafka_ssl_keyfile):
+        yield "KAFKA_SSL_CERTFILE and KAFKA_SSL_KEYFILE belong together. Set both, or none."
+
+
+def _tls(settings: KafkaSettings) -> ssl.SSLContext:
+    """TLS that checks the broker's certificate and name."""
+    try:
+        context = ssl.create_default_context(cafile=settings.kafka_ssl_cafile or None)
+        if settings.kafka_ssl_certfile:
+            context.load_cert_chain(settings.kafka_ssl_certfile, settings.kafka_ssl_keyfile)
+    except OSError as error:
+        files = (settings.kafka_ssl_cafile, settings.kafka_ssl_certfile, settings.kafka_ssl_keyfile)
+        named = ", ".join(file for file in files if file)
+        raise Misconfigured(
+            "The files of KAFKA_SSL_… cannot be used:",
+            [f"{tls.reason(error)} Seen: {named}. PEM files that this user may read would work."],
+        ) from error
+    return context
 
 
 def topics(settings: KafkaSettings) -> Topics:

@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequ
 from prometheus_client import Counter, Histogram
 
 from shared.errors import Invalid, Transient
-from shared.kafka.connect import Connection
+from shared.kafka.connect import Connection, distrust
 from shared.telemetry import log
 
 PRODUCED = Counter("leadscore_kafka_produced_records_total", "Records handed to Kafka.", ["topic", "result"])
@@ -147,8 +147,9 @@ class KafkaPublisher:
                 self._producer = producer
                 log("kafka.connected")
             except (KafkaError, OSError) as error:
-                log("kafka.connect_failed", level="warning", error=type(error).__name__)
                 await _close(producer)
+                why = await distrust(self._connection) or type(error).__name__
+                log("kafka.connect_failed", level="warning", error=why)
                 await asyncio.sleep(_RECONNECT_S)
             except asyncio.CancelledError:
                 await _close(producer)

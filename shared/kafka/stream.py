@@ -22,7 +22,7 @@ from aiokafka.structs import ConsumerRecord
 from prometheus_client import Counter, Gauge
 
 from shared.errors import LeadscoreError, Transient
-from shared.kafka.connect import Connection
+from shared.kafka.connect import Connection, distrust
 from shared.telemetry import log
 
 REBALANCES = Counter(
@@ -156,7 +156,8 @@ class KafkaStream(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             await consumer.start()
         except (KafkaError, OSError) as error:
             await self.stop()
-            raise Transient(f"Kafka is away: {type(error).__name__}.") from error
+            why = await distrust(self._connection)
+            raise Transient(why or f"Kafka is away: {type(error).__name__}.") from error
 
     async def stop(self) -> None:
         consumer, self._consumer = self._consumer, None

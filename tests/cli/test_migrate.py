@@ -9,7 +9,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.cli.migrate import downgrade, head, upgrade
+from services.cli.migrate import at_head, downgrade, head, upgrade
+from shared.errors import Transient
 
 SHAPE = """
 SELECT table_name, column_name, data_type, is_nullable, column_default
@@ -57,6 +58,40 @@ def test_two_migrators_at_once_do_not_meet(database: str) -> None:
     running = [subprocess.Popen(command, env={**os.environ, "DATABASE_URL": database}) for _ in range(2)]
     assert [one.wait(timeout=60) for one in running] == [0, 0]
     assert query(database, "SELECT version_num FROM alembic_version") == [(head(),)]
+
+
+def test_waiting_ends_when_the_schema_is_there(database: str) -> None:
+    """A pod that waits goes on when the job has migrated, and changes nothing itself."""
+
+    async def wait() -> None:
+        waiting = asyncio.create_task(at_head(database))
+        await asyncio.to_thread(downgrade, database, "-1")
+        await asyncio.to_thread(upgrade, database)
+        await waiting
+
+    downgrade(database, "-1")
+    with pytest.raises(Transient, match=rf"not at {head()}\. Run leadscore migrate"):
+        asyncio.run(at_head(database, within_s=0))
+    asyncio.run(wait())
+
+
+def test_an_old_process_does_not_wait_for_its_own_schema(database: str) -> None:
+    """A release that is rolled back runs on the newer schema: a revision that it does not know is enough."""
+
+    async def stamp() -> None:
+        connection = await asyncpg.connect(database)
+        await connection.execute("UPDATE alembic_version SET version_num = 'of the next release'")
+        await connection.close()
+
+    asyncio.run(stamp())
+    asyncio.run(at_head(database, within_s=0))
+
+
+def test_an_empty_database_is_waited_for(database: str) -> None:
+    """Before the first migration there is no revision at all."""
+    downgrade(database, "base")
+    with pytest.raises(Transient, match="The schema is at nothing"):
+        asyncio.run(at_head(database, within_s=0))
 
 
 def test_events_have_their_months_ahead(database: str) -> None:

@@ -1,8 +1,12 @@
 """The topics command: what is missing is made, what differs is told and left alone."""
 
+import asyncio
+
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from typer.testing import CliRunner
 
+from services.cli.__main__ import COMMANDS, application
 from services.cli.topics import Found, check, compare, ensure
 from shared.errors import Transient
 from shared.kafka.connect import Connection
@@ -75,3 +79,22 @@ async def test_an_absent_kafka_is_transient() -> None:
     nobody = Connection(bootstrap_servers="127.0.0.1:1", client_id="tests", options={})
     with pytest.raises(Transient, match=r"127\.0\.0\.1:1"):
         await ensure(nobody, Topics())
+
+
+def test_a_difference_can_be_tolerated(kafka: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A topic that differs is told, and ends with 1; with --tolerate too, and with 0: services may start."""
+    ours = Topics(prefix="tolerated.")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap_servers)
+    monkeypatch.setenv("LEADSCORE_TOPIC_PREFIX", ours.prefix)
+
+    async def differ() -> None:
+        admin = AIOKafkaAdminClient(**kafka.arguments())
+        await admin.start()
+        await admin.create_topics([NewTopic(ours.events, 2, 1)])
+        await admin.close()
+
+    asyncio.run(differ())
+    for argv, code in ((["topics"], 1), (["topics", "--tolerate"], 0)):
+        done = CliRunner().invoke(application(COMMANDS, argv), argv)
+        assert "has 2 partitions, 12 are wanted" in done.output
+        assert done.exit_code == code

@@ -179,7 +179,7 @@ def test_another_lock_file_makes_it_anew(checkout: Checkout, changed: str) -> No
     assert checkout.setup().stderr == ""
 
 
-@pytest.mark.parametrize("name", ["dev", "ingest", "scorer", "router"])
+@pytest.mark.parametrize("name", ["dev", "ingest", "scorer", "router", "cli", "build"])
 def test_lock_files_pin_hashes_and_name_no_address(name: str) -> None:
     """Exact versions and hashes; where packages come from is each machine's matter."""
     text = (REPOSITORY / f"deploy/locks/{name}.txt").read_text()
@@ -189,7 +189,9 @@ def test_lock_files_pin_hashes_and_name_no_address(name: str) -> None:
     assert all("--hash=sha256:" in block for block in _blocks(text))
 
 
-@pytest.mark.parametrize(("name", "extra"), [("dev", "embedded"), ("ingest", "ingest"), ("router", "router")])
+@pytest.mark.parametrize(
+    ("name", "extra"), [("dev", "embedded"), ("ingest", "ingest"), ("router", "router"), ("cli", "cli")]
+)
 def test_lock_files_have_what_pyproject_asks_for(name: str, extra: str) -> None:
     """A dependency added to pyproject.toml and not locked would be missing on every fresh machine."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())

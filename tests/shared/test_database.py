@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from urllib.parse import quote
 
 import asyncpg
 import pytest
@@ -10,11 +11,12 @@ import pytest_asyncio
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.database import driver_url, engine, transaction
+from shared.database import engine, transaction
 from shared.errors import Transient
 from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio
+_PASSWORD = "p@ss: +/%w#rd&?"
 
 _ADVISORY = "SELECT pg_advisory_xact_lock(1)"
 
@@ -179,8 +181,26 @@ async def test_what_is_wrong_in_the_data_comes_through(pool: AsyncEngine) -> Non
             await connection.fetchval("SELECT $1::int", "not a number")
 
 
-async def test_sslmode_is_said_in_the_drivers_words() -> None:
-    """A URL as libpq writes it works with our driver."""
-    url = driver_url("postgresql://u:p@h:5432/d?sslmode=require")
-    assert url.drivername == "postgresql+asyncpg"
-    assert dict(url.query) == {"ssl": "require"}
+@pytest.mark.parametrize("driver", ["postgresql", "postgres", "postgresql+asyncpg"])
+async def test_a_url_is_read_as_libpq_reads_it(driver: str) -> None:
+    """Whatever the scheme is called, the password arrives as it was encoded, and so do other parameters."""
+    said: list[bytes] = []
+
+    async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Asks for the password in the clear, as no server of ours would, and keeps what it is told."""
+        said.append(await reader.readexactly(int.from_bytes(await reader.readexactly(4)) - 4))
+        writer.write(b"R" + (8).to_bytes(4) + (3).to_bytes(4))
+        await reader.readexactly(1)
+        said.append(await reader.readexactly(int.from_bytes(await reader.readexactly(4)) - 4))
+        writer.close()
+
+    async with await asyncio.start_server(server, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        url = f"{driver}://me:{quote(_PASSWORD, safe='')}@127.0.0.1:{port}/leads?sslmode=disable"
+        pool = engine(url, application="the test", pool_size=1)
+        with pytest.raises(Transient):
+            async with transaction(pool):
+                pass
+    assert b"database\0leads\0" in said[0]
+    assert b"application_name\0the test\0" in said[0]
+    assert said[1] == _PASSWORD.encode() + b"\0"

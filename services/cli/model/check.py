@@ -17,6 +17,7 @@ from typing import Annotated, Final, Literal
 import typer
 
 from services.scorer.models import model_source
+from shared.deployed import shipped
 from shared.errors import Misconfigured
 from shared.scoring.analysis.reach import most
 from shared.scoring.definition.model import Model
@@ -58,7 +59,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print findings as JSON for programs.")] = False,
 ) -> None:
     """Check models; prints every mistake and warning with its line, and changes nothing."""
-    checked = [checked_file(file) for file in files or [DEFAULT]]
+    checked = [checked_file(file) for file in files or [shipped(DEFAULT)]]
     findings = [finding for each in checked for finding in each.findings]
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))

@@ -16,6 +16,7 @@ from typing import Annotated, Final
 import typer
 
 from services.cli.model.which import from_file
+from shared.deployed import shipped
 from shared.errors import Misconfigured
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.situations.check import CheckResult, judge
@@ -56,7 +57,7 @@ def holds(tried: Sequence[Tried]) -> bool:
 
 def beside(model: Path) -> Path:
     """Where the situations of a model file are if nobody says."""
-    return model.with_name(f"{model.stem}.situations.yaml")
+    return shipped(model.with_name(f"{model.stem}.situations.yaml"))
 
 
 def try_files(model: Compiled, files: Iterable[Path]) -> list[Tried]:

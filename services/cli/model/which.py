@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.scorer.models import model_source
+from shared.deployed import shipped
 from shared.errors import Invalid
 from shared.leads.store import models as stored_models
 from shared.leads.store.models import StoredModel
@@ -40,7 +41,8 @@ def is_stored(name: str) -> bool:
 
 
 def from_file(file: Path) -> Named:
-    """The model in this file."""
+    """The model in this file; `deploy/config/scoring.yaml` is also the one that comes with Leadscore."""
+    file = shipped(file)
     source = model_source.read(file)
     return Named(title=str(file), model=source.model, text=source.text, lists=source.lists, version=None)
 

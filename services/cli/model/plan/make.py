@@ -24,6 +24,7 @@ from services.cli.session import database
 from services.router import route_file
 from services.router.routing import Outline
 from shared.database import transaction
+from shared.deployed import shipped
 from shared.errors import Misconfigured
 from shared.settings import DatabaseSettings, load
 
@@ -35,7 +36,7 @@ class PlanSettings(DatabaseSettings):
     """What `leadscore model plan` reads."""
 
     routing_file: Path = Field(
-        default=Path("deploy/config/routing.yaml"),
+        default_factory=lambda: shipped("deploy/config/routing.yaml"),
         validation_alias="LEADSCORE_ROUTER_ROUTING_FILE",
         description="Where transitions go, and when.",
     )
