@@ -72,7 +72,8 @@ _METRIC_MODULES: Final = {
     "Scorer": ("services.scorer.metrics", "shared.kafka.stream"),
     "Router": ("services.router.metrics",),
     "Ingest and router": ("shared.kafka.publish",),
-    "Every service": ("shared.telemetry",),
+    "Scorer and router": ("shared.database_pool",),
+    "Every service": ("shared.telemetry", "shared.loop_lag"),
 }
 _METRICS_HEAD: Final = """\
 # Metrics
