@@ -17,7 +17,8 @@ CONFIGURATION: Final = ROOT / "deploy" / "prometheus" / "prometheus.yml"
 TOOLS: Final = ROOT / ".tools" / "prometheus"
 HOW_TO_GET_IT: Final = (
     "Debian's package `prometheus` has it: `apt-get install prometheus`, or, without root and without a "
-    f"service that starts, `apt-get download prometheus && dpkg-deb -x prometheus_*.deb {TOOLS}`. "
+    f"service that starts, `apt-get download prometheus && mkdir -p {TOOLS} && "
+    f"dpkg-deb -x prometheus_*.deb {TOOLS}`. "
     "Elsewhere: unpack a release of Prometheus and put its folder on the PATH."
 )
 
@@ -33,6 +34,7 @@ def fetch() -> bool:
         return False
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["apt-get", "-q", "download", "prometheus"], cwd=folder, check=False)
+        TOOLS.mkdir(parents=True, exist_ok=True)
         packages = list(Path(folder).glob("prometheus_*.deb"))
         for package in packages:
             subprocess.run(["dpkg-deb", "-x", str(package), str(TOOLS)], check=False)

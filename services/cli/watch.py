@@ -34,10 +34,12 @@ def main(argv: list[str]) -> int:
     """Watch until Ctrl-C; 2 if something is missing for it, 1 if Prometheus ends by itself."""
     wishes = _wishes(argv)
     try:
-        program = prometheus.find("prometheus") or (prometheus.fetch() and prometheus.find("prometheus"))
-        if not program:
-            raise Misconfigured(f"Prometheus is not on this machine. {prometheus.HOW_TO_GET_IT}", [])
-        asyncio.run(_until_signal(program, Installation.of(os.environ), wishes))
+        here = Installation.of(os.environ)
+        text = prometheus.CONFIGURATION.read_text()
+        settings = configuration(text, here.known(), interval=wishes.interval, rules=wishes.rules)
+        program, folder = _program(), here.folder / "prometheus"
+        port = _prepare(folder, settings)
+        asyncio.run(_until_signal(_command(program, folder, port), port))
     except LeadscoreError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, Misconfigured) else 1
@@ -65,6 +67,19 @@ def configuration(text: str, known: Mapping[str, str], *, interval: str, rules: 
     return settings
 
 
+def _program() -> str:
+    """Prometheus; fetched if it is not here.
+
+    Raises Misconfigured if it cannot be had.
+    """
+    if found := prometheus.find("prometheus"):
+        return found
+    print("Prometheus is not on this machine: fetching Debian's package into .tools", flush=True)
+    if prometheus.fetch() and (fetched := prometheus.find("prometheus")):
+        return fetched
+    raise Misconfigured(f"Prometheus could not be fetched. {prometheus.HOW_TO_GET_IT}", [])
+
+
 def _wishes(argv: list[str]) -> Namespace:
     asked = ArgumentParser(prog="make watch", description="Prometheus on the running installation.")
     asked.add_argument("--interval", default="15s", help="how often to read metrics and rules")
@@ -72,8 +87,15 @@ def _wishes(argv: list[str]) -> Namespace:
     return asked.parse_args(argv)
 
 
-async def _until_signal(program: str, installation: Installation, wishes: Namespace) -> None:
-    watching = asyncio.create_task(_watch(program, installation, wishes))
+def _prepare(folder: Path, settings: Mapping[str, Any]) -> int:
+    """Write the configuration; return a free port, the same one as last time if it is free."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(dict(settings), sort_keys=False))
+    return ports.remembered(folder / "ports.json", [_WISHED_PORT])[0]
+
+
+async def _until_signal(command: Command, port: int) -> None:
+    watching = asyncio.create_task(_watch(command, port))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, watching.cancel)
@@ -83,15 +105,9 @@ async def _until_signal(program: str, installation: Installation, wishes: Namesp
         print("stopped", flush=True)
 
 
-async def _watch(program: str, installation: Installation, wishes: Namespace) -> None:
+async def _watch(command: Command, port: int) -> None:
     """Start Prometheus, say where it is, and stop it however this ends."""
-    folder = installation.folder / "prometheus"
-    text = prometheus.CONFIGURATION.read_text()
-    settings = configuration(text, installation.known(), interval=wishes.interval, rules=wishes.rules)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "prometheus.yml").write_text(yaml.safe_dump(settings, sort_keys=False))
-    (port,) = ports.remembered(folder / "ports.json", [_WISHED_PORT])
-    child = Child(_command(program, folder, port))
+    child = Child(command)
     try:
         await child.start()
         url = f"http://127.0.0.1:{port}"

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from services.cli import prometheus
+from services.cli.installation import Installation
 from services.cli.watch import configuration, main
 from shared.errors import Misconfigured
 
@@ -41,7 +42,9 @@ def test_a_machine_without_prometheus_is_told_how_to_get_it(
 ) -> None:
     """Neither on the PATH, nor in .tools, nor to be fetched: exit code 2 and a sentence with the command."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("LEADSCORE_DATA", str(tmp_path))
     monkeypatch.setattr(prometheus, "TOOLS", tmp_path / "tools")
+    Installation(folder=tmp_path).note(KNOWN)
     assert main([]) == 2
     assert "apt-get download prometheus" in capsys.readouterr().err
 

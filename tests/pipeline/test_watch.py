@@ -1,4 +1,4 @@
-"""`make watch`: a real Prometheus on a real installation, and an alert that fires because something is wrong."""
+"""`make watch`: a real Prometheus on a real installation, and alerts that fire because something is wrong."""
 
 import asyncio
 import os
@@ -79,7 +79,7 @@ async def all_read(url: str) -> bool:
 
 
 async def test_a_stopped_scorer_fires_and_its_start_resolves(leadscore: Installation, tmp_path: Path) -> None:
-    """All is quiet; the scorer is stopped: nobody reads events; it is started: quiet again. Ctrl-C ends it."""
+    """All is quiet; the scorer stops: nobody reads events; it is started: quiet again. Ctrl-C ends it."""
     expected = ("LeadscoreNoScorerConsumes", "LeadscoreServiceDown")
     data = noted(leadscore, tmp_path / "data")
     async with watching(data, impatient_rules(tmp_path / "rules")) as (process, url):
