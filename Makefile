@@ -1,6 +1,6 @@
 # Everything a person types. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test faults check reference format mutation lock kafka-jars bench-slice bench-scorer bench-engine bench-plan bench-board wipe clean
+.PHONY: help setup run demo watch test faults check reference format mutation lock kafka-jars bench-slice bench-scorer bench-engine bench-plan bench-board wipe clean
 
 BIN := .venv/bin
 
@@ -15,6 +15,9 @@ run: setup ## Start Kafka, Postgres and every service on this machine; Ctrl-C st
 
 demo: setup ## Send real shop events through a running Leadscore and show what became of them
 	@$(BIN)/leadscore demo
+
+watch: setup ## Start Prometheus with our alerts on what `make run` started; prints its address, Ctrl-C stops it
+	@$(BIN)/python -m services.cli.watch
 
 test: setup ## Run every test on real servers
 	@$(BIN)/pytest -n 2
@@ -32,7 +35,7 @@ check: setup ## Check format, lint, types, imports, docs and metrics (under a mi
 	@$(BIN)/pytest tests/test_docs.py tests/test_house_style.py
 	@$(BIN)/python -m services.cli.lint_metrics
 
-reference: setup ## Write deploy/config/reference.env and docs/metrics.md anew from the code
+reference: setup ## Write reference.env, docs/metrics.md and the dashboards anew from the code
 	@$(BIN)/python -m services.cli.reference
 
 format: setup ## Format the code and fix what can be fixed

@@ -7,6 +7,7 @@ Refuses two supervisors on one folder, and to delete what it did not make.
     .data/services                pid files of ingest, scorer, router
     .data/secrets.env             made up on the first start, mode 0600; never changed afterwards
     .data/addresses.env           where things are while `leadscore up` runs
+    .data/prometheus              what `make watch` measured, its configuration, its log
     .data/demo-run                id of the newest `leadscore demo`, for its --same-ids
 """
 
@@ -26,7 +27,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from shared.errors import Misconfigured
 
-_OURS: Final = ("postgres", "kafka", "services", "secrets.env", "addresses.env", "ports.json", "demo-run")
+_OURS: Final = (
+    *("postgres", "kafka", "services", "prometheus"),
+    *("secrets.env", "addresses.env", "ports.json", "demo-run"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

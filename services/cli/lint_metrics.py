@@ -7,20 +7,17 @@ Refuses to pass silently where promtool is missing: it says so, and how to get i
 """
 
 import asyncio
-import shutil
 import subprocess
 import sys
 import urllib.request
 from typing import Final
 
 from services.cli import reference
+from services.cli.prometheus import HOW_TO_GET_IT, find
 from shared.lifecycle import HttpServer
 from shared.telemetry import admin_app
 
-_MISSING: Final = (
-    "promtool is not on this machine, so the metrics were NOT linted. Debian's package `prometheus` has it: "
-    "apt-get install prometheus, or apt-get download prometheus && dpkg-deb -x prometheus_*.deb DIR.\n"
-)
+_MISSING: Final = f"promtool is not on this machine, so the metrics were NOT linted. {HOW_TO_GET_IT}\n"
 
 
 async def scrape() -> bytes:
@@ -37,7 +34,7 @@ async def scrape() -> bytes:
 
 def main() -> int:
     """Lint, and say what was found."""
-    promtool = shutil.which("promtool")
+    promtool = find("promtool")
     if promtool is None:
         sys.stderr.write(_MISSING)
         return 0

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from services.cli.dashboards import write as dashboards
 from services.ingest.settings import IngestSettings
 from services.router.settings import RouterSettings
 from services.scorer.settings import ScorerSettings
@@ -82,7 +83,8 @@ _METRIC_MODULES: Final = {
     "Scorer": ("services.scorer.metrics", "shared.kafka.stream"),
     "Router": ("services.router.metrics",),
     "Ingest and router": ("shared.kafka.publish",),
-    "Every service": ("shared.telemetry",),
+    "Scorer and router": ("shared.database_pool",),
+    "Every service": ("shared.telemetry", "shared.loop_lag"),
 }
 _METRICS_HEAD: Final = """\
 # Metrics
@@ -146,4 +148,5 @@ def _default(field: FieldInfo) -> str:
 if __name__ == "__main__":
     SETTINGS_FILE.write_text(settings_text())
     METRICS_FILE.write_text(metrics_text())
-    sys.stdout.write(f"{SETTINGS_FILE} and {METRICS_FILE} written\n")
+    dashboards.write()
+    sys.stdout.write(f"{SETTINGS_FILE}, {METRICS_FILE} and {dashboards.FOLDER} written\n")

@@ -22,6 +22,7 @@ from shared.ids import SystemIds
 from shared.kafka.connect import connection, topics
 from shared.kafka.publish import KafkaPublisher
 from shared.lifecycle import HttpServer, run
+from shared.loop_lag import loop_lag
 from shared.plugins import packages
 from shared.telemetry import admin_app, configure_logging
 
@@ -50,6 +51,7 @@ async def serve(settings: IngestSettings, registry: Registry, known: Providers) 
     await run(
         [
             publisher,
+            loop_lag(),
             HttpServer("admin", admin, host=settings.admin_host, port=settings.admin_port),
             HttpServer(
                 "ingest",

@@ -28,11 +28,13 @@ from services.router.settings import RouterSettings
 from services.router.wake import Bell, Ear
 from shared import database, settings
 from shared.clock import SystemClock
+from shared.database_pool import show_pool
 from shared.errors import Misconfigured
 from shared.ids import SystemIds
 from shared.kafka import connect
 from shared.kafka.publish import KafkaPublisher, Publisher
 from shared.lifecycle import BackgroundTask, HttpServer, Part, run
+from shared.loop_lag import loop_lag
 from shared.plugins import packages
 from shared.telemetry import admin_app, configure_logging, log
 
@@ -58,6 +60,7 @@ def main() -> int:
 async def _serve(configured: RouterSettings, routing: Routing) -> None:
     url = configured.database_url.get_secret_value()
     pool = database.engine(url, application="leadscore-router", pool_size=configured.database_pool)
+    show_pool(pool)
     publisher = KafkaPublisher(connect.connection(configured, "leadscore-router"))
     try:
         await run(parts(configured, routing, pool, publisher))
@@ -92,6 +95,7 @@ def parts(
     return [
         *([publisher] if needs_kafka else []),
         HttpServer("admin", admin, host=configured.admin_host, port=configured.admin_port),
+        loop_lag(),
         BackgroundTask("tend", tender.run),
         BackgroundTask("deliver", lambda: _together(couriers), stop_s=configured.drain_s + 2),
         BackgroundTask("plan", lambda: planner.run(bell, configured.poll_interval_s)),

@@ -7,7 +7,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from services.router.retry import REASONS
 
-_LATENCY_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600)
+_LATENCY_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 60, 300, 600)
 
 TRANSITIONS = Counter(
     "leadscore_router_transitions_total", "Transitions planned, by what became of them.", ["result"]

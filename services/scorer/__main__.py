@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer.accounts.keep import AccountKeeper
 from services.scorer.board.keep import BoardKeeper
+from services.scorer.books import Books
 from services.scorer.collector import spare_what_stays
 from services.scorer.consume import Consumer
 from services.scorer.count import BatchCounter
@@ -30,11 +31,13 @@ from services.scorer.sweep import Sweep
 from shared import database as postgres
 from shared import settings as settings_reader
 from shared.clock import SystemClock
+from shared.database_pool import show_pool
 from shared.errors import Misconfigured, Transient
 from shared.ids import SystemIds
 from shared.kafka.connect import connection, topics
 from shared.kafka.stream import KafkaStream
 from shared.lifecycle import BackgroundTask, Drain, HttpServer, Part, run
+from shared.loop_lag import loop_lag
 from shared.telemetry import admin_app, configure_logging, log
 
 
@@ -58,8 +61,10 @@ def main() -> int:
 async def serve(settings: ScorerSettings) -> None:
     """Run the scorer until it is told to stop."""
     url = settings.database_url.get_secret_value()
-    # One each for batches, sweep, rescore, regroup, neighbours, accounts and board, and one for claims.
-    pool = postgres.engine(url, application="leadscore-scorer", pool_size=8)
+    # One each for batches, sweep, rescore, regroup, neighbours, accounts, board and books, and one for
+    # claims.
+    pool = postgres.engine(url, application="leadscore-scorer", pool_size=9)
+    show_pool(pool)
     await first_model.ensure_first_model(pool, settings.model_file)
     counter = BatchCounter(
         models=ModelsInForce(changed=spare_what_stays),
@@ -82,8 +87,9 @@ def parts(
     """Every part of a scorer, in the order of their start."""
     topic = topics(settings).events
     owner = f"{socket.gethostname()}:{os.getpid()}"
+    offsets = Offsets(group=settings.group, topic=topic, owner=owner)
     consumer = Consumer(
-        offsets=Offsets(group=settings.group, topic=topic, owner=owner),
+        offsets=offsets,
         database=pool,
         counter=counter,
         clock=SystemClock(),
@@ -117,6 +123,7 @@ def parts(
     return [
         Drain("database", pool.dispose),
         HttpServer("admin", _admin(consumer, stopping), host=settings.admin_host, port=settings.admin_port),
+        loop_lag(),
         stream,
         Drain("batches", consumer.finish),
         BackgroundTask("consume", consume),
@@ -126,6 +133,7 @@ def parts(
         BackgroundTask("neighbours", neighbours),
         BackgroundTask("accounts", accounts.run),
         BackgroundTask("board", board.run),
+        BackgroundTask("books", Books(database=pool, offsets=offsets).run),
     ]
 
 

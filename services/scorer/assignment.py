@@ -97,6 +97,8 @@ class Assignment:
             if partition.halted:
                 self._halts[partition.number] = (partition.claim.next_offset, partition.halted)
         await self._finish()
+        for partition in gone:
+            metrics.forget_lag(partition.number)
         self._measure()
 
     async def recover(self, partition: Partition) -> bool:
@@ -130,6 +132,7 @@ class Assignment:
     def _forget(self, partition: Partition) -> None:
         if self.partitions.get(partition.number) is partition:
             del self.partitions[partition.number]
+            metrics.forget_lag(partition.number)
 
     def _measure(self) -> None:
         metrics.HALTED.set(sum(bool(one.halted) for one in self.partitions.values()))

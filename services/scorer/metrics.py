@@ -93,6 +93,21 @@ DEAD_LETTERS = Counter(
     "Records that could not be processed, kept with their bytes.",
     ["code"],
 )
+UNRESOLVED_DEAD_LETTERS = Gauge(
+    "leadscore_scorer_unresolved_dead_letters",
+    "Dead letters that nobody has sent again yet; counted up to 10,000. Every scorer shows the same.",
+)
+BOOKED = ("taken", "counted", "duplicate", "quarantined", "dead_lettered")
+BOOKS_RECORDS = Gauge(
+    "leadscore_scorer_books_records",
+    "Records taken from Kafka since the first, and what became of them, by the books in Postgres. "
+    "Every scorer shows the same.",
+    ["result"],
+)
+BOOKS_UNBALANCED = Gauge(
+    "leadscore_scorer_books_unbalanced_records",
+    "Records taken of which the books do not say what became, or too many times: promise P6, must be 0.",
+)
 HALTED = Gauge(
     "leadscore_scorer_halted_partitions", "Partitions stopped for too much poison or a missing range."
 )
@@ -128,6 +143,12 @@ BOARD_WAITING_LEADS = Gauge(
     "leadscore_scorer_board_waiting_leads", "Leads of this process that lists do not show as they are yet."
 )
 MODEL_INFO = Gauge("leadscore_scorer_model_info", "Always 1; says which model scores.", ["model", "version"])
+
+
+def forget_lag(partition: int) -> None:
+    """Say no more of a partition that is not ours: its next owner does."""
+    for lag in (LAG_RECORDS, LAG_SECONDS):
+        lag.remove(str(partition))
 
 
 def note(report: Report) -> None:

@@ -29,6 +29,7 @@ REBALANCES = Counter(
     "leadscore_kafka_rebalances_total", "Times the group gave us partitions anew.", ["topic"]
 )
 ASSIGNED = Gauge("leadscore_kafka_assigned_partitions", "Partitions this process reads now.", ["topic"])
+PARTITIONS = Gauge("leadscore_kafka_topic_partitions", "Partitions that the topic has.", ["topic"])
 
 _STOP_S: Final = 5.0
 
@@ -240,6 +241,7 @@ class KafkaStream(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             consumer.seek(tp, 0)
             consumer.pause(tp)
         REBALANCES.labels(topic=self._topic).inc()
+        PARTITIONS.labels(topic=self._topic).set(len(consumer.partitions_for_topic(self._topic) or ()))
         try:
             starts = await self._owner.assigned(await self._ranges(partitions), self.generation())
         except (KafkaError, OSError) as error:

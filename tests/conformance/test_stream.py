@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 import pytest_asyncio
+from prometheus_client import REGISTRY
 
 from shared.kafka.connect import Connection
 from shared.kafka.publish import KafkaPublisher, Publisher, Record
@@ -95,6 +96,19 @@ async def read(bench: Bench, number: int, *, partitions: Iterable[int] | None = 
             for records in (await bench.stream.poll(wanted, max_records=50, timeout_s=0.2)).values():
                 found += records
     return found
+
+
+@pytest.mark.asyncio
+@pytest.mark.servers
+async def test_a_partition_without_a_reader_can_be_seen(topics: Topics, kafka: Connection) -> None:
+    """The metrics tell how many partitions the topic has, beside how many this process reads."""
+    stream = KafkaStream(kafka, topic=topics.sales, group=topics.sales, owner=Books(left_out={0}))
+    await stream.start()
+    await until(lambda: len(stream.assigned()) == 2)
+    of_topic = {"topic": topics.sales}
+    assert REGISTRY.get_sample_value("leadscore_kafka_topic_partitions", of_topic) == 3
+    assert REGISTRY.get_sample_value("leadscore_kafka_assigned_partitions", of_topic) == 2
+    await stream.stop()
 
 
 @pytest.mark.asyncio

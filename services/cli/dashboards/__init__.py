@@ -1,0 +1,1 @@
+"""Grafana dashboards: a page each, written as JSON."""

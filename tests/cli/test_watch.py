@@ -1,0 +1,61 @@
+"""What `make watch` tells Prometheus, and what it says where it cannot."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from services.cli import prometheus
+from services.cli.installation import Installation
+from services.cli.watch import configuration, main
+from shared.errors import Misconfigured
+
+KNOWN = {
+    "LEADSCORE_INGEST_ADMIN_PORT": "18091",
+    "LEADSCORE_SCORER_ADMIN_PORT": "18092",
+    "LEADSCORE_ROUTER_ADMIN_PORT": "18093",
+}
+
+
+def test_the_committed_configuration_is_used_with_the_addresses_of_this_machine() -> None:
+    """The jobs keep their names, which the alerts go by; targets, rules and the pace are this machine's."""
+    text = prometheus.CONFIGURATION.read_text()
+    made = configuration(text, KNOWN, interval="1s", rules=Path("/rules"))
+    assert {job["job_name"]: job["static_configs"] for job in made["scrape_configs"]} == {
+        "leadscore-ingest": [{"targets": ["127.0.0.1:18091"]}],
+        "leadscore-scorer": [{"targets": ["127.0.0.1:18092"]}],
+        "leadscore-router": [{"targets": ["127.0.0.1:18093"]}],
+    }
+    assert made["rule_files"] == ["/rules/*.yml"]
+    assert made["global"] == {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    assert yaml.safe_load(text)["rule_files"] == ["rules/*.yml"]
+
+
+def test_a_machine_on_which_leadscore_never_ran_is_told_what_to_type() -> None:
+    """Without addresses there is nothing to watch."""
+    with pytest.raises(Misconfigured, match=r"LEADSCORE_INGEST_ADMIN_PORT is not known.*make run"):
+        configuration(prometheus.CONFIGURATION.read_text(), {}, interval="1s", rules=Path("/rules"))
+
+
+def test_a_machine_without_prometheus_is_told_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Neither on the PATH, nor in .tools, nor to be fetched: exit code 2 and a sentence with the command."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("LEADSCORE_DATA", str(tmp_path))
+    monkeypatch.setattr(prometheus, "TOOLS", tmp_path / "tools")
+    Installation(folder=tmp_path).note(KNOWN)
+    assert main([]) == 2
+    assert "apt-get download prometheus" in capsys.readouterr().err
+
+
+def test_what_was_unpacked_in_tools_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing has to be put on the PATH by hand."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(prometheus, "TOOLS", tmp_path)
+    assert prometheus.find("promtool") is None
+    unpacked = tmp_path / "usr" / "bin" / "promtool"
+    unpacked.parent.mkdir(parents=True)
+    unpacked.write_text("#!/bin/sh\n")
+    unpacked.chmod(0o755)
+    assert prometheus.find("promtool") == str(unpacked)
