@@ -104,18 +104,22 @@ class _Counting:
         ]
         counted = [await backlog.count(self.on, task) for task in tasks]
         middle = median(each.per_s for each in counted)
-        return min(counted, key=lambda each: abs(each.per_s - middle))
+        found = min(counted, key=lambda each: abs(each.per_s - middle))
+        self._tell(found)
+        return found
 
     async def peer(self) -> Backlog | None:
         """The peer with the same backlog; None, and says so, if its packages cannot be had."""
         self.console.print("the peer …")
         try:
-            return await peer.count(
+            counted = await peer.count(
                 self.on, Task(name="peer", events=self.size.events, crowd=backlog.backlog)
             )
         except subprocess.CalledProcessError as error:
             self.console.print(f"left out: the packages of the peer cannot be installed here ({error})")
             return None
+        self._tell(counted)
+        return counted
 
     async def limit(self) -> bare_sql.Limit:
         """The bare SQL of the same transactions."""
@@ -131,8 +135,13 @@ class _Counting:
         fill = partial(crowded.fill, number=leads, touched=touched, key=key)
         task = Task(name=f"crowded_{leads}", events=self.size.events, crowd=backlog.backlog, fill=fill)
         counted = await backlog.count(self.on, task)
+        self._tell(counted)
         scanned, hot = await plans.look(database_url(self.on, task.name), statements)
         return Crowded(leads=leads, counted=counted, scanned=scanned, hot=hot)
+
+    def _tell(self, counted: Backlog) -> None:
+        """What was found, at once: a whole run takes twenty minutes."""
+        self.console.print(f"  {counted.per_s:,.0f} events/s, {counted.cpu_us:,.0f} µs of CPU each")
 
 
 def main() -> None:
