@@ -62,6 +62,14 @@ BAD = {
             'Groups: company, email, forms, web. Did you mean "web"?'
         ),
     ),
+    "unknown group of a fit rule, which holds for whom nobody knows": (
+        "    group: company\n    when: {email_domain: {not_in: free-mail}}\n",
+        "    group: compnay\n    when: {not: {email_domain: free-mail}}\n",
+        (
+            'scoring.yaml:32: rule "business": unknown group "compnay". '
+            'Groups: company, email, forms, web. Did you mean "company"?'
+        ),
+    ),
     "unknown key": (
         "    half_life: 14d\n",
         "    halflife: 14d\n",

@@ -6,6 +6,7 @@ own conditions look at.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from shared.events import Event
@@ -169,11 +170,14 @@ def profile_matcher(
     fits: Memo[Mapping[str, Any], Fits] = Memo(field_tests.fields(), find)
 
     def person(attributes: Mapping[str, Attribute]) -> ProfileMatch:
-        if not attributes:  # most visitors
-            return nobody
+        if not attributes:
+            return nobody()
         profile = profile_of(attributes)
         return ProfileMatch(profile, fits.of(profile))
 
-    nothing_known = profile_of({})
-    nobody = ProfileMatch(nothing_known, fits.of(nothing_known))
+    @cache  # most visitors; not worked out before somebody asks, because a broken model is compiled too
+    def nobody() -> ProfileMatch:
+        profile = profile_of({})
+        return ProfileMatch(profile, fits.of(profile))
+
     return Latest(person)
