@@ -66,7 +66,7 @@ BAD = {
         "    group: company\n    when: {email_domain: {not_in: free-mail}}\n",
         "    group: compnay\n    when: {not: {email_domain: free-mail}}\n",
         (
-            'scoring.yaml:32: rule "business": unknown group "compnay". '
+            'scoring.yaml:31: rule "business": unknown group "compnay". '
             'Groups: company, email, forms, web. Did you mean "company"?'
         ),
     ),
