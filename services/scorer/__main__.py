@@ -101,21 +101,6 @@ def parts(
         owner=consumer.assignment,
         session_s=settings.session_s,
     )
-    sweep = Sweep(database=pool, counter=counter, interval_s=settings.sweep_interval_s)
-    rescore = Rescore(database=pool, counter=counter, interval_s=settings.sweep_interval_s)
-    accounts = AccountKeeper(database=pool, models=counter.models, interval_s=settings.sweep_interval_s)
-    board = BoardKeeper(
-        database=pool,
-        noted=counter.models.noted,
-        interval_s=settings.sweep_interval_s,
-        behind=consumer.behind,
-    )
-
-    async def regroup() -> None:
-        await consumer.regroup.run(settings.sweep_interval_s)
-
-    async def neighbours() -> None:
-        await consumer.neighbours.run(settings.sweep_interval_s)
 
     async def consume() -> None:
         await consumer.run(stream, batch_records=settings.batch_records)
@@ -127,13 +112,36 @@ def parts(
         stream,
         Drain("batches", consumer.finish),
         BackgroundTask("consume", consume),
+        *_beside(settings, pool, counter, consumer),
+        BackgroundTask("books", Books(database=pool, offsets=offsets).run),
+    ]
+
+
+def _beside(
+    settings: ScorerSettings, pool: AsyncEngine, counter: BatchCounter, consumer: Consumer
+) -> list[Part]:
+    """The loops that work beside the path of events."""
+    interval_s = settings.sweep_interval_s
+    sweep = Sweep(database=pool, counter=counter, interval_s=interval_s)
+    rescore = Rescore(database=pool, counter=counter, interval_s=interval_s)
+    accounts = AccountKeeper(database=pool, models=counter.models, interval_s=interval_s)
+    board = BoardKeeper(
+        database=pool, noted=counter.models.noted, interval_s=interval_s, behind=consumer.behind
+    )
+
+    async def regroup() -> None:
+        await consumer.regroup.run(interval_s)
+
+    async def neighbours() -> None:
+        await consumer.neighbours.run(interval_s)
+
+    return [
         BackgroundTask("sweep", sweep.run),
         BackgroundTask("rescore", rescore.run),
         BackgroundTask("regroup", regroup),
         BackgroundTask("neighbours", neighbours),
         BackgroundTask("accounts", accounts.run),
         BackgroundTask("board", board.run),
-        BackgroundTask("books", Books(database=pool, offsets=offsets).run),
     ]
 
 
