@@ -1,6 +1,6 @@
 # Everything a person types. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo watch test faults check reference format mutation lock kafka-jars bench-slice bench-scorer bench-engine bench-plan bench-board wipe clean
+.PHONY: help setup run demo watch test faults check reference format mutation lock kafka-jars bench-slice bench-scorer bench-engine bench-plan bench-board bench soak wipe clean
 
 BIN := .venv/bin
 
@@ -56,6 +56,12 @@ bench-plan: setup ## Measure `model plan` over a million events of a hundred tho
 
 bench-board: setup ## Measure lists and searches among a million leads
 	@$(BIN)/python -m benchmarks.board
+
+bench: setup ## Measure all of the above, one after the other, into docs/benchmarks.md (over an hour)
+	@for each in engine slice board plan scorer; do $(BIN)/python -m benchmarks.$$each --markdown || exit 1; done
+
+soak: setup ## An hour at 70 % of what this machine can take, while things break (MINUTES=60, SEED=… repeats)
+	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),60) --markdown $(if $(SEED),--seed $(SEED))
 
 mutation: setup ## Change every line of the scoring engine and see a situation fail (half an hour)
 	@rm -rf mutants

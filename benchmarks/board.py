@@ -1,14 +1,16 @@
 """`python -m benchmarks.board`: lists and searches of a million leads, with the plans that Postgres makes.
 
 In: nothing but this checkout; its Postgres is its own. Out: a table: each question, the middle and the
-slowest of fifty times, what was read; with --plans each plan. Refuses to be kind: names and companies repeat
-as they do in life, so that there are texts that everybody has, and texts that one has.
+slowest of fifty times, what was read; with --plans each plan, with --markdown the same in docs/benchmarks.md.
+Refuses to be kind: names and companies repeat as they do in life, so that there are texts that everybody has,
+and texts that one has.
 
-    .venv/bin/python -m benchmarks.board [--leads 1000000] [--plans]
+    .venv/bin/python -m benchmarks.board [--leads 1000000] [--plans] [--markdown]
 """
 
 import argparse
 import asyncio
+import os
 import random
 import statistics
 import tempfile
@@ -24,8 +26,9 @@ from uuid import UUID
 import asyncpg
 import psutil
 from rich.console import Console
-from rich.table import Table
 
+from benchmarks import machine
+from benchmarks.figures import DOCUMENT, Figure, Report, table, write
 from services.cli import migrate
 from services.cli.local.postgres import PostgresServer
 from shared.leads import board
@@ -133,8 +136,9 @@ class Explaining:
         return await self._connection.fetch(sql, *arguments)
 
 
-async def run(leads: int, console: Console, *, plans: bool) -> None:
+async def run(leads: int, console: Console, *, plans: bool) -> Report:
     """Fill a board, ask it everything."""
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="leadscore-bench-") as name:
         folder = Path(name)
         await asyncio.to_thread(folder.chmod, 0o755)
@@ -142,37 +146,56 @@ async def run(leads: int, console: Console, *, plans: bool) -> None:
         url = await postgres.start()
         try:
             await asyncio.to_thread(migrate.upgrade, url)
-            began = time.perf_counter()
             connection = await asyncpg.connect(url, server_settings={"jit": "off"})
-            index = await connection.fetchval(_INDEX)
-            await connection.execute(f"DROP INDEX {_BY_GRAM}")
-            jobs = [(url, first, min(first + _PIECE, leads)) for first in range(0, leads, _PIECE)]
-            with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
-                await asyncio.to_thread(lambda: list(processes.map(_piece, jobs)))
-            await connection.execute(index)
-            await connection.execute("VACUUM ANALYZE")
-            console.print(f"{leads:,} leads, filled in {time.perf_counter() - began:.0f} s")
-            await _report(connection, console, plans=plans)
+            filled_s = await _fill(connection, url, leads)
+            console.print(f"{leads:,} leads, filled in {filled_s:.0f} s")
+            figures = [
+                *[await _size(connection, relation) for relation in ("lead_board", "lead_grams")],
+                *[await _asked(connection, name, console, plans=plans) for name in QUESTIONS],
+            ]
             await connection.close()
         finally:
             await postgres.stop()
+    return Report(
+        name="bench-board",
+        command="make bench-board",
+        day=datetime.now(UTC).date().isoformat(),
+        machine=tuple(machine.describe(("asyncpg",), load, f"{leads:,} leads on the board").lines()),
+        figures=tuple(figures),
+    )
 
 
-async def _report(connection: asyncpg.Connection, console: Console, *, plans: bool) -> None:
-    table = Table("Question", "Found", "Middle ms", "Slowest ms", "CPU ms", "Buffers")
-    for name, question in QUESTIONS.items():
-        found, took, cpu_ms = await _ask(connection, question)
-        explaining = Explaining(connection)
-        await board.best(explaining, 50, **question)
-        buffers = " + ".join(_buffers(plan) for plan in explaining.plans)
-        shown = (f"{statistics.median(took):.1f}", f"{max(took):.1f}", f"{cpu_ms:.1f}", buffers)
-        table.add_row(name, str(found), *shown)
-        if plans:
-            console.print(name, *explaining.plans, sep="\n", markup=False)
-    for relation in ("lead_board", "lead_grams"):
-        size = await connection.fetchval(f"SELECT pg_size_pretty(pg_total_relation_size('{relation}'))")
-        console.print(f"{relation}: {size}")
-    console.print(table)
+async def _fill(connection: asyncpg.Connection, url: str, leads: int) -> float:
+    """So many leads, the index of their grams made afterwards; returns the seconds it took."""
+    began = time.perf_counter()
+    index = await connection.fetchval(_INDEX)
+    await connection.execute(f"DROP INDEX {_BY_GRAM}")
+    jobs = [(url, first, min(first + _PIECE, leads)) for first in range(0, leads, _PIECE)]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
+        await asyncio.to_thread(lambda: list(processes.map(_piece, jobs)))
+    await connection.execute(index)
+    await connection.execute("VACUUM ANALYZE")
+    return time.perf_counter() - began
+
+
+async def _asked(connection: asyncpg.Connection, name: str, console: Console, *, plans: bool) -> Figure:
+    """One question, fifty times, and once explained."""
+    found, took, cpu_ms = await _ask(connection, QUESTIONS[name])
+    explaining = Explaining(connection)
+    await board.best(explaining, 50, **QUESTIONS[name])
+    if plans:
+        console.print(name, *explaining.plans, sep="\n", markup=False)
+    buffers = " + ".join(_buffers(plan) for plan in explaining.plans)
+    return Figure(
+        what=name,
+        measured=f"{statistics.median(took):.1f} ms",
+        beside=f"{cpu_ms:.1f} ms of CPU, slowest {max(took):.1f} ms, finds {found}, {buffers}; aim 20 ms",
+    )
+
+
+async def _size(connection: asyncpg.Connection, relation: str) -> Figure:
+    size = await connection.fetchval(f"SELECT pg_size_pretty(pg_total_relation_size('{relation}'))")
+    return Figure(what=f"{relation} on disk", measured=size, beside="with its indexes")
 
 
 def _buffers(plan: str) -> str:
@@ -187,8 +210,13 @@ def main() -> None:
     )
     options.add_argument("--leads", type=int, default=1_000_000, help="how many leads are on the board")
     options.add_argument("--plans", action="store_true", help="print the plan of each question")
+    options.add_argument("--markdown", action="store_true", help=f"write {DOCUMENT.name}")
     chosen = options.parse_args()
-    asyncio.run(run(chosen.leads, Console(), plans=chosen.plans))
+    console = Console()
+    reported = asyncio.run(run(chosen.leads, console, plans=chosen.plans))
+    console.print(table(reported))
+    if chosen.markdown:
+        write(DOCUMENT, reported)
 
 
 if __name__ == "__main__":

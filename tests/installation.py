@@ -332,6 +332,8 @@ def installation(servers: Servers, topics: Topics, receiver: Receiver, folder: P
         "LEADSCORE_IDENTITY_KEY": "an identity key for the pipeline",
         "LEADSCORE_INGEST_PORT": str(ports["public"]),
         "LEADSCORE_INGEST_ADMIN_PORT": str(ports["ingest"]),
+        # There is no balancer that would have to notice.
+        "LEADSCORE_INGEST_DRAIN_S": "0",
         "LEADSCORE_INGEST_SOURCES_FILE": str(folder / "sources.yaml"),
         "LEADSCORE_SCORER_ADMIN_PORT": str(ports["scorer"]),
         "LEADSCORE_SCORER_GROUP": f"{topics.prefix}scorer",

@@ -10,6 +10,7 @@ import sys
 from importlib.metadata import version
 
 from services.ingest import app, source_file
+from services.ingest.middleware import Admission
 from services.ingest.publish import ParcelPublisher
 from services.ingest.receive import Receiver
 from services.ingest.registry import Registry
@@ -21,7 +22,7 @@ from shared.errors import Misconfigured
 from shared.ids import SystemIds
 from shared.kafka.connect import connection, topics
 from shared.kafka.publish import KafkaPublisher
-from shared.lifecycle import HttpServer, run
+from shared.lifecycle import Drain, HttpServer, run
 from shared.loop_lag import loop_lag
 from shared.plugins import packages
 from shared.telemetry import admin_app, configure_logging
@@ -40,8 +41,10 @@ async def serve(settings: IngestSettings, registry: Registry, known: Providers) 
         ids=SystemIds(),
         limits=settings.limits(),
     )
-    admission = app.Admission(max_in_flight=settings.max_in_flight, trouble=publisher.trouble)
     stopping = asyncio.Event()
+    admission = Admission(
+        max_in_flight=settings.max_in_flight, trouble=publisher.trouble, closing=stopping.is_set
+    )
     admin = admin_app(
         "ingest",
         version("leadscore"),
@@ -60,6 +63,8 @@ async def serve(settings: IngestSettings, registry: Registry, known: Providers) 
                 port=settings.port,
                 drain_s=settings.ack_s + _ANSWER_S,
             ),
+            # Stopped first: senders and balancers find another process before this one takes no connection.
+            Drain("senders", lambda: asyncio.sleep(settings.drain_s)),
         ],
         stopping=stopping,
     )

@@ -5,9 +5,6 @@ Refuses to do anything a step does better: an endpoint calls one step and wraps 
 take raw requests (no FastAPI parameters) because SDKs lie about content types, and parsing twice costs.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,7 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from services.ingest import answers, authorize, pages
 from services.ingest.fast_routes import EXPECTED, Endpoint, FastRoutes, answer_to
-from services.ingest.middleware import ROUTE, Middleware
+from services.ingest.middleware import ROUTE, Admission, Middleware
 from services.ingest.not_counted import not_counted
 from services.ingest.publish import Parcel
 from services.ingest.receive import Receiver
@@ -27,18 +24,6 @@ from shared.telemetry import log
 
 BATCH_PATHS = ("/v1/batch", "/v1/b", "/beacon/v1/batch")
 THANKS_PATH = "/v1/forms/thanks"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admission:
-    """How many requests may be inside.
-
-    max_in_flight:  while all is well
-    trouble:        why Kafka is not well, empty if it is
-    """
-
-    max_in_flight: int
-    trouble: Callable[[], str]
 
 
 def create(
@@ -54,9 +39,7 @@ def create(
     tracking = _tracking(receiver)
     app.add_middleware(FastRoutes, posts=tracking)
     # Added last is passed first.
-    app.add_middleware(
-        Middleware, registry=registry, max_in_flight=admission.max_in_flight, trouble=admission.trouble
-    )
+    app.add_middleware(Middleware, registry=registry, admission=admission)
     for path, endpoint in tracking.items():
         # FastRoutes answers the POSTs; the router knows the paths to say 405 to the rest.
         app.add_route(path, endpoint, methods=["POST"])

@@ -7,6 +7,7 @@ a few that find out whether it is back: waiting senders would only fill the memo
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -28,18 +29,32 @@ _ALLOWED_HEADERS: Final = (
     " x-ip-policy, sp-anonymous"
 )
 _PREFLIGHT_S: Final = 86_400
+# Without it a sender could post on a connection in the very moment in which we close it, and would have to
+# send again; by it, it opens the next one, which a balancer leads to somebody else.
+_LAST_ANSWER: Final = (b"connection", b"close")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """How many requests may be inside.
+
+    max_in_flight:  while all is well
+    trouble:        why Kafka is not well, empty if it is
+    closing:        whether this process is about to stop, so that each answer ends its connection
+    """
+
+    max_in_flight: int
+    trouble: Callable[[], str]
+    closing: Callable[[], bool] = lambda: False
 
 
 class Middleware:
     """The outermost of our ASGI layers."""
 
-    def __init__(
-        self, app: ASGIApp, *, registry: Registry, max_in_flight: int, trouble: Callable[[], str]
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, registry: Registry, admission: Admission) -> None:
         self._app = app
         self._registry = registry
-        self._max_in_flight = max_in_flight
-        self._trouble = trouble
+        self._admission = admission
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,6 +82,8 @@ class Middleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if self._admission.closing():
+                    message["headers"] = [*message["headers"], _LAST_ANSWER]
             await send(message)
 
         self._in_flight += 1
@@ -81,7 +98,8 @@ class Middleware:
             metrics.REQUEST_SECONDS.labels(route=route).observe(time.perf_counter() - started_s)
 
     def _full(self) -> bool:
-        return self._in_flight >= (PROBES if self._trouble() else self._max_in_flight)
+        allowed = self._admission
+        return self._in_flight >= (PROBES if allowed.trouble() else allowed.max_in_flight)
 
     def _allowed_origin(self, scope: Scope) -> str:
         """The page that sends, if any source takes events from it; empty else, and for programs."""

@@ -35,6 +35,13 @@ class IngestSettings(ServiceSettings, KafkaSettings):
     hook_ack_s: PositiveS = Field(
         default=3.0, description="The same for webhooks; some e-mail providers give up after 4 s."
     )
+    drain_s: float = Field(
+        default=1.0,
+        ge=0,
+        le=300,
+        description="Seconds it goes on answering when told to stop, no longer ready, each answer the last "
+        "of its connection: as long as balancers take to notice.",
+    )
     read_s: PositiveS = Field(default=10.0, description="Seconds a client may take to send its body.")
     max_in_flight: int = Field(
         default=512,

@@ -85,8 +85,11 @@ async def test_row_12_the_topic_lost_records(
         leadscore.scorer.thaw()
     await until(lambda: _halted(leadscore, lost), within_s=60)
     after = await taken_of_events(leadscore)
-    assert {number: after[number] for number in lost} == {number: before[number] for number in lost}
-    row.note(halted=len(lost))
+    # What Kafka had sent to a scorer that was frozen just then is no loss: it counts, and no offset above.
+    held = {number: after[number] - before[number] for number in lost if after[number] != before[number]}
+    assert when == "while it runs" or held == {}
+    assert {number for number in held if not before[number] < after[number] < ends[number]} == set()
+    row.note(halted=len(lost), held_by_the_frozen=sum(held.values()))
     row.acknowledged, row.counted = len(traffic.acknowledged), (await leadscore.books())["counted"]
     assert row.counted >= counted
     assert await leadscore.off() == []

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from services.ingest import app as http
 from services.ingest import source_file
 from services.ingest.limits import Limits
+from services.ingest.middleware import Admission
 from services.ingest.publish import ParcelPublisher
 from services.ingest.receive import Receiver
 from services.ingest.registry import Registry
@@ -55,7 +56,7 @@ def app(registry: Registry, broker: MemoryBroker, clock: FrozenClock, limits: Li
         ids=SequentialIds(),
         limits=limits,
     )
-    return http.create(receiver, registry, http.Admission(max_in_flight=64, trouble=broker.trouble))
+    return http.create(receiver, registry, Admission(max_in_flight=64, trouble=broker.trouble))
 
 
 @pytest_asyncio.fixture

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from services.ingest import app as http
 from services.ingest import source_file
 from services.ingest.limits import Limits
+from services.ingest.middleware import Admission
 from services.ingest.publish import ParcelPublisher
 from services.ingest.receive import Receiver
 from services.ingest.refusals import STATUS
@@ -71,7 +72,7 @@ async def post(path: str, body: bytes) -> tuple[httpx.Response, MemoryBroker]:
         ids=SequentialIds(),
         limits=Limits(),
     )
-    app = http.create(receiver, registry, http.Admission(max_in_flight=64, trouble=broker.trouble))
+    app = http.create(receiver, registry, Admission(max_in_flight=64, trouble=broker.trouble))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app), base_url="http://ingest.test", auth=(PRODUCT_KEY, "")
     ) as client:

@@ -8,6 +8,7 @@ import pytest
 
 from services.ingest import app as http
 from services.ingest.limits import Limits
+from services.ingest.middleware import Admission
 from services.ingest.publish import ParcelPublisher
 from services.ingest.receive import Receiver
 from services.ingest.registry import Registry
@@ -31,7 +32,7 @@ async def test_no_kafka_is_503_at_once(registry: Registry) -> None:
         ids=SequentialIds(),
         limits=Limits(ack_s=0.5),
     )
-    app = http.create(receiver, registry, http.Admission(max_in_flight=64, trouble=publisher.trouble))
+    app = http.create(receiver, registry, Admission(max_in_flight=64, trouble=publisher.trouble))
     await publisher.start()
     started_s = time.monotonic()
     async with httpx.AsyncClient(

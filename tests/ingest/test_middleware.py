@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 
 from services.ingest import app as http
 from services.ingest.limits import Limits
-from services.ingest.middleware import PROBES
+from services.ingest.middleware import PROBES, Admission
 from services.ingest.publish import ParcelPublisher
 from services.ingest.receive import Receiver
 from services.ingest.registry import Registry
@@ -63,7 +63,7 @@ def crowded(registry: Registry, hanging: HangingBroker) -> httpx.AsyncClient:
         ids=SequentialIds(),
         limits=Limits(),
     )
-    app: FastAPI = http.create(receiver, registry, http.Admission(max_in_flight=12, trouble=hanging.trouble))
+    app: FastAPI = http.create(receiver, registry, Admission(max_in_flight=12, trouble=hanging.trouble))
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app), base_url="http://ingest.test", auth=(PRODUCT_KEY, "")
     )

@@ -10,6 +10,7 @@ import pytest
 from services.ingest import app as http
 from services.ingest import source_file
 from services.ingest.limits import Limits
+from services.ingest.middleware import Admission
 from services.ingest.publish import ParcelPublisher
 from services.ingest.receive import Receiver
 from services.ingest.sources.provider import providers
@@ -89,7 +90,7 @@ async def ask(package: str, broker: MemoryBroker, method: str, **request: object
         ids=SequentialIds(),
         limits=Limits(),
     )
-    app = http.create(receiver, registry, http.Admission(max_in_flight=8, trouble=broker.trouble), known)
+    app = http.create(receiver, registry, Admission(max_in_flight=8, trouble=broker.trouble), known)
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://ingest.test") as sender:
         return await sender.request(method, "/v1/hooks/postbox/mail", **request)  # type: ignore[arg-type]

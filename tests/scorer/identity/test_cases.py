@@ -19,6 +19,7 @@ import yaml
 from services.ingest import app as http
 from services.ingest import source_file
 from services.ingest.limits import Limits
+from services.ingest.middleware import Admission
 from services.ingest.publish import ParcelPublisher
 from services.ingest.receive import Receiver
 from services.router import route_file
@@ -72,7 +73,7 @@ async def ingest() -> AsyncIterator[tuple[httpx.AsyncClient, MemoryBroker]]:
         ids=SystemIds(),
         limits=Limits(),
     )
-    app = http.create(receiver, registry, http.Admission(max_in_flight=64, trouble=broker.trouble))
+    app = http.create(receiver, registry, Admission(max_in_flight=64, trouble=broker.trouble))
     transport = httpx.ASGITransport(app=app, client=("203.0.113.77", 4711))
     async with httpx.AsyncClient(transport=transport, base_url="http://ingest.test") as client:
         yield client, broker

@@ -1,0 +1,1 @@
+"""`make soak`: traffic for an hour while things break."""
