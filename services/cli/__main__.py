@@ -74,6 +74,7 @@ COMMANDS: Final = {
         "services.cli.model.backtest.command:backtest",
         "Say how well the score, as it was then, found the leads that converted.",
     ),
+    "retention": ("services.cli.retention:retention", "Show what is kept for how long; apply it now."),
     "config": ("services.cli.config:config", "Write configuration to begin with into a folder of yours."),
     "topics": ("services.cli.topics:topics", "Create the Kafka topics that are missing; tell which differ."),
     "wipe": ("services.cli.wipe:wipe", "Delete all data on this machine, after asking."),

@@ -26,6 +26,7 @@ from services.scorer.models import first_model
 from services.scorer.models.in_force import ModelsInForce
 from services.scorer.models.rescore import Rescore
 from services.scorer.offsets import Offsets
+from services.scorer.retention.apply import Retention
 from services.scorer.settings import ScorerSettings
 from services.scorer.sweep import Sweep
 from shared import database as postgres
@@ -61,9 +62,9 @@ def main() -> int:
 async def serve(settings: ScorerSettings) -> None:
     """Run the scorer until it is told to stop."""
     url = settings.database_url.get_secret_value()
-    # One each for batches, sweep, rescore, regroup, neighbours, accounts, board and books, and one for
-    # claims.
-    pool = postgres.engine(url, application="leadscore-scorer", pool_size=9)
+    # One each for batches, sweep, rescore, regroup, neighbours, accounts, board, books and retention, and one
+    # for claims.
+    pool = postgres.engine(url, application="leadscore-scorer", pool_size=10)
     show_pool(pool)
     await first_model.ensure_first_model(pool, settings.model_file)
     counter = BatchCounter(
@@ -142,6 +143,7 @@ def _beside(
         BackgroundTask("neighbours", neighbours),
         BackgroundTask("accounts", accounts.run),
         BackgroundTask("board", board.run),
+        BackgroundTask("retention", Retention(database=pool, settings=settings).run),
     ]
 
 

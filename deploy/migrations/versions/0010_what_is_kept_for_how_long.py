@@ -1,0 +1,43 @@
+"""What is kept for how long: months whose visitors are forgotten, deliveries to be emptied.
+
+Why these shapes: docs/decisions/0011. A scorer of before goes on, and forgets nobody.
+"""
+
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+# reached: leads up to this one have been looked at; counted, quarantined: events that are gone, for the books
+_MONTHS = """
+CREATE TABLE forgotten_months (
+  month         date        PRIMARY KEY,
+  reached       uuid        NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+  leads         bigint      NOT NULL DEFAULT 0,
+  counted       bigint      NOT NULL DEFAULT 0,
+  quarantined   bigint      NOT NULL DEFAULT 0,
+  finished_at   timestamptz
+)
+"""
+_WITH_BODY = """
+CREATE INDEX CONCURRENTLY deliveries_with_body ON deliveries (finished_at)
+WHERE state IN ('delivered', 'superseded') AND body <> ''
+"""
+
+
+def upgrade() -> None:
+    # Without a lock on a table that routers write to, which no transaction can do. First, so that an
+    # interrupted migration can be begun again.
+    with op.get_context().autocommit_block():
+        op.execute("SET lock_timeout = 0")  # it waits for every transaction of before, also a plan's
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS deliveries_with_body")
+        op.execute(_WITH_BODY)
+        op.execute("SET lock_timeout = '10s'")
+    op.execute(_MONTHS)
+
+
+def downgrade() -> None:
+    op.execute("DROP INDEX deliveries_with_body")
+    op.execute("DROP TABLE forgotten_months")
