@@ -48,6 +48,21 @@ COMMANDS: Final = {
         "services.cli.dead_letters.retry:retry",
         "Send dead letters through the scorer again.",
     ),
+    "deliveries list": (
+        "services.cli.deliveries.show:deliveries",
+        "List deliveries that wait or were given up.",
+    ),
+    "deliveries show": ("services.cli.deliveries.show:delivery", "Show one delivery with its body."),
+    "deliveries retry": ("services.cli.deliveries.retry:retry", "Send deliveries again that were given up."),
+    "destinations list": (
+        "services.cli.deliveries.destinations:destinations",
+        "List destinations that failed or have something to do.",
+    ),
+    "destinations enable": ("services.cli.deliveries.destinations:enable", "Send to a disabled one again."),
+    "destinations give-up": (
+        "services.cli.deliveries.destinations:give_up",
+        "Never send what waits for a destination.",
+    ),
     "import": ("services.cli.imports.command:import_", "Import history from a file of events."),
     "replay": (
         "services.cli.replay.command:replay",
@@ -84,6 +99,8 @@ _GROUPS: Final = {
     "person": "What somebody demands who is scored.",
     "events": "Stored events: which count, and why others do not.",
     "dead-letters": "Records that the scorer could not process.",
+    "deliveries": "What the router tells others: what waits, what was given up.",
+    "destinations": "Whom the router tells: which fail or are disabled.",
     "account": "The people of one company, as the scorer sees them.",
     "model": "Check a scoring model, try it on history, publish it, take it back.",
 }

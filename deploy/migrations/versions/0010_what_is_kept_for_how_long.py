@@ -25,6 +25,11 @@ _WITH_BODY = """
 CREATE INDEX CONCURRENTLY deliveries_with_body ON deliveries (finished_at)
 WHERE state IN ('delivered', 'superseded') AND body <> ''
 """
+_DEAD = (
+    "CREATE INDEX CONCURRENTLY deliveries_dead ON deliveries (destination, created_at) WHERE state = 'dead'"
+)
+# retried_at: when somebody had a dead delivery sent again, which may overtake or be overtaken
+_RETRIED = "ALTER TABLE deliveries ADD COLUMN retried_at timestamptz"
 
 
 def upgrade() -> None:
@@ -32,12 +37,15 @@ def upgrade() -> None:
     # interrupted migration can be begun again.
     with op.get_context().autocommit_block():
         op.execute("SET lock_timeout = 0")  # it waits for every transaction of before, also a plan's
-        op.execute("DROP INDEX CONCURRENTLY IF EXISTS deliveries_with_body")
-        op.execute(_WITH_BODY)
+        for name, create in (("deliveries_with_body", _WITH_BODY), ("deliveries_dead", _DEAD)):
+            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+            op.execute(create)
         op.execute("SET lock_timeout = '10s'")
     op.execute(_MONTHS)
+    op.execute(_RETRIED)
 
 
 def downgrade() -> None:
-    op.execute("DROP INDEX deliveries_with_body")
+    op.execute("ALTER TABLE deliveries DROP COLUMN retried_at")
+    op.execute("DROP INDEX deliveries_with_body, deliveries_dead")
     op.execute("DROP TABLE forgotten_months")
