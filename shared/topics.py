@@ -53,7 +53,12 @@ class Topics:
     def wanted(self) -> list[Topic]:
         """Every topic as it should exist."""
         return [
-            Topic(name=self.events, partitions=12, retention_ms=self.events_days * _DAY_MS, key="source and person"),
+            Topic(
+                name=self.events,
+                partitions=12,
+                retention_ms=self.events_days * _DAY_MS,
+                key="source and person",
+            ),
             Topic(name=self.rejected, partitions=3, retention_ms=self.rejected_days * _DAY_MS, key="source"),
             Topic(name=self.sales, partitions=3, retention_ms=self.sales_days * _DAY_MS, key="lead id"),
         ]

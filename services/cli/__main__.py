@@ -63,6 +63,11 @@ COMMANDS: Final = {
         "services.cli.deliveries.destinations:give_up",
         "Never send what waits for a destination.",
     ),
+    "keys new": ("services.cli.keys.new:new", "Make a new secret, and say how it replaces the old one."),
+    "keys rotate-identity": (
+        "services.cli.keys.rotate:rotate_identity",
+        "Hash all stored identifiers with the new identity key.",
+    ),
     "import": ("services.cli.imports.command:import_", "Import history from a file of events."),
     "replay": (
         "services.cli.replay.command:replay",
@@ -101,6 +106,7 @@ _GROUPS: Final = {
     "dead-letters": "Records that the scorer could not process.",
     "deliveries": "What the router tells others: what waits, what was given up.",
     "destinations": "Whom the router tells: which fail or are disabled.",
+    "keys": "Secrets, and how they are changed.",
     "account": "The people of one company, as the scorer sees them.",
     "model": "Check a scoring model, try it on history, publish it, take it back.",
 }

@@ -1,4 +1,4 @@
-"""What is kept for how long: months whose visitors are forgotten, deliveries to be emptied.
+"""What is kept for how long, what was sent again, and under which keys identifiers are hashed.
 
 Why these shapes: docs/decisions/0011. A scorer of before goes on, and forgets nobody.
 """
@@ -19,6 +19,14 @@ CREATE TABLE forgotten_months (
   counted       bigint      NOT NULL DEFAULT 0,
   quarantined   bigint      NOT NULL DEFAULT 0,
   finished_at   timestamptz
+)
+"""
+# fingerprint: of the keys under which identifiers are hashed; written by the first scorer that has them
+_KEYS = """
+CREATE TABLE identity_keys (
+  only_one     boolean     PRIMARY KEY DEFAULT true CHECK (only_one),
+  fingerprint  bytea       NOT NULL,
+  since        timestamptz NOT NULL DEFAULT now()
 )
 """
 _WITH_BODY = """
@@ -43,9 +51,10 @@ def upgrade() -> None:
         op.execute("SET lock_timeout = '10s'")
     op.execute(_MONTHS)
     op.execute(_RETRIED)
+    op.execute(_KEYS)
 
 
 def downgrade() -> None:
     op.execute("ALTER TABLE deliveries DROP COLUMN retried_at")
     op.execute("DROP INDEX deliveries_with_body, deliveries_dead")
-    op.execute("DROP TABLE forgotten_months")
+    op.execute("DROP TABLE forgotten_months, identity_keys")
