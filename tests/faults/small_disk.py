@@ -1,10 +1,11 @@
 """A disk that can be filled: a file system of its own in memory, and a file that takes what is left of it.
 
-In: a folder. Out: a disk; it needs root, or it is told that the row was not tried.
+In: a size. Out: a disk; it needs root, or it is told that the row was not tried.
 """
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,14 +44,17 @@ class SmallDisk:
 
 
 @contextmanager
-def mounted(folder: Path, *, megabytes: int) -> Iterator[SmallDisk]:
-    """A disk of this size for as long as the block lasts."""
-    folder.mkdir()
+def mounted(*, megabytes: int) -> Iterator[SmallDisk]:
+    """A disk of this size for as long as the block lasts, where the user of Postgres can reach it."""
+    folder = Path(tempfile.mkdtemp(prefix="small-disk-"))
+    folder.chmod(0o755)
     command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=777", "tmpfs", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
+        folder.rmdir()
         pytest.skip(f"a full disk was NOT tried: no small disk can be mounted here ({done.stderr.strip()})")
     try:
         yield SmallDisk(folder=folder)
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()

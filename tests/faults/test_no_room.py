@@ -42,9 +42,9 @@ Refusal = Callable[[World, SmallDisk], AbstractAsyncContextManager[None]]
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+def small_disk() -> Iterator[SmallDisk]:
     """A disk for Postgres' tables, gone after its server."""
-    with mounted(tmp_path / "small", megabytes=64) as disk:
+    with mounted(megabytes=64) as disk:
         yield disk
 
 
@@ -67,16 +67,22 @@ async def full_disk(world: World, disk: SmallDisk) -> AsyncIterator[None]:
     user = runs_as(world.postgres.folder / "data")
     if user is not None:
         await asyncio.to_thread(_give, space, user)
-    await world.leadscore.fetch(f"CREATE TABLESPACE small LOCATION '{space}'")
-    connection = await asyncpg.connect(world.leadscore.database)
-    try:
+    async with administrator_of(world.leadscore) as connection:
+        await connection.execute(f"CREATE TABLESPACE small LOCATION '{space}'")
         for what in ("TABLE", "INDEX"):
-            await connection.execute(f"ALTER {what} ALL IN TABLESPACE pg_default SET TABLESPACE small")
-    finally:
-        await connection.close()
+            await until(lambda what=what: _moved(connection, what), within_s=60)  # type: ignore[misc]
     disk.fill()
     yield
     disk.free()
+
+
+async def _moved(connection: asyncpg.Connection, what: str) -> bool:
+    """Whether all of a kind could be moved at once; what scores meanwhile may hold locks crosswise."""
+    try:
+        await connection.execute(f"ALTER {what} ALL IN TABLESPACE pg_default SET TABLESPACE small")
+    except asyncpg.DeadlockDetectedError:
+        return False
+    return True
 
 
 def _give(folder: Path, user: int) -> None:
@@ -222,7 +228,7 @@ async def _claim_s(leadscore: Installation) -> float:
 @pytest.mark.fault(31, "Kafka's disk is full")
 async def test_row_31_kafka_has_no_disk(tmp_path: Path, chance: Random, row: Row) -> None:
     """Ingest says 503 and senders try again; with room, and the broker started anew, nothing is missing."""
-    with mounted(tmp_path / "small", megabytes=96) as disk:
+    with mounted(megabytes=96) as disk:
         kafka = KafkaServer(disk.folder / "kafka", cache=JARS)
         async with own_servers(tmp_path, kafka) as world:
             leadscore = world.leadscore
