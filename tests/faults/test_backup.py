@@ -98,6 +98,8 @@ async def told_before_and_not_again(leadscore: Installation) -> list[dict[str, A
     ]
 
 
+@pytest.mark.slow
+@pytest.mark.fault(8, "a dump is restored, as the guide says")
 async def test_the_guide_to_backups_word_for_word(world: World, chance: Random, tmp_path: Path) -> None:
     """Dumped under traffic, lost, restored: what came after the dump is counted from Kafka, once."""
     leadscore, others = world.leadscore, [world.leadscore.services["router"], world.leadscore.scorer]
@@ -123,6 +125,7 @@ async def test_the_guide_to_backups_word_for_word(world: World, chance: Random, 
 
 
 @pytest.mark.slow
+@pytest.mark.fault(8, "a dump is older than what Kafka keeps")
 async def test_what_kafka_no_longer_has_halts_until_somebody_gives_it_up(
     world: World, chance: Random, tmp_path: Path
 ) -> None:
