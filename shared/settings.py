@@ -76,6 +76,32 @@ class KafkaSettings(BaseSettings):
     )
 
 
+class TopicSettings(KafkaSettings):
+    """How long Kafka keeps what: for whoever makes or checks the topics."""
+
+    topic_events_days: int = Field(
+        default=14,
+        ge=1,
+        le=3650,
+        validation_alias="LEADSCORE_RETENTION_TOPIC_EVENTS_DAYS",
+        description="Days that Kafka keeps events: the oldest backup that can be restored without loss.",
+    )
+    topic_rejected_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        validation_alias="LEADSCORE_RETENTION_TOPIC_REJECTED_DAYS",
+        description="Days that Kafka keeps what ingest rejected, so that it can be mended and sent again.",
+    )
+    topic_sales_days: int = Field(
+        default=14,
+        ge=1,
+        le=3650,
+        validation_alias="LEADSCORE_RETENTION_TOPIC_SALES_DAYS",
+        description="Days that Kafka keeps the sales queue.",
+    )
+
+
 class DatabaseSettings(BaseSettings):
     """Where Postgres is. Mixed into the settings of the services that use it."""
 

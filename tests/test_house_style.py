@@ -25,6 +25,7 @@ DECISIONS = (
     *(f"services/scorer/judge/{name}.py" for name in ("marks", "thresholds", "acts", "signals", "timeline")),
     *(f"services/scorer/judge/{name}.py" for name in ("visits", "clicks", "verdicts", "differences")),
     *(f"services/scorer/judge/{name}.py" for name in ("news", "recipients")),
+    *("services/scorer/retention/months.py",),
     *("services/scorer/accounts/notes.py", "shared/leads/account_of.py", "shared/leads/account_people.py"),
     *("shared/scoring/engine/accounts.py",),
     *("services/scorer/objection.py", "shared/leads/objection.py"),

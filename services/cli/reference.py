@@ -19,7 +19,7 @@ from services.cli.dashboards import write as dashboards
 from services.ingest.settings import IngestSettings
 from services.router.settings import RouterSettings
 from services.scorer.settings import ScorerSettings
-from shared.settings import DatabaseSettings, KafkaSettings, ServiceSettings, variables
+from shared.settings import DatabaseSettings, KafkaSettings, ServiceSettings, TopicSettings, variables
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 SETTINGS_FILE: Final = _ROOT / "deploy" / "config" / "reference.env"
@@ -101,6 +101,8 @@ def settings_text() -> str:
     for service, settings in _SERVICES.items():
         own = [(name, field) for name, field in variables(settings) if name not in seen]
         sections.append(_section(service, own))
+    kept = [(name, field) for name, field in variables(TopicSettings) if name not in seen]
+    sections.append(_section("leadscore topics, leadscore up", kept))
     for title, rows in _ELSEWHERE.items():
         lines = [f"# {why}\n{name}={default}\n" for name, default, why in rows]
         sections.append(f"\n# ---- {title}\n" + "\n".join(lines))

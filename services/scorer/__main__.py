@@ -26,7 +26,9 @@ from services.scorer.models import first_model
 from services.scorer.models.in_force import ModelsInForce
 from services.scorer.models.rescore import Rescore
 from services.scorer.offsets import Offsets
+from services.scorer.retention.apply import Retention
 from services.scorer.settings import ScorerSettings
+from services.scorer.store import identity_keys
 from services.scorer.sweep import Sweep
 from shared import database as postgres
 from shared import settings as settings_reader
@@ -61,19 +63,21 @@ def main() -> int:
 async def serve(settings: ScorerSettings) -> None:
     """Run the scorer until it is told to stop."""
     url = settings.database_url.get_secret_value()
-    # One each for batches, sweep, rescore, regroup, neighbours, accounts, board and books, and one for
-    # claims.
-    pool = postgres.engine(url, application="leadscore-scorer", pool_size=9)
+    # One each for batches, sweep, rescore, regroup, neighbours, accounts, board, books and retention, and one
+    # for claims.
+    pool = postgres.engine(url, application="leadscore-scorer", pool_size=10)
     show_pool(pool)
     await first_model.ensure_first_model(pool, settings.model_file)
+    rules = settings.rules()
+    await identity_keys.ensure(pool, rules)
     counter = BatchCounter(
-        models=ModelsInForce(changed=spare_what_stays),
-        rules=settings.rules(),
+        models=ModelsInForce(changed=spare_what_stays, identity_key=rules.fingerprint),
+        rules=rules,
         limits=Limits(
             people_per_device=settings.device_people_per_day,
             ties_per_hour=settings.identifier_ties_per_hour,
         ),
-        judge=judge_of(settings, settings.rules()),
+        judge=judge_of(settings, rules),
         topic=topics(settings).events,
         ids=SystemIds(),
     )
@@ -142,6 +146,7 @@ def _beside(
         BackgroundTask("neighbours", neighbours),
         BackgroundTask("accounts", accounts.run),
         BackgroundTask("board", board.run),
+        BackgroundTask("retention", Retention(database=pool, settings=settings).run),
     ]
 
 

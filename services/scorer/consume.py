@@ -67,6 +67,7 @@ class Consumer:
             if self._last_turn_s - mirrored_s > _MIRROR_EVERY_S:
                 mirrored_s = self._last_turn_s
                 await stream.mirror({n: p.claim.next_offset for n, p in self.assignment.partitions.items()})
+                await self._look_for_older_database(stream)
             self._measure_lag(stream)
             self._refuse_to_idle(stream)
 
@@ -112,6 +113,15 @@ class Consumer:
         for partition in self._partitions(records):
             if partition.claim.next_offset <= _last(records, partition.number):
                 await self._put_back(stream, partition)
+
+    async def _look_for_older_database(self, stream: Stream) -> None:
+        """Read again what the database does not have: it was replaced by an older copy, under our feet.
+
+        The next batch of a partition would notice; one to which nothing comes would never have one.
+        """
+        for partition in await self.assignment.elsewhere():
+            self._lose(partition)
+            await self._put_back(stream, partition)
 
     async def _put_back(self, stream: Stream, partition: Partition) -> None:
         """Have a partition read again from where it really is."""

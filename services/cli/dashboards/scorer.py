@@ -152,6 +152,16 @@ _WORK: Final = Row(
             queries={"the oldest has waited": "max(leadscore_scorer_sweep_lag_seconds)"},
         ),
         Panel(
+            title="Retention",
+            about="Months of events made ahead, of three; visitors forgotten.",
+            unit="short",
+            line=1,
+            queries={
+                "months ahead": "max(leadscore_scorer_event_months_ahead)",
+                "forgotten in an hour": "sum(increase(leadscore_scorer_forgotten_leads_total[1h]))",
+            },
+        ),
+        Panel(
             title="Beside the path of events",
             unit="short",
             queries={

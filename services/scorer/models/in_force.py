@@ -5,12 +5,13 @@ Refuses to mix: until the transaction ends nobody can publish, so one batch is s
 next one by the next. A publish needs no restart and no message: the next transaction sees it.
 
 Refuses (`Misconfigured`) to score with a version that this process cannot read: a newer release stored it.
+Refuses identity keys other than those with which identifiers are stored, also when they change under it.
 """
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from services.scorer import metrics
 from services.scorer.board.noted import NotedLeads
@@ -21,6 +22,11 @@ from shared.leads.store import models as stored_models
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.file.read import load_model
 from shared.telemetry import log
+
+_KEYS: Final = [
+    "Under them everybody would be a stranger.",
+    "LEADSCORE_IDENTITY_KEY is to be the newest, LEADSCORE_IDENTITY_KEYS_BEFORE those before it (keys.md).",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +42,11 @@ class ModelsInForce:
     """Reads the versions in force, and keeps the models built from them.
 
     changed: called when another version scores than before, with its model built
+    identity_key: fingerprint of this process's identity keys; None: identifiers are none of its business
     """
 
-    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, changed: Callable[[], None] = lambda: None, identity_key: bytes | None = None) -> None:
+        self._identity_key = identity_key
         self.noted = NotedLeads()
         self._changed = changed
         self._built: dict[int, Compiled] = {}
@@ -53,6 +61,10 @@ class ModelsInForce:
         if current is None:
             raise Misconfigured(
                 "No scoring model is active.", ["`leadscore model publish FILE` makes one active"]
+            )
+        if self._identity_key and current.identity_key not in {None, self._identity_key}:
+            raise Misconfigured(
+                "The identity keys are not those with which this database was written.", _KEYS
             )
         wanted = {current.active} | ({current.shadow} if current.shadow else set())
         self._built = {number: await self._model(connection, number) for number in wanted}
