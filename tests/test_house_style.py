@@ -9,7 +9,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = sorted(
-    path for folder in ("services", "shared", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+    path
+    for folder in ("services", "shared", "tests", "benchmarks", "maintenance")
+    for path in (ROOT / folder).rglob("*.py")
 )
 CODE = [path for path in OURS if not path.is_relative_to(ROOT / "tests")]
 

@@ -15,6 +15,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from services.cli.command_reference import FILE as COMMANDS_FILE
+from services.cli.command_reference import commands_text
 from services.cli.dashboards import write as dashboards
 from services.ingest.settings import IngestSettings
 from services.router.settings import RouterSettings
@@ -150,5 +152,6 @@ def _default(field: FieldInfo) -> str:
 if __name__ == "__main__":
     SETTINGS_FILE.write_text(settings_text())
     METRICS_FILE.write_text(metrics_text())
+    COMMANDS_FILE.write_text(commands_text())
     dashboards.write()
-    sys.stdout.write(f"{SETTINGS_FILE}, {METRICS_FILE} and {dashboards.FOLDER} written\n")
+    sys.stdout.write(f"{SETTINGS_FILE}, {METRICS_FILE}, {COMMANDS_FILE} and {dashboards.FOLDER} written\n")
