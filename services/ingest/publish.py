@@ -25,6 +25,7 @@ from shared.topics import Topics
 
 MAX_KEPT_BYTES: Final = 32 * 1024
 REJECTED_SCHEMA_VERSION: Final = 1
+REJECTED_HEADERS: Final = (("content-type", b"application/json"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +123,7 @@ class ParcelPublisher:
             topic=self._rejected_topic,
             key=parcel.source.id.encode(),
             value=_rejected_encoder.encode(value),
-            headers=[("content-type", b"application/json")],
+            headers=REJECTED_HEADERS,
         )
 
 
