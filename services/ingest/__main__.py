@@ -25,6 +25,7 @@ from shared.lifecycle import HttpServer, run
 from shared.loop_lag import loop_lag
 from shared.plugins import packages
 from shared.telemetry import admin_app, configure_logging
+from shared.traces import open_traces
 
 _ANSWER_S = 1.0
 """What an answer takes beside Kafka's acknowledgement."""
@@ -40,7 +41,8 @@ async def serve(settings: IngestSettings, registry: Registry, known: Providers) 
         ids=SystemIds(),
         limits=settings.limits(),
     )
-    admission = app.Admission(max_in_flight=settings.max_in_flight, trouble=publisher.trouble)
+    traces = open_traces("ingest", settings)
+    admission = app.Admission(max_in_flight=settings.max_in_flight, trouble=publisher.trouble, traces=traces)
     stopping = asyncio.Event()
     admin = admin_app(
         "ingest",
@@ -50,6 +52,7 @@ async def serve(settings: IngestSettings, registry: Registry, known: Providers) 
     )
     await run(
         [
+            *([traces] if traces else []),
             publisher,
             loop_lag(),
             HttpServer("admin", admin, host=settings.admin_host, port=settings.admin_port),

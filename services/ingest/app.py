@@ -7,7 +7,7 @@ take raw requests (no FastAPI parameters) because SDKs lie about content types, 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -26,6 +26,9 @@ from services.ingest.sources.provider import Provider, Providers, providers
 from shared.errors import Invalid
 from shared.telemetry import log
 
+if TYPE_CHECKING:
+    from shared.traces.otel import Traces
+
 BATCH_PATHS: Final = ("/v1/batch", "/v1/b", "/beacon/v1/batch")
 CALL_PATHS: Final = {f"/v1/{name}": type_ for type_ in segment.TYPES for name in (type_, type_[0])}
 """Path → type of the call: /v1/track and /v1/t"""
@@ -39,14 +42,16 @@ SETTINGS_PATH: Final = "/v1/projects/{write_key}/settings"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """How many requests may be inside.
+    """What every request passes on its way in: how many may be inside, and whether they are traced.
 
     max_in_flight:  while all is well
     trouble:        why Kafka is not well, empty if it is
+    traces:         where requests are traced; None: they are not
     """
 
     max_in_flight: int
     trouble: Callable[[], str]
+    traces: "Traces | None" = None
 
 
 def create(
@@ -63,7 +68,11 @@ def create(
     app.add_middleware(FastRoutes, posts=tracking)
     # Added last is passed first.
     app.add_middleware(
-        Middleware, registry=registry, max_in_flight=admission.max_in_flight, trouble=admission.trouble
+        Middleware,
+        registry=registry,
+        max_in_flight=admission.max_in_flight,
+        trouble=admission.trouble,
+        traces=admission.traces,
     )
     for path, endpoint in tracking.items():
         # FastRoutes answers the POSTs; the router knows the paths to say 405 to the rest.

@@ -7,15 +7,18 @@ a few that find out whether it is back: waiting senders would only fill the memo
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.ingest import answers, metrics
+from services.ingest import answers, metrics, traced
 from services.ingest.registry import Registry
 from shared.errors import Transient
+
+if TYPE_CHECKING:
+    from shared.traces.otel import Traces
 
 ROUTE: Final = "leadscore.route"
 """Scope key under which an endpoint says its metric label; what says none is `other`."""
@@ -34,9 +37,16 @@ class Middleware:
     """The outermost of our ASGI layers."""
 
     def __init__(
-        self, app: ASGIApp, *, registry: Registry, max_in_flight: int, trouble: Callable[[], str]
+        self,
+        app: ASGIApp,
+        *,
+        registry: Registry,
+        max_in_flight: int,
+        trouble: Callable[[], str],
+        traces: "Traces | None" = None,
     ) -> None:
         self._app = app
+        self._traces = traces
         self._registry = registry
         self._max_in_flight = max_in_flight
         self._trouble = trouble
@@ -62,6 +72,7 @@ class Middleware:
         """Pass the call on, count it, time it."""
         started_s = time.perf_counter()
         status = 500
+        span = None if self._traces is None else traced.begin(self._traces, scope)
 
         async def watch(message: Message) -> None:
             nonlocal status
@@ -79,6 +90,8 @@ class Middleware:
             route = scope.get(ROUTE, "other")
             metrics.REQUESTS.labels(route=route, status=str(status)).inc()
             metrics.REQUEST_SECONDS.labels(route=route).observe(time.perf_counter() - started_s)
+            if span is not None:
+                traced.end(span, scope["method"], route, status)
 
     def _full(self) -> bool:
         return self._in_flight >= (PROBES if self._trouble() else self._max_in_flight)

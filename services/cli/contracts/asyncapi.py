@@ -4,7 +4,7 @@ In: the topics, the structs of their records, the functions that make headers. O
 deploy/contracts/asyncapi.json holds it. Refuses hand-copied names: headers are those of a sample.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, get_args
 from uuid import UUID
@@ -19,6 +19,7 @@ from shared.events import Event
 from shared.ids import DeliveryId, EventId, LeadId
 from shared.settings import KafkaSettings
 from shared.topics import EVENTS, REJECTED, SALES, Topics
+from shared.traces import TRACEPARENT
 
 Schema = dict[str, Any]
 
@@ -136,16 +137,18 @@ def _messages() -> Schema:
     keys = {topic.name: topic.key for topic in Topics().wanted()}
     return {
         "event": _record(EVENTS, keys, _names(codec.cloudevent_headers(event))),
-        "rejected": _record(REJECTED, keys, _names(REJECTED_HEADERS)),
+        "rejected": _record(REJECTED, keys, _names(REJECTED_HEADERS), ()),
         "transition": _record(SALES, keys, _names(queued.headers)),
         **{_webhook_name(one): _webhook(one) for one in get_args(Message)},
     }
 
 
-def _record(topic: str, keys: Mapping[str, str], headers: list[str]) -> Schema:
+def _record(
+    topic: str, keys: Mapping[str, str], headers: list[str], optional: Sequence[str] = (TRACEPARENT,)
+) -> Schema:
     return {
         "name": _TOPIC_MESSAGES[topic],
-        "headers": _headers(headers),
+        "headers": _headers(headers, optional),
         "payload": records.one_of(records.TYPES[topic], _REFER),
         "bindings": {"kafka": {"key": {"type": "string", "description": keys[topic]}}},
     }
@@ -174,6 +177,7 @@ _SAID: Final[Mapping[str, Schema]] = {
     "ce_time": {"format": "date-time", "description": "When it happened."},
     "ce_subject": {"format": "uuid", "description": "The lead."},
     "ce_sequence": {"pattern": "^[0-9]+$", "description": "Counts the lead's transitions."},
+    TRACEPARENT: {"description": "Of W3C: only where the event is traced."},
     "content-type": {"const": "application/json"},
     "webhook-id": {"format": "uuid", "description": "The delivery: the same at every attempt."},
     "webhook-timestamp": {"pattern": "^[0-9]+$", "description": "Of this attempt, in seconds since 1970."},
@@ -184,12 +188,12 @@ _SAID: Final[Mapping[str, Schema]] = {
 }
 
 
-def _headers(names: Iterable[str]) -> Schema:
-    """Headers as text: all that are always there."""
+def _headers(names: Iterable[str], optional: Sequence[str] = (TRACEPARENT,)) -> Schema:
+    """Headers as text: all that are always there, and those that may be."""
     required = list(names)
     return {
         "type": "object",
-        "properties": {name: {"type": "string", **_SAID[name]} for name in required},
+        "properties": {name: {"type": "string", **_SAID[name]} for name in [*required, *optional]},
         "required": required,
     }
 
