@@ -1,6 +1,6 @@
 # Everything a person types. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo watch test faults check docs licences sbom audit receipt-picture reference format mutation lock kafka-jars bench-slice bench-scorer bench-engine bench-plan bench-board bench soak wipe clean
+.PHONY: help setup run demo watch test faults check contracts docs licences sbom audit receipt-picture reference format mutation lock kafka-jars bench-slice bench-scorer bench-engine bench-plan bench-board bench soak wipe clean
 
 BIN := .venv/bin
 
@@ -27,12 +27,12 @@ faults: setup ## Break everything, one fault after the other (SEED=… repeats a
 	@seed=$(or $(SEED),$$(date +%s)); rounds=$(or $(ROUNDS),3); echo "make faults SEED=$$seed ROUNDS=$$rounds"; \
 		SEED=$$seed ROUNDS=$$rounds FAULT_REPORT=.cache/faults.txt $(BIN)/pytest -n 0 -m fault tests/faults
 
-check: setup ## Check format, lint, types, imports, docs and metrics (under a minute)
+check: setup ## Check format, lint, types, imports, docs, contracts and metrics (under a minute)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/pytest tests/test_docs.py tests/test_house_style.py
+	@$(BIN)/pytest tests/test_docs.py tests/test_house_style.py tests/cli/contracts/test_written.py
 	@$(BIN)/python -m services.cli.lint_metrics
 
 docs: setup ## Build the documents as a site that works without a network (build/docs/site)
@@ -52,6 +52,9 @@ receipt-picture: setup ## Draw what `leadscore lead show` prints of a lead (LEAD
 
 reference: setup ## Write reference.env, docs/metrics.md, the commands and the dashboards anew from the code
 	@$(BIN)/python -m services.cli.reference
+
+contracts: setup ## Write OpenAPI, AsyncAPI and every JSON Schema anew from the code (deploy/contracts, deploy/schemas)
+	@$(BIN)/python -m services.cli.contracts.write
 
 format: setup ## Format the code and fix what can be fixed
 	@$(BIN)/ruff format .

@@ -8,15 +8,18 @@ a few that find out whether it is back: waiting senders would only fill the memo
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.ingest import answers, metrics
+from services.ingest import answers, metrics, traced
 from services.ingest.registry import Registry
 from shared.errors import Transient
+
+if TYPE_CHECKING:
+    from shared.traces.otel import Traces
 
 ROUTE: Final = "leadscore.route"
 """Scope key under which an endpoint says its metric label; what says none is `other`."""
@@ -36,16 +39,18 @@ _LAST_ANSWER: Final = {"Connection": "close"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """How many requests may be inside.
+    """What every request passes on its way in: how many may be inside, and whether they are traced.
 
     max_in_flight:  while all is well
     trouble:        why Kafka is not well, empty if it is
     closing:        whether this process is about to stop, so that each answer ends its connection
+    traces:         where requests are traced; None: they are not
     """
 
     max_in_flight: int
     trouble: Callable[[], str]
     closing: Callable[[], bool] = lambda: False
+    traces: "Traces | None" = None
 
 
 class Middleware:
@@ -53,6 +58,7 @@ class Middleware:
 
     def __init__(self, app: ASGIApp, *, registry: Registry, admission: Admission) -> None:
         self._app = app
+        self._traces = admission.traces
         self._registry = registry
         self._admission = admission
         self._in_flight = 0
@@ -81,6 +87,7 @@ class Middleware:
         """Pass the call on, count it, time it."""
         started_s = time.perf_counter()
         status = 500
+        span = None if self._traces is None else traced.begin(self._traces, scope)
 
         async def watch(message: Message) -> None:
             nonlocal status
@@ -98,6 +105,8 @@ class Middleware:
             route = scope.get(ROUTE, "other")
             metrics.REQUESTS.labels(route=route, status=str(status)).inc()
             metrics.REQUEST_SECONDS.labels(route=route).observe(time.perf_counter() - started_s)
+            if span is not None:
+                traced.end(span, scope["method"], route, status)
 
     def _full(self) -> bool:
         allowed = self._admission

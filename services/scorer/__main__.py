@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import uvloop
 from fastapi import FastAPI
@@ -41,6 +42,10 @@ from shared.kafka.stream import KafkaStream
 from shared.lifecycle import BackgroundTask, Drain, HttpServer, Part, run
 from shared.loop_lag import loop_lag
 from shared.telemetry import admin_app, configure_logging, log
+from shared.traces import open_traces
+
+if TYPE_CHECKING:
+    from shared.traces.otel import Traces
 
 
 def main() -> int:
@@ -82,11 +87,16 @@ async def serve(settings: ScorerSettings) -> None:
         ids=SystemIds(),
     )
     stopping = asyncio.Event()
-    await run(parts(settings, pool, counter, stopping), stopping=stopping)
+    traces = open_traces("scorer", settings)
+    await run(parts(settings, pool, counter, stopping, traces), stopping=stopping)
 
 
 def parts(
-    settings: ScorerSettings, pool: AsyncEngine, counter: BatchCounter, stopping: asyncio.Event
+    settings: ScorerSettings,
+    pool: AsyncEngine,
+    counter: BatchCounter,
+    stopping: asyncio.Event,
+    traces: "Traces | None" = None,
 ) -> list[Part]:
     """Every part of a scorer, in the order of their start."""
     topic = topics(settings).events
@@ -97,6 +107,7 @@ def parts(
         database=pool,
         counter=counter,
         clock=SystemClock(),
+        traces=traces,
     )
     stream = KafkaStream(
         connection(settings, "leadscore-scorer"),
@@ -110,6 +121,7 @@ def parts(
         await consumer.run(stream, batch_records=settings.batch_records)
 
     return [
+        *([traces] if traces else []),
         Drain("database", pool.dispose),
         HttpServer("admin", _admin(consumer, stopping), host=settings.admin_host, port=settings.admin_port),
         loop_lag(),

@@ -11,11 +11,11 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scorer import metrics
+from services.scorer import metrics, traced
 from services.scorer.assignment import Assignment, Partition, backoff_s
 from services.scorer.count import BatchCounter, Decoded, decode_records, pieces
 from services.scorer.judge.neighbours import Neighbours
@@ -29,6 +29,9 @@ from shared.errors import Invalid, Misconfigured, Transient
 from shared.kafka.stream import OutOfRange, Received, Stream
 from shared.telemetry import log
 
+if TYPE_CHECKING:
+    from shared.traces.otel import Traces
+
 _POLL_S: Final = 0.2
 _MIRROR_EVERY_S: Final = 5.0
 _STUCK_S: Final = 60.0
@@ -40,8 +43,15 @@ class Consumer:
     """Reads all partitions that the group gives us; whatever is there at once is one batch."""
 
     def __init__(
-        self, *, offsets: Offsets, database: AsyncEngine, counter: BatchCounter, clock: Clock
+        self,
+        *,
+        offsets: Offsets,
+        database: AsyncEngine,
+        counter: BatchCounter,
+        clock: Clock,
+        traces: "Traces | None" = None,
     ) -> None:
+        self._traces = traces
         self.assignment = Assignment(offsets=offsets, database=database, finish=self.finish)
         self._offsets = offsets
         self._database = database
@@ -178,11 +188,12 @@ class Consumer:
         partitions = self._partitions(one.record for one in batch)
         records = [one.record for one in batch]
         moves = {one.claim: _last(records, one.number) + 1 for one in partitions}
-        with metrics.BATCH_SECONDS.time():
+        traces, topic = self._traces, self._offsets.topic
+        with metrics.BATCH_SECONDS.time(), traced.counting(traces, topic, batch) as contexts:
             async with transaction(self._database) as connection:
                 moved = await self._offsets.advance(connection, moves)
                 kept = [one for one in batch if one.record.partition in moved.partitions]
-                report = await self.counter.count(connection, kept, now=moved.now)
+                report = await self.counter.count(connection, kept, now=moved.now, contexts=contexts)
                 await self._offsets.tally(connection, report.tallies)
         for partition in partitions:
             if partition.number in moved.partitions:
