@@ -6,7 +6,7 @@ Empty where nothing is traced, which is nearly always; processes of before need 
 from alembic import op
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
