@@ -147,6 +147,10 @@ EVENT_MONTHS_AHEAD = Gauge(
     "Months after this one for which `events` has a partition, without a gap; -1: not even for this one. "
     "Every scorer shows the same.",
 )
+OLDEST_SNAPSHOT_SECONDS = Gauge(
+    "leadscore_scorer_oldest_snapshot_seconds",
+    "Age of the oldest transaction in our database that keeps old rows from being cleaned up.",
+)
 FORGOTTEN = Counter(
     "leadscore_scorer_forgotten_leads_total", "Visitors whom nobody knew, forgotten after their time."
 )

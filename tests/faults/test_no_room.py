@@ -197,6 +197,7 @@ async def test_row_10_a_long_snapshot(world: World, chance: Random, row: Row) ->
             until_s = time.monotonic() + HOLD_S * ROUNDS
             while time.monotonic() < until_s:
                 claims_s.append(await _claim_s(leadscore))
+            await until(lambda: _snapshot_is_seen(leadscore), within_s=30)
         dead = await leadscore.fetch("SELECT sum(n_dead_tup)::int AS n FROM pg_stat_user_tables")
         behind_s = await all_taken_until_now(leadscore)
     await all_is_well(row, leadscore, traffic)
@@ -210,6 +211,10 @@ async def test_row_10_a_long_snapshot(world: World, chance: Random, row: Row) ->
     )
     assert pause.longest_s < 15
     assert p99_s < 0.25
+
+
+async def _snapshot_is_seen(leadscore: Installation) -> bool:
+    return await leadscore.scorer.metric("leadscore_scorer_oldest_snapshot_seconds") > HOLD_S / 2
 
 
 async def _claim_s(leadscore: Installation) -> float:

@@ -152,6 +152,13 @@ _WORK: Final = Row(
             queries={"the oldest has waited": "max(leadscore_scorer_sweep_lag_seconds)"},
         ),
         Panel(
+            title="Oldest snapshot in Postgres",
+            about="Rows that are updated often cannot be cleaned up behind it.",
+            unit="s",
+            line=3600,
+            queries={"age": "max(leadscore_scorer_oldest_snapshot_seconds)"},
+        ),
+        Panel(
             title="Retention",
             about="Months of events made ahead, of three; visitors forgotten.",
             unit="short",

@@ -11,22 +11,17 @@ Refuses identity keys other than those with which identifiers are stored, also w
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from services.scorer import metrics
 from services.scorer.board.noted import NotedLeads
 from services.scorer.settle import ActiveModel
-from services.scorer.store import models
+from services.scorer.store import identity_keys, models
 from shared.errors import Misconfigured
 from shared.leads.store import models as stored_models
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.file.read import load_model
 from shared.telemetry import log
-
-_KEYS: Final = [
-    "Under them everybody would be a stranger.",
-    "LEADSCORE_IDENTITY_KEY is to be the newest, LEADSCORE_IDENTITY_KEYS_BEFORE those before it (keys.md).",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +58,7 @@ class ModelsInForce:
                 "No scoring model is active.", ["`leadscore model publish FILE` makes one active"]
             )
         if self._identity_key and current.identity_key not in {None, self._identity_key}:
-            raise Misconfigured(
-                "The identity keys are not those with which this database was written.", _KEYS
-            )
+            raise identity_keys.others()
         wanted = {current.active} | ({current.shadow} if current.shadow else set())
         self._built = {number: await self._model(connection, number) for number in wanted}
         active = ActiveModel(model=self._built[current.active], version=current.active, silent=current.silent)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer.store import models
 from shared.database import transaction
-from shared.errors import Invalid
+from shared.errors import Invalid, Misconfigured
 from shared.leads.identifiers import IdentityRules, wrapped
 
 PORTION: Final = 5_000
@@ -26,6 +26,9 @@ _CHANGE: Final = "UPDATE identity_keys SET fingerprint = $1, since = now()"
 _PATIENCE: Final = (
     "SET LOCAL statement_timeout = 0",
     "SET LOCAL idle_in_transaction_session_timeout = 0",
+    # Each portion by the index: a hash join would read the whole table for every one.
+    "SET LOCAL enable_hashjoin = off",
+    "SET LOCAL enable_mergejoin = off",
 )
 _IDENTITIES: Final = "SELECT kind, value FROM identities"
 _SET_IDENTITIES: Final = """
@@ -53,9 +56,25 @@ Rewrite = Callable[[bytes], bytes]
 
 
 async def ensure(database: AsyncEngine, rules: IdentityRules) -> None:
-    """Note the keys of a new installation, or of one from before they were noted."""
+    """Note the keys of a new installation, or of one from before they were noted.
+
+    Raises Misconfigured if others are noted.
+    """
     async with transaction(database) as connection:
         await connection.execute(_ENSURE, rules.fingerprint)
+        if await connection.fetchval(_STORED) != rules.fingerprint:
+            raise others()
+
+
+def others() -> Misconfigured:
+    """What to say to a process that has other keys than those in use."""
+    return Misconfigured(
+        "The identity keys are not those with which this database was written.",
+        [
+            "Under them everybody would be a stranger. LEADSCORE_IDENTITY_KEY has to be the newest key,",
+            "LEADSCORE_IDENTITY_KEYS_BEFORE those before it, newest first (docs/guides/keys.md).",
+        ],
+    )
 
 
 async def rotate(connection: Any, rules: IdentityRules) -> int:
