@@ -59,6 +59,9 @@ _ELSEWHERE: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
             "servers: Kafka and Postgres are started too; watch: Prometheus, Grafana.",
         ),
     ),
+    "traces, read by OpenTelemetry's SDK (docs/guides/traces.md)": (
+        ("OTEL_EXPORTER_OTLP_HEADERS", "", "Headers for the collector, such as a vendor's key; a secret."),
+    ),
     "named by the files in deploy/config": (
         ("LEADSCORE_KEY_WEBSITE", "", "sources.yaml: write key of the website; public."),
         ("LEADSCORE_KEY_PRODUCT", "", "sources.yaml: write key of your servers; a secret."),
