@@ -1,6 +1,6 @@
 # Everything a person types. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo watch test faults check docs licences sbom audit receipt-picture reference format mutation lock kafka-jars bench-slice bench-scorer bench-engine bench-plan bench-board wipe clean
+.PHONY: help setup run demo watch test faults check docs licences sbom audit receipt-picture reference format mutation lock kafka-jars bench-slice bench-scorer bench-engine bench-plan bench-board bench-capacity wipe clean
 
 BIN := .venv/bin
 
@@ -32,7 +32,8 @@ check: setup ## Check format, lint, types, imports, docs and metrics (under a mi
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/pytest tests/test_docs.py tests/test_house_style.py
+	@$(BIN)/pytest tests/test_docs.py tests/test_house_style.py tests/maintenance/test_no_secrets.py \
+		tests/maintenance/test_licences.py tests/maintenance/test_threat_model.py
 	@$(BIN)/python -m services.cli.lint_metrics
 
 docs: setup ## Build the documents as a site that works without a network (build/docs/site)
@@ -71,6 +72,9 @@ bench-plan: setup ## Measure `model plan` over a million events of a hundred tho
 
 bench-board: setup ## Measure lists and searches among a million leads
 	@$(BIN)/python -m benchmarks.board
+
+bench-capacity: setup ## Measure what a million events cost, step by step (docs/capacity.md)
+	@$(BIN)/python -m benchmarks.capacity
 
 mutation: setup ## Change every line of the scoring engine and see a situation fail (half an hour)
 	@rm -rf mutants
