@@ -1,6 +1,6 @@
 # Everything a person types. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo watch test faults check contracts docs licences sbom audit receipt-picture reference format mutation lock kafka-jars bench-slice bench-scorer bench-engine bench-plan bench-board bench soak wipe clean
+.PHONY: help setup run demo watch test faults check contracts docs licences sbom audit receipt-picture reference format mutation lock kafka-jars bench-slice bench-scorer bench-engine bench-plan bench-board bench-capacity bench soak wipe clean
 
 BIN := .venv/bin
 
@@ -32,7 +32,8 @@ check: setup ## Check format, lint, types, imports, docs, contracts and metrics 
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/pytest tests/test_docs.py tests/test_house_style.py tests/cli/contracts/test_written.py
+	@$(BIN)/pytest tests/test_docs.py tests/test_house_style.py tests/cli/contracts/test_written.py \
+		tests/maintenance/test_no_secrets.py tests/maintenance/test_licences.py tests/maintenance/test_threat_model.py
 	@$(BIN)/python -m services.cli.lint_metrics
 
 docs: setup ## Build the documents as a site that works without a network (build/docs/site)
@@ -75,8 +76,11 @@ bench-plan: setup ## Measure `model plan` over a million events of a hundred tho
 bench-board: setup ## Measure lists and searches among a million leads
 	@$(BIN)/python -m benchmarks.board
 
+bench-capacity: setup ## Measure what a million events cost, step by step (docs/capacity.md)
+	@$(BIN)/python -m benchmarks.capacity
+
 bench: setup ## Measure all of the above, one after the other, into docs/benchmarks.md (over an hour)
-	@for each in engine slice board plan scorer; do $(BIN)/python -m benchmarks.$$each --markdown || exit 1; done
+	@for each in engine slice board plan scorer capacity; do $(BIN)/python -m benchmarks.$$each --markdown || exit 1; done
 
 soak: setup ## An hour at 70 % of what this machine can take, while things break (MINUTES=60, SEED=… repeats)
 	@$(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),60) --markdown $(if $(SEED),--seed $(SEED))

@@ -75,14 +75,14 @@ def licence_of(name: str, by: Rules) -> str:
         said = metadata(name)
     except PackageNotFoundError:
         return ""
-    if expression := said.get("License-Expression"):
+    for expression in said.get_all("License-Expression", []):
         return str(expression)
     classified = [each.split(" :: ")[-1] for each in said.get_all("Classifier", []) if each.startswith("Lic")]
-    for text in (str(said.get("License") or "").strip(), *classified):
+    for text in (*(each.strip() for each in said.get_all("License", [])), *classified):
         if spelt := _SPELLINGS.get(text.lower()):
             return spelt
         if text in by.allowed or re.fullmatch(r"[A-Z][\w.]*-[\w.-]+|MIT", text):
-            return text
+            return str(text)
     return ""
 
 

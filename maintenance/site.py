@@ -28,6 +28,8 @@ _FETCHED: Final = re.compile(
     r"|<link\b[^>]*href=\"?(?:https?:)?//[^>]*(?:stylesheet|preconnect|preload)"
     r"|@import|url\([\"']?(?:https?:)?//"
 )
+_BEFORE_LIST: Final = re.compile(r"((?:^|\n)(?![-*] |[|#]|\d+\. |\s).*\n)(?=(?:[-*]|\d+\.) )")
+_BEFORE_TABLE: Final = re.compile(r"((?:^|\n)(?!\||\s).*\n)(?=\|)")
 _COLOUR: Final = re.compile(r"\x1b\[[\d;]*m")
 _LANGUAGES: Final = {
     ".yaml": "yaml",
@@ -112,12 +114,17 @@ def _relinked(page: Page) -> tuple[str, list[Path]]:
 
 
 def _outside_fences(text: str, link: Callable[[re.Match[str]], str]) -> str:
-    """Links are read outside of fenced blocks only."""
+    """Links are read, and lists set apart, outside of fenced blocks only."""
     pieces, at = [], 0
     for fence in _FENCED.finditer(text):
-        pieces += [_LINK.sub(link, text[at : fence.start()]), fence[0]]
+        pieces += [_set_apart(_LINK.sub(link, text[at : fence.start()])), fence[0]]
         at = fence.end()
-    return "".join([*pieces, _LINK.sub(link, text[at:])])
+    return "".join([*pieces, _set_apart(_LINK.sub(link, text[at:]))])
+
+
+def _set_apart(text: str) -> str:
+    """An empty line before each list and table: GitHub needs none there, Python-Markdown does."""
+    return _BEFORE_LIST.sub(r"\1\n", _BEFORE_TABLE.sub(r"\1\n", text))
 
 
 def fetched(site: Path) -> Iterator[str]:

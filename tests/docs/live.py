@@ -26,6 +26,7 @@ from tests.waiting import until
 _UP: Final = "Leadscore is up"
 _START_S: Final = 60
 _STOP_S: Final = 40
+_SETTLE_S: Final = 60
 _UNDELIVERED: Final = """
 SELECT (SELECT count(*) FROM transitions WHERE planned_at IS NULL)
      + (SELECT count(*) FROM deliveries WHERE state IN ('pending', 'claimed'))
@@ -56,13 +57,22 @@ class Live:
         await consumer.start()
         backlog = Backlog(consumer, pool, topic)
 
-        async def quiet() -> bool:
+        async def waiting() -> tuple[int, int]:
+            """Records that are not counted, moves that are not told."""
             async with transaction(pool) as connection:
-                waits = await connection.fetchval(_UNDELIVERED)
-            return not await backlog.waiting() and not waits
+                untold = await connection.fetchval(_UNDELIVERED)
+            return await backlog.waiting(), untold
+
+        async def quiet() -> bool:
+            return await waiting() == (0, 0)
 
         try:
-            await until(quiet, within_s=30)
+            await until(quiet, within_s=_SETTLE_S)
+        except TimeoutError as error:
+            said = (self.folder.parent / "make-run.log").read_text()[-3000:]
+            raise AssertionError(
+                f"(uncounted, untold) stays {await waiting()}; the services say:\n{said}"
+            ) from error
         finally:
             await consumer.stop()
             await pool.dispose()

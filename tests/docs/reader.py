@@ -12,7 +12,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,9 +21,10 @@ from tests.docs.blocks import ROOT
 
 INSTEAD: Final = {
     r"^(?:[A-Z_]+=\S+ )*make run\b.*$": (":", "the installation was started by exactly this"),
-    r"^make demo\b.*$": ("leadscore demo --users 12", "12 of the 600 visitors: the same code in less time"),
+    r"^make demo\b.*$": ("leadscore demo --users 5", "5 of the 600 visitors: the same code in less time"),
     r"^make test\b.*$": (":", "this is it"),
     r"^(\S*leadscore model diff [^#\n]*).*$": (r"\1 || [ $? = 1 ]", "1 says that they differ"),
+    r"^(\S*leadscore model backtest [^#\n]*).*$": (r"\1 --imported", "its history was imported a moment ago"),
     r"^(\S*leadscore model check .*--strict)$": (r"\1 || [ $? = 1 ]", "1 says that there are doubts"),
 }
 """Lines that are typed otherwise: pattern → (what instead, why)."""
@@ -76,8 +77,12 @@ def reader(folder: Path, environment: Mapping[str, str], places: Mapping[str, st
         text=True,
         start_new_session=True,
     )
+    made = Reader(shell=shell, places=places)
     try:
-        yield Reader(shell=shell, places=places)
+        # What the shell started in the background would keep its output open, and nobody would see it end.
+        made.types("trap 'kill $(jobs -p) 2>/dev/null' EXIT")
+        yield made
     finally:
-        os.killpg(shell.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(shell.pid, signal.SIGKILL)
         shell.communicate()

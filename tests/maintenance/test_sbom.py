@@ -1,13 +1,13 @@
 """The bills of materials say what the lock files say."""
 
-from pathlib import Path
+import json
 
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from maintenance import sbom
 from maintenance.licences import rules
-from maintenance.locked import pins
+from maintenance.locked import ROOT, pins
 from services.cli.local.jars import wanted
 
 
@@ -29,11 +29,9 @@ def test_kafka_has_its_jars() -> None:
 
 def _faults(bill: dict[str, object]) -> object:
     """What the standard's own schema says against it."""
-    import json
-
     return JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill))
 
 
 def test_nothing_is_committed() -> None:
     """They go into build/, which git ignores."""
-    assert sbom.OUTPUT.is_relative_to(Path(sbom.ROOT) / "build")
+    assert sbom.OUTPUT.is_relative_to(ROOT / "build")

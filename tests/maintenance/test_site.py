@@ -29,6 +29,13 @@ def test_every_document_is_a_page(built: Path) -> None:
     assert "files/deploy/config/routing.yaml.html" in pages
 
 
+def test_lists_and_tables_are_set_apart(built: Path) -> None:
+    """Where GitHub needs no empty line before them and Python-Markdown does: no page shows the signs."""
+    page = (built / "threat-model.html").read_text()
+    assert page.count("<li>\n<p><strong>") + page.count("<li><strong>") >= 5
+    assert not re.search(r"<p>[^<]*\n(?:- |\d+\. |\| )", page)
+
+
 def test_a_browser_fetches_nothing_from_elsewhere(built: Path) -> None:
     """No fonts, scripts, styles or pictures of others."""
     assert list(site.fetched(built)) == []

@@ -22,4 +22,4 @@ def test_every_file_and_test_is_there() -> None:
 def test_every_line_has_code_and_a_test() -> None:
     """Nothing is said to stand that nobody would miss."""
     assert len(ROWS) > 20
-    assert [row for row in ROWS if "::test_" not in row or row.count(" | ") != 3] == []
+    assert [row for row in ROWS if "::test_" not in row or row.count(" | ") != 2] == []
