@@ -35,12 +35,20 @@ _SESSION: Final = {
     "jit": "off",
 }
 
-# What the same statement may survive at another time: connection, resources, operator, locks.
-_TRANSIENT_CLASSES: Final = ("08", "40", "53", "55", "57", "58", "25P03")
+# What the same statement may survive at another time: connection, resources, operator, locks, rights.
+_TRANSIENT_CLASSES: Final = ("08", "40", "53", "55", "57", "58", "25P03", "42501")
 
 _TLS_FILES: Final = ("sslrootcert", "sslcert", "sslkey")
 _TLS_WAYS: Final = (
     "In DATABASE_URL, sslrootcert names the CA that signed its certificate, and sslmode how much to ask for"
+)
+
+# Not let in: user or password, no such database, no right to connect. What an operator has to mend, and no
+# fault of the data: a process that has work goes on trying.
+_REFUSED: Final = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
 )
 
 # How the driver says that the line is of no use any more. InternalClientError is what it raises between the
@@ -70,7 +78,7 @@ def connector(url: str, **options: Any) -> Callable[[], Awaitable[Any]]:
     """What makes a connection: asyncpg reads the URL as libpq does, `sslmode`, `sslrootcert` and all.
 
     (Through SQLAlchemy only some of these would arrive.) The function raises Transient if the other side
-    proves to be somebody else or speaks no TLS.
+    proves to be somebody else, speaks no TLS, or does not let us in.
 
     options: more arguments of asyncpg.connect
 
@@ -88,6 +96,10 @@ def connector(url: str, **options: Any) -> Callable[[], Awaitable[Any]]:
             return await asyncpg.connect(address, **options)
         except ssl.SSLError as error:
             raise Transient(f"Postgres cannot be trusted: {tls.reason(error)} {_TLS_WAYS}.") from error
+        except _REFUSED as error:
+            raise Transient(
+                f"Postgres does not let us in: {error}. DATABASE_URL has user, password and database."
+            ) from error
         except asyncpg.ClientConfigurationError as error:
             raise Misconfigured("DATABASE_URL is wrong:", [f"{error}"]) from error
         except ConnectionError as error:
