@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import URL, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -51,6 +51,11 @@ _REFUSED: Final = (
     asyncpg.InsufficientPrivilegeError,
 )
 
+_WRITTEN: Final = (
+    "postgresql://user:password@host:port/name would be one. Special characters of the password are "
+    "percent-encoded (@ is %40), and quotes around it belong to a shell: they are no part of the value."
+)
+
 # How the driver says that the line is of no use any more. InternalClientError is what it raises between the
 # server's last words ("terminating connection") and the end of the line. Trouble with TLS is an OSError.
 _LOST: Final = (OSError, PoolTimeout, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -70,8 +75,12 @@ WHERE usename = current_user AND datname = current_database() AND application_na
 
 
 def driver_url(url: str) -> URL:
-    """The URL with our driver, as SQLAlchemy wants it."""
-    return make_url(url).set(drivername="postgresql+asyncpg")
+    """The URL with our driver, as SQLAlchemy wants it. Raises Misconfigured, without it, if it is none."""
+    try:
+        return make_url(url).set(drivername="postgresql+asyncpg")
+    except (ArgumentError, ValueError):
+        # Not `from`: the message of the cause may have parts of the password in it.
+        raise Misconfigured("DATABASE_URL is no URL:", [_WRITTEN]) from None
 
 
 def connector(url: str, **options: Any) -> Callable[[], Awaitable[Any]]:
@@ -84,7 +93,7 @@ def connector(url: str, **options: Any) -> Callable[[], Awaitable[Any]]:
 
     Raises Misconfigured if the URL names a file that is not there.
     """
-    query = make_url(url).query
+    query = driver_url(url).query
     named = [(name, query[name]) for name in _TLS_FILES if name in query]
     if missing := [f"{name}={file}" for name, file in named if not Path(str(file)).is_file()]:
         raise Misconfigured("DATABASE_URL names files that are not there:", missing)

@@ -106,20 +106,31 @@ def test_an_empty_database_is_waited_for(database: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("user", "name", "said"),
     [
-        ({"database": "not_there"}, 'database "not_there" does not exist'),
-        ({"username": "nobody_of_ours"}, 'role "nobody_of_ours" does not exist'),
+        ("postgres", "not_there", 'database "not_there" does not exist'),
+        ("nobody_of_ours", "postgres", 'role "nobody_of_ours" does not exist'),
     ],
 )
 def test_a_postgres_that_does_not_let_us_in_is_told(
-    database: str, changed: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+    database: str, user: str, name: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One sentence with what Postgres says and where to look, and no traceback."""
-    url = make_url(database).set(**changed).render_as_string(hide_password=False)
+    url = make_url(database).set(username=user, database=name).render_as_string(hide_password=False)
     monkeypatch.setenv("DATABASE_URL", url)
     with pytest.raises(Transient, match=f"does not let us in: {said}. DATABASE_URL has"):
         migrate(revision="head", wait=False)
+
+
+@pytest.mark.parametrize(
+    "url", ["'postgresql://a:secret@db/x'", "db.example.com", "postgresql://a:secret@db:port/x"]
+)
+def test_what_is_no_url_is_a_mistake_and_stays_secret(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In quotes where nobody takes them off, a bare name, a port of letters: how it is written right."""
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(Misconfigured, match=r"DATABASE_URL is no URL:\n  postgresql://user:") as told:
+        migrate(revision="head", wait=False)
+    assert "secret" not in str(told.value)
 
 
 def test_a_user_without_rights_cannot_migrate(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
