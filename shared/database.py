@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import URL, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -36,12 +36,25 @@ _SESSION: Final = {
 }
 
 # What the same statement may survive at another time: connection, resources, operator, locks, a server that
-# cannot be written to.
-_TRANSIENT_CLASSES: Final = ("08", "40", "53", "55", "57", "58", "25P03", "25006")
+# cannot be written to, rights.
+_TRANSIENT_CLASSES: Final = ("08", "40", "53", "55", "57", "58", "25P03", "25006", "42501")
 
 _TLS_FILES: Final = ("sslrootcert", "sslcert", "sslkey")
 _TLS_WAYS: Final = (
     "In DATABASE_URL, sslrootcert names the CA that signed its certificate, and sslmode how much to ask for"
+)
+
+# Not let in: user or password, no such database, no right to connect. What an operator has to mend, and no
+# fault of the data: a process that has work goes on trying.
+_REFUSED: Final = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+)
+
+_WRITTEN: Final = (
+    "postgresql://user:password@host:port/name would be one. Special characters of the password are "
+    "percent-encoded (@ is %40), and quotes around it belong to a shell: they are no part of the value."
 )
 
 # How the driver says that the line is of no use any more. InternalClientError is what it raises between the
@@ -63,21 +76,25 @@ WHERE usename = current_user AND datname = current_database() AND application_na
 
 
 def driver_url(url: str) -> URL:
-    """The URL with our driver, as SQLAlchemy wants it."""
-    return make_url(url).set(drivername="postgresql+asyncpg")
+    """The URL with our driver, as SQLAlchemy wants it. Raises Misconfigured, without it, if it is none."""
+    try:
+        return make_url(url).set(drivername="postgresql+asyncpg")
+    except (ArgumentError, ValueError):
+        # Not `from`: the message of the cause may have parts of the password in it.
+        raise Misconfigured("DATABASE_URL is no URL:", [_WRITTEN]) from None
 
 
 def connector(url: str, **options: Any) -> Callable[[], Awaitable[Any]]:
     """What makes a connection: asyncpg reads the URL as libpq does, `sslmode`, `sslrootcert` and all.
 
     (Through SQLAlchemy only some of these would arrive.) The function raises Transient if the other side
-    proves to be somebody else or speaks no TLS.
+    proves to be somebody else, speaks no TLS, or does not let us in.
 
     options: more arguments of asyncpg.connect
 
     Raises Misconfigured if the URL names a file that is not there.
     """
-    query = make_url(url).query
+    query = driver_url(url).query
     named = [(name, query[name]) for name in _TLS_FILES if name in query]
     if missing := [f"{name}={file}" for name, file in named if not Path(str(file)).is_file()]:
         raise Misconfigured("DATABASE_URL names files that are not there:", missing)
@@ -89,6 +106,10 @@ def connector(url: str, **options: Any) -> Callable[[], Awaitable[Any]]:
             return await asyncpg.connect(address, **options)
         except ssl.SSLError as error:
             raise Transient(f"Postgres cannot be trusted: {tls.reason(error)} {_TLS_WAYS}.") from error
+        except _REFUSED as error:
+            raise Transient(
+                f"Postgres does not let us in: {error}. DATABASE_URL has user, password and database."
+            ) from error
         except asyncpg.ClientConfigurationError as error:
             raise Misconfigured("DATABASE_URL is wrong:", [f"{error}"]) from error
         except ConnectionError as error:

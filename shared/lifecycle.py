@@ -18,6 +18,7 @@ from typing import Protocol
 import uvicorn
 from fastapi import FastAPI
 
+from shared.errors import Misconfigured
 from shared.telemetry import log
 
 
@@ -76,7 +77,7 @@ class Drain:
 class HttpServer:
     """An ASGI app on a port: one uvicorn worker, because metrics of several would each tell a part.
 
-    port 0 takes a free one; `address` says which.
+    port 0 takes a free one; `address` says which. Starting raises Misconfigured where it cannot listen.
     """
 
     def __init__(self, name: str, app: FastAPI, *, host: str, port: int, drain_s: float = 5.0) -> None:
@@ -103,7 +104,7 @@ class HttpServer:
         return "{}:{}".format(*self._socket.getsockname()[:2]) if self._socket else ""
 
     async def start(self) -> None:
-        self._socket = socket.create_server((self._host, self._port), backlog=2048)
+        self._socket = self._listening()
         # Inherited by what it accepts. asyncio sets it for sockets of protocol 6 only, and this one says 0:
         # uvicorn's second write then waits 40 ms for the client's delayed ACK of the first (measured: 575/s
         # instead of 2,000/s over 32 connections).
@@ -113,6 +114,16 @@ class HttpServer:
             await asyncio.sleep(0.01)
         if self.task.done():
             self.task.result()
+
+    def _listening(self) -> socket.socket:
+        try:
+            return socket.create_server((self._host, self._port), backlog=2048)
+        except OSError as error:
+            why = (error.strerror or f"{error}").partition(" (while")[0]
+            raise Misconfigured(
+                f"The {self.name} port {self._host}:{self._port} cannot be opened: {why}.",
+                ["Stop what listens there, or set another …_HOST or …_PORT (reference.env names them)."],
+            ) from error
 
     async def stop(self) -> None:
         self._server.should_exit = True

@@ -13,12 +13,13 @@ import typer
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from asyncpg import UndefinedTableError
+from asyncpg import InsufficientPrivilegeError, UndefinedTableError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.database import engine, transaction
 from shared.deployed import DEPLOY
-from shared.errors import Transient
+from shared.errors import Misconfigured, Transient
 from shared.settings import DatabaseSettings, load
 
 _WAIT_S: Final = 600.0
@@ -39,7 +40,20 @@ def migrate(
         asyncio.run(at_head(url)) if wait else upgrade(url, revision)
     except OSError as error:
         raise Transient(f"Postgres is away ({type(error).__name__}): is DATABASE_URL right?") from error
+    except DBAPIError as error:
+        _refuse(error)
+        raise
     typer.echo(f"the schema is at {head() if revision == 'head' else revision}")
+
+
+def _refuse(error: DBAPIError) -> None:
+    """Raise Misconfigured if what an operator has to change is the user's rights."""
+    reason = error.orig and error.orig.__cause__
+    if isinstance(reason, InsufficientPrivilegeError):
+        remedy = "ALTER DATABASE … OWNER TO … gives them: the user of DATABASE_URL has to own its database."
+        raise Misconfigured(
+            "Postgres refuses to migrate for want of rights:", [f"{reason}. {remedy}"]
+        ) from error
 
 
 def upgrade(url: str, revision: str = "head") -> None:

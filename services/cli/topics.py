@@ -15,15 +15,22 @@ from typing import Annotated, Any, Final
 import typer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
-from shared.errors import Transient
+from shared.errors import Misconfigured, Transient
 from shared.kafka import connect
 from shared.kafka.connect import Connection
 from shared.settings import TopicSettings, load
 from shared.topics import Topic, Topics
 
 _REPLICAS: Final = 3
+_DENIED: Final = (TopicAuthorizationFailedError, ClusterAuthorizationFailedError)
 _VISIBLE_LIMIT_S: Final = 15.0
 _DAY_MS: Final = 24 * 3600 * 1000
 
@@ -64,7 +71,7 @@ def topics(
 async def ensure(connection: Connection, topics: Topics) -> list[str]:
     """Create what is missing; return a line for each topic created and for each that differs.
 
-    Raises Transient if Kafka is away or does not answer in time.
+    Raises Transient if Kafka is away or does not answer in time, Misconfigured if it does not let us.
     """
     async with _admin(connection) as admin:
         missing = compare(topics.wanted(), await _found(admin, topics)).missing
@@ -117,16 +124,21 @@ def _shown(topic: Topic) -> str:
 
 @asynccontextmanager
 async def _admin(connection: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An admin client; whatever it raises means that Kafka is away."""
+    """An admin client; whatever it raises means that Kafka is away, or that its ACLs do not let us."""
     admin = AIOKafkaAdminClient(**connection.arguments(), request_timeout_ms=10_000)
     try:
         await admin.start()
         yield admin
+    except _DENIED as error:
+        raise Misconfigured(
+            f"Kafka at {connection.bootstrap_servers} denies us topics ({type(error).__name__}):",
+            ["Whoever we log in as needs Create, Describe and DescribeConfigs on the three topics."],
+        ) from error
     except (KafkaError, OSError, TimeoutError) as error:
         raise Transient(
             await connect.distrust(connection)
             or f"Kafka at {connection.bootstrap_servers} does not do it now: {type(error).__name__}. "
-            "Is it running, and may we manage topics?"
+            "Is it running, and does it know us?"
         ) from error
     finally:
         await admin.close()

@@ -62,11 +62,11 @@ def main() -> int:
         routing = route_file.load(
             configured.routing_file, os.environ, kinds(packages(configured.destinations))
         )
+        configure_logging("router", configured.log_level)
+        asyncio.run(_serve(configured, routing))
     except Misconfigured as error:
         print(error, file=sys.stderr)  # noqa: T201 - logging may be part of what is misconfigured
         return 2
-    configure_logging("router", configured.log_level)
-    asyncio.run(_serve(configured, routing))
     return 0
 
 

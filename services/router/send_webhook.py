@@ -19,11 +19,13 @@ from services.router.outbound import Denied
 from services.router.queue import Delivery
 from services.router.retry import Delivered, Failed, Outcome, Reason
 from services.router.sign import headers
+from shared import tls
 from shared.clock import Clock
 from shared.traces import TRACEPARENT
 
 MAX_REPLY_BYTES: Final = 16_384
 _KEPT_CHARACTERS: Final = 1_000
+_TLS_WAYS: Final = "In routing.yaml, ca_file names the CA that signed its certificate, url the name in it"
 _THROTTLES: Final = frozenset({429, 502, 503, 504})
 
 
@@ -50,7 +52,7 @@ class Webhook:
         except Denied as error:
             return Failed(reason="denied_address", detail=str(error))
         except httpx.HTTPError as error:
-            return Failed(reason=_why(error), detail=type(error).__name__)
+            return Failed(reason=_why(error), detail=_how(error))
 
     async def stop(self) -> None:
         await self.client.aclose()
@@ -132,11 +134,21 @@ def _why(error: httpx.HTTPError) -> Reason:
     if isinstance(error, httpx.TimeoutException):
         return "timeout"
     if isinstance(error, httpx.ConnectError):
-        causes = _causes(error)
-        if any(isinstance(cause, ssl.SSLError) for cause in causes):
+        if _tls_trouble(error):
             return "tls"
         return "dns" if "no address" in str(error) else "connect"
     return "broken_reply"
+
+
+def _how(error: httpx.HTTPError) -> str:
+    """What an operator needs to know to mend it."""
+    if trouble := _tls_trouble(error):
+        return f"{tls.reason(trouble)} {_TLS_WAYS}"
+    return type(error).__name__
+
+
+def _tls_trouble(error: httpx.HTTPError) -> ssl.SSLError | None:
+    return next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
+from sqlalchemy import make_url
 
-from services.cli.migrate import at_head, downgrade, head, upgrade
-from shared.errors import Transient
+from services.cli.migrate import at_head, downgrade, head, migrate, upgrade
+from shared.errors import Misconfigured, Transient
 
 SHAPE = """
 SELECT table_name, column_name, data_type, is_nullable, column_default
@@ -29,6 +31,15 @@ def query(url: str, sql: str) -> list[tuple[Any, ...]]:
             await connection.close()
 
     return asyncio.run(fetch())
+
+
+def execute(url: str, sql: str) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(url)
+        await connection.execute(sql)
+        await connection.close()
+
+    asyncio.run(run())
 
 
 def test_down_and_up_again_gives_the_same_schema(database: str) -> None:
@@ -92,6 +103,48 @@ def test_an_empty_database_is_waited_for(database: str) -> None:
     downgrade(database, "base")
     with pytest.raises(Transient, match="The schema is at nothing"):
         asyncio.run(at_head(database, within_s=0))
+
+
+@pytest.mark.parametrize(
+    ("user", "name", "said"),
+    [
+        ("postgres", "not_there", 'database "not_there" does not exist'),
+        ("nobody_of_ours", "postgres", 'role "nobody_of_ours" does not exist'),
+    ],
+)
+def test_a_postgres_that_does_not_let_us_in_is_told(
+    database: str, user: str, name: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sentence with what Postgres says and where to look, and no traceback."""
+    url = make_url(database).set(username=user, database=name).render_as_string(hide_password=False)
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(Transient, match=f"does not let us in: {said}. DATABASE_URL has"):
+        migrate(revision="head", wait=False)
+
+
+@pytest.mark.parametrize(
+    "url", ["'postgresql://a:secret@db/x'", "db.example.com", "postgresql://a:secret@db:port/x"]
+)
+def test_what_is_no_url_is_a_mistake_and_stays_secret(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In quotes where nobody takes them off, a bare name, a port of letters: how it is written right."""
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(Misconfigured, match=r"DATABASE_URL is no URL:\n  postgresql://user:") as told:
+        migrate(revision="head", wait=False)
+    assert "secret" not in str(told.value)
+
+
+def test_a_user_without_rights_cannot_migrate(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since PostgreSQL 15 only the owner of a database may create in it: said, with what would help."""
+    role = f"tenant_{uuid4().hex[:8]}"
+    downgrade(database, "base")
+    execute(database, f"CREATE ROLE {role} LOGIN; DROP TABLE alembic_version")
+    try:
+        url = make_url(database).set(username=role).render_as_string(hide_password=False)
+        monkeypatch.setenv("DATABASE_URL", url)
+        with pytest.raises(Misconfigured, match=r"permission denied for schema public\. ALTER DATABASE"):
+            migrate(revision="head", wait=False)
+    finally:
+        execute(database, f"DROP ROLE {role}")
 
 
 def test_events_have_their_months_ahead(database: str) -> None:

@@ -21,6 +21,7 @@ from tests.ports import free_port
 from tests.servers import JARS
 
 USER: Final = "leadscore"
+STRANGER: Final = "stranger"
 PASSWORD: Final = "a password of the tests"
 _LOGIN: Final = "org.apache.kafka.common.security"
 
@@ -36,7 +37,10 @@ class Brokers:
 
 @asynccontextmanager
 async def kafka(folder: Path, ca: Authority) -> AsyncIterator[Brokers]:
-    """A broker with TLS, with TLS and a login (SCRAM and PLAIN), and with TLS that wants our certificate."""
+    """A broker with TLS, with TLS and a login (SCRAM and PLAIN), and with TLS that wants our certificate.
+
+    STRANGER may log in (PLAIN, same password) and nothing else.
+    """
     plain, controller, *doors = (free_port() for _ in range(5))
     names = ("SSL", "SASL_SSL", "MUTUAL")
     server = KafkaServer(
@@ -69,12 +73,14 @@ def _properties(folder: Path, ca: Authority, own: tuple[int, int], doors: dict[s
         "ssl.truststore.type": "PEM",
         "ssl.truststore.location": str(ca.file),
         "listener.name.mutual.ssl.client.auth": "required",
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": f"User:ANONYMOUS;User:CN=client;User:{USER}",
         "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
         "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": (
             f"{_LOGIN}.scram.ScramLoginModule required;"
         ),
         "listener.name.sasl_ssl.plain.sasl.jaas.config": (
-            f'{_LOGIN}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+            f'{_LOGIN}.plain.PlainLoginModule required user_{USER}="{PASSWORD}" user_{STRANGER}="{PASSWORD}";'
         ),
     }
 

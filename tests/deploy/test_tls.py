@@ -19,7 +19,7 @@ from shared.kafka.connect import connection
 from shared.settings import KafkaSettings, load
 from shared.topics import Topics
 from tests.deploy.certificates import Authority, authority
-from tests.deploy.secured import PASSWORD, USER, Brokers, kafka, postgres, postgres_with_tls
+from tests.deploy.secured import PASSWORD, STRANGER, USER, Brokers, kafka, postgres, postgres_with_tls
 from tests.installation import PRODUCT_KEY, Servers, running
 from tests.waiting import until
 
@@ -84,6 +84,15 @@ async def test_kafka_with_a_login(company: Company, mechanism: str) -> None:
     """SASL_SSL with a user and a password."""
     settings = kafka_settings(KAFKA_SSL_CAFILE=str(company.ca.file), KAFKA_SASL_MECHANISM=mechanism)
     assert len(await topics_made(company.kafka.sasl_ssl, f"{mechanism}.", settings)) == 3
+
+
+async def test_a_kafka_that_does_not_let_us_is_told(company: Company) -> None:
+    """Logged in, and no ACL for our topics: the rights that are missing, and exit code 2."""
+    settings = kafka_settings(
+        KAFKA_SSL_CAFILE=str(company.ca.file), KAFKA_SASL_MECHANISM="PLAIN", KAFKA_SASL_USERNAME=STRANGER
+    )
+    with pytest.raises(Misconfigured, match="Create, Describe and DescribeConfigs on the three topics"):
+        await topics_made(company.kafka.sasl_ssl, "denied.", settings)
 
 
 async def test_kafka_with_a_certificate_of_ours(company: Company) -> None:

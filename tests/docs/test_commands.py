@@ -35,6 +35,8 @@ NOT_HERE: Final = {
 """Blocks that cannot run here: (document, how one begins) → why. tests/deploy reads their options."""
 
 ELSEWHERE: Final = {
+    # Its database is lost and restored.
+    f"{GUIDES}/backup.md": "tests/faults/test_backup.py",
     # Needs events with certain ids.
     f"{GUIDES}/clean-signals.md": "tests/cli/test_clean_signals_guide.py",
     # The two commands of README.md, which is read here.

@@ -280,6 +280,7 @@ async def test_an_untrusted_certificate_is_called_tls(tmp_path: Path) -> None:
         failed = await outcome(f"https://127.0.0.1:{port}/")
     assert isinstance(failed, Failed)
     assert failed.reason == "tls"
+    assert failed.detail.startswith("self-signed certificate. In routing.yaml, ca_file names the CA")
 
 
 def test_the_clock_of_a_signature_is_the_clock_of_the_attempt() -> None:

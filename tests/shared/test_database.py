@@ -46,11 +46,12 @@ async def test_a_transaction_commits_or_rolls_back(pool: AsyncEngine) -> None:
         "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(5)",
         "DO $$ BEGIN RAISE SQLSTATE '40001'; END $$",
         "DO $$ BEGIN RAISE SQLSTATE '53100'; END $$",
+        "DO $$ BEGIN RAISE SQLSTATE '42501'; END $$",
     ],
-    ids=["connection cut", "cancelled", "serialization", "disk full"],
+    ids=["connection cut", "cancelled", "serialization", "disk full", "no right"],
 )
 async def test_what_may_pass_is_transient(pool: AsyncEngine, statement: str) -> None:
-    """Cut, cancelled, in conflict, out of resources: the same may work later, and the pool still does."""
+    """Cut, in conflict, out of resources, not allowed: the same may work later, and the pool still does."""
     with pytest.raises(Transient):
         async with transaction(pool) as connection:
             await connection.execute(statement)

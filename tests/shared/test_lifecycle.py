@@ -8,6 +8,7 @@ import socket
 import httpx
 import pytest
 
+from shared.errors import Misconfigured
 from shared.lifecycle import BackgroundTask, Drain, HttpServer, run
 from shared.telemetry import admin_app
 
@@ -132,3 +133,15 @@ async def test_answers_leave_at_once() -> None:
         assert server._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     finally:
         await server.stop()
+
+
+@pytest.mark.asyncio
+async def test_a_port_that_is_taken_is_told_with_what_would_work() -> None:
+    """No traceback: which port, why, and that a setting takes another."""
+    first = HttpServer("admin", admin_app("t", "0", live={}, ready={}), host="127.0.0.1", port=0)
+    await first.start()
+    host, _, port = first.address.rpartition(":")
+    second = HttpServer("admin", admin_app("t", "0", live={}, ready={}), host=host, port=int(port))
+    with pytest.raises(Misconfigured, match=rf"admin port 127\.0\.0\.1:{port} .*already in use\.\n.*_PORT"):
+        await run([second])
+    await first.stop()
