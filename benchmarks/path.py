@@ -108,7 +108,7 @@ async def measure(on: Stage, rates: Sequence[int], seconds: float) -> tuple[Path
     """Offer so many events per second, for a time each, to ingest, scorer and router."""
     receiver = Receiver()
     hook = await receiver.start()
-    within = await setting(on, "path", _router_environment(on, hook))
+    within = await setting(on, "path", router_environment(on, hook))
     names = ("ingest", "scorer", "router")
     try:
         async with AsyncExitStack() as running:
@@ -165,7 +165,7 @@ def _journeys(rate: int, seconds: float, key: str) -> Iterator[Due]:
         )
 
 
-def _router_environment(on: Stage, hook: int) -> dict[str, str]:
+def router_environment(on: Stage, hook: int) -> dict[str, str]:
     """A routing.yaml that sends to our receiver."""
     routing: FilePath = on.folder / "routing.yaml"
     routing.write_text(_ROUTING)

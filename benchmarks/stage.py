@@ -70,6 +70,12 @@ class Running:
         self._child = child
         self.port = port
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._child.pid is not None
+        return self._child.pid
+
     def cpu_s(self) -> float:
         """CPU seconds it has used so far."""
         used = psutil.Process(self._child.pid).cpu_times()

@@ -35,8 +35,9 @@ _SESSION: Final = {
     "jit": "off",
 }
 
-# What the same statement may survive at another time: connection, resources, operator, locks, rights.
-_TRANSIENT_CLASSES: Final = ("08", "40", "53", "55", "57", "58", "25P03", "42501")
+# What the same statement may survive at another time: connection, resources, operator, locks, a server that
+# cannot be written to, rights that somebody forgot to give.
+_TRANSIENT_CLASSES: Final = ("08", "40", "53", "55", "57", "58", "25P03", "25006", "42501")
 
 _TLS_FILES: Final = ("sslrootcert", "sslcert", "sslkey")
 _TLS_WAYS: Final = (
@@ -177,9 +178,11 @@ async def _connection(database: AsyncEngine) -> AsyncIterator[Any]:
             assert driver is not None
             try:
                 yield driver
-            except BaseException:
-                # Cancelled or failed half-way: nobody knows what the server still sends on this line.
-                if driver.is_closed() or driver.is_in_transaction():
+            except BaseException as error:
+                # Cancelled or failed half-way: nobody knows what the server still sends on this line. One to
+                # a server that cannot be written to may lead to a former primary, a new one to its successor.
+                stale = isinstance(error, asyncpg.ReadOnlySQLTransactionError)
+                if stale or driver.is_closed() or driver.is_in_transaction():
                     await pooled.invalidate()
                 raise
     except (asyncpg.PostgresError, DBAPIError, *_LOST) as error:

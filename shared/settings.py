@@ -26,6 +26,19 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", validation_alias="LEADSCORE_LOG_LEVEL", description="How much to log."
     )
+    traces_endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="OpenTelemetry collector (OTLP over HTTP) that takes traces; empty: there are none.",
+    )
+    traces_ratio: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        validation_alias="OTEL_TRACES_SAMPLER_ARG",
+        description="Share of requests that are traced, where the sender's traceparent does not say it.",
+    )
 
 
 class KafkaSettings(BaseSettings):
@@ -73,6 +86,32 @@ class KafkaSettings(BaseSettings):
         pattern=r"^[A-Za-z0-9._-]*$",
         validation_alias="LEADSCORE_TOPIC_PREFIX",
         description="Put before every topic name, for several installations on one cluster.",
+    )
+
+
+class TopicSettings(KafkaSettings):
+    """How long Kafka keeps what: for whoever makes or checks the topics."""
+
+    topic_events_days: int = Field(
+        default=14,
+        ge=1,
+        le=3650,
+        validation_alias="LEADSCORE_RETENTION_TOPIC_EVENTS_DAYS",
+        description="Days that Kafka keeps events: the oldest backup that can be restored without loss.",
+    )
+    topic_rejected_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        validation_alias="LEADSCORE_RETENTION_TOPIC_REJECTED_DAYS",
+        description="Days that Kafka keeps what ingest rejected, so that it can be mended and sent again.",
+    )
+    topic_sales_days: int = Field(
+        default=14,
+        ge=1,
+        le=3650,
+        validation_alias="LEADSCORE_RETENTION_TOPIC_SALES_DAYS",
+        description="Days that Kafka keeps the sales queue.",
     )
 
 

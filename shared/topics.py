@@ -31,9 +31,12 @@ class Topic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topics:
-    """All topics of one installation."""
+    """All topics of one installation. …_days: how long Kafka keeps what is in them."""
 
     prefix: str = ""
+    events_days: int = 14
+    rejected_days: int = 30
+    sales_days: int = 14
 
     @property
     def events(self) -> str:
@@ -50,7 +53,12 @@ class Topics:
     def wanted(self) -> list[Topic]:
         """Every topic as it should exist."""
         return [
-            Topic(name=self.events, partitions=12, retention_ms=14 * _DAY_MS, key="source and person"),
-            Topic(name=self.rejected, partitions=3, retention_ms=30 * _DAY_MS, key="source"),
-            Topic(name=self.sales, partitions=3, retention_ms=14 * _DAY_MS, key="lead id"),
+            Topic(
+                name=self.events,
+                partitions=12,
+                retention_ms=self.events_days * _DAY_MS,
+                key="source and person",
+            ),
+            Topic(name=self.rejected, partitions=3, retention_ms=self.rejected_days * _DAY_MS, key="source"),
+            Topic(name=self.sales, partitions=3, retention_ms=self.sales_days * _DAY_MS, key="lead id"),
         ]

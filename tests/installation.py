@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any, Final
 import httpx
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 
 from services.cli.reconcile.walk import reconcile
 from shared import database as postgres
@@ -47,9 +47,13 @@ class Hit:
 
 @dataclass(slots=True)
 class Receiver:
-    """A CRM's webhook on loopback: keeps what it gets and answers 200."""
+    """A CRM's webhook on loopback: keeps what it gets and answers 200.
+
+    answer: what to answer instead
+    """
 
     hits: list[Hit] = field(default_factory=list)
+    answer: Callable[[Hit], Awaitable[Response]] | None = None
     server: HttpServer | None = None
 
     @property
@@ -60,10 +64,11 @@ class Receiver:
     async def start(self) -> None:
         app = FastAPI()
 
-        @app.post("/leads")
-        async def take(request: Request) -> dict[str, bool]:
-            self.hits.append(Hit(headers=dict(request.headers), body=await request.body()))
-            return {"ok": True}
+        @app.post("/leads", response_model=None)
+        async def take(request: Request) -> Response:
+            hit = Hit(headers=dict(request.headers), body=await request.body())
+            self.hits.append(hit)
+            return await self.answer(hit) if self.answer else Response()
 
         self.server = HttpServer("receiver", app, host="127.0.0.1", port=0)
         await self.server.start()

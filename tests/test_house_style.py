@@ -9,7 +9,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = sorted(
-    path for folder in ("services", "shared", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+    path
+    for folder in ("services", "shared", "tests", "benchmarks", "maintenance")
+    for path in (ROOT / folder).rglob("*.py")
 )
 CODE = [path for path in OURS if not path.is_relative_to(ROOT / "tests")]
 
@@ -25,6 +27,7 @@ DECISIONS = (
     *(f"services/scorer/judge/{name}.py" for name in ("marks", "thresholds", "acts", "signals", "timeline")),
     *(f"services/scorer/judge/{name}.py" for name in ("visits", "clicks", "verdicts", "differences")),
     *(f"services/scorer/judge/{name}.py" for name in ("news", "recipients")),
+    *("services/scorer/retention/months.py",),
     *("services/scorer/accounts/notes.py", "shared/leads/account_of.py", "shared/leads/account_people.py"),
     *("shared/scoring/engine/accounts.py",),
     *("services/scorer/objection.py", "shared/leads/objection.py"),

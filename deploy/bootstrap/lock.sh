@@ -22,9 +22,9 @@ compile() {
     fi
 }
 
-compile dev pyproject.toml --extra embedded --extra import --group dev "$@"
+compile dev pyproject.toml --extra embedded --extra import --extra traces --group dev "$@"
 for service in ingest scorer router cli; do
-    compile "$service" pyproject.toml --extra "$service" "$@"
+    compile "$service" pyproject.toml --extra "$service" --extra traces "$@"
 done
 compile build --group build "$@"
 compile peers --group peers "$@"

@@ -5,6 +5,7 @@ Refuses offline mode (SQL to a file): our migrations read the clock for the even
 """
 
 import asyncio
+import time
 
 from alembic import context
 from sqlalchemy import Connection, text
@@ -15,11 +16,15 @@ from shared.database import connector, driver_url
 
 # Any constant will do; it only has to be the same in every process that migrates.
 _MIGRATION_LOCK = 7_226_154_001
+_LOOK_S = 0.2
 
 
 def _migrate(connection: Connection) -> None:
     connection.execute(text("SET lock_timeout = '10s'"))
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
+    # Asked again and again: who waited inside a statement would be waited for by CREATE INDEX CONCURRENTLY.
+    while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _MIGRATION_LOCK}):
+        connection.commit()
+        time.sleep(_LOOK_S)
     connection.commit()
     context.configure(connection=connection, target_metadata=None, transaction_per_migration=True)
     with context.begin_transaction():

@@ -48,6 +48,26 @@ COMMANDS: Final = {
         "services.cli.dead_letters.retry:retry",
         "Send dead letters through the scorer again.",
     ),
+    "deliveries list": (
+        "services.cli.deliveries.show:deliveries",
+        "List deliveries that wait or were given up.",
+    ),
+    "deliveries show": ("services.cli.deliveries.show:delivery", "Show one delivery with its body."),
+    "deliveries retry": ("services.cli.deliveries.retry:retry", "Send deliveries again that were given up."),
+    "destinations list": (
+        "services.cli.deliveries.destinations:destinations",
+        "List destinations that failed or have something to do.",
+    ),
+    "destinations enable": ("services.cli.deliveries.destinations:enable", "Send to a disabled one again."),
+    "destinations give-up": (
+        "services.cli.deliveries.destinations:give_up",
+        "Never send what waits for a destination.",
+    ),
+    "keys new": ("services.cli.keys.new:new", "Make a new secret, and say how it replaces the old one."),
+    "keys rotate-identity": (
+        "services.cli.keys.rotate:rotate_identity",
+        "Hash all stored identifiers with the new identity key.",
+    ),
     "import": ("services.cli.imports.command:import_", "Import history from a file of events."),
     "replay": (
         "services.cli.replay.command:replay",
@@ -74,6 +94,7 @@ COMMANDS: Final = {
         "services.cli.model.backtest.command:backtest",
         "Say how well the score, as it was then, found the leads that converted.",
     ),
+    "retention": ("services.cli.retention:retention", "Show what is kept for how long; apply it now."),
     "config": ("services.cli.config:config", "Write configuration to begin with into a folder of yours."),
     "topics": ("services.cli.topics:topics", "Create the Kafka topics that are missing; tell which differ."),
     "wipe": ("services.cli.wipe:wipe", "Delete all data on this machine, after asking."),
@@ -83,6 +104,9 @@ _GROUPS: Final = {
     "person": "What somebody demands who is scored.",
     "events": "Stored events: which count, and why others do not.",
     "dead-letters": "Records that the scorer could not process.",
+    "deliveries": "What the router tells others: what waits, what was given up.",
+    "destinations": "Whom the router tells: which fail or are disabled.",
+    "keys": "Secrets, and how they are changed.",
     "account": "The people of one company, as the scorer sees them.",
     "model": "Check a scoring model, try it on history, publish it, take it back.",
 }

@@ -30,7 +30,8 @@ async def decided(decide: Callable[[Any, BatchCounter], Awaitable[Result]]) -> R
     """
     rules = identity_rules()
     judge = judge_of(load(JudgeSettings), rules)
-    counter = BatchCounter(models=ModelsInForce(), rules=rules, topic="", ids=SystemIds(), judge=judge)
+    models = ModelsInForce(identity_key=rules.fingerprint)
+    counter = BatchCounter(models=models, rules=rules, topic="", ids=SystemIds(), judge=judge)
     with quiet():
         return await _decided(decide, counter)
 

@@ -15,11 +15,13 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from services.cli.command_reference import FILE as COMMANDS_FILE
+from services.cli.command_reference import commands_text
 from services.cli.dashboards import write as dashboards
 from services.ingest.settings import IngestSettings
 from services.router.settings import RouterSettings
 from services.scorer.settings import ScorerSettings
-from shared.settings import DatabaseSettings, KafkaSettings, ServiceSettings, variables
+from shared.settings import DatabaseSettings, KafkaSettings, ServiceSettings, TopicSettings, variables
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 SETTINGS_FILE: Final = _ROOT / "deploy" / "config" / "reference.env"
@@ -56,6 +58,9 @@ _ELSEWHERE: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
             "servers",
             "servers: Kafka and Postgres are started too; watch: Prometheus, Grafana.",
         ),
+    ),
+    "traces, read by OpenTelemetry's SDK (docs/guides/traces.md)": (
+        ("OTEL_EXPORTER_OTLP_HEADERS", "", "Headers for the collector, such as a vendor's key; a secret."),
     ),
     "named by the files in deploy/config": (
         ("LEADSCORE_KEY_WEBSITE", "", "sources.yaml: write key of the website; public."),
@@ -101,6 +106,8 @@ def settings_text() -> str:
     for service, settings in _SERVICES.items():
         own = [(name, field) for name, field in variables(settings) if name not in seen]
         sections.append(_section(service, own))
+    kept = [(name, field) for name, field in variables(TopicSettings) if name not in seen]
+    sections.append(_section("leadscore topics, leadscore up", kept))
     for title, rows in _ELSEWHERE.items():
         lines = [f"# {why}\n{name}={default}\n" for name, default, why in rows]
         sections.append(f"\n# ---- {title}\n" + "\n".join(lines))
@@ -148,5 +155,6 @@ def _default(field: FieldInfo) -> str:
 if __name__ == "__main__":
     SETTINGS_FILE.write_text(settings_text())
     METRICS_FILE.write_text(metrics_text())
+    COMMANDS_FILE.write_text(commands_text())
     dashboards.write()
-    sys.stdout.write(f"{SETTINGS_FILE}, {METRICS_FILE} and {dashboards.FOLDER} written\n")
+    sys.stdout.write(f"{SETTINGS_FILE}, {METRICS_FILE}, {COMMANDS_FILE} and {dashboards.FOLDER} written\n")

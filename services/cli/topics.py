@@ -1,8 +1,8 @@
 """`leadscore topics`: create the topics that are missing, tell where the others are not as they should be.
 
 In: a connection, the topics as wanted (shared/topics.py). Out: one line per difference.
-Refuses to change a topic that exists: more partitions would send a person's later events elsewhere, and a
-retention that differs may be an operator's decision. The line says how to do it by hand.
+Refuses to change a topic that exists: more partitions would send a person's later events elsewhere, and with
+what our Kafka client has, setting one value of a topic takes back all its others. The line says how to do it.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from aiokafka.errors import (
 from shared.errors import Misconfigured, Transient
 from shared.kafka import connect
 from shared.kafka.connect import Connection
-from shared.settings import KafkaSettings, load
+from shared.settings import TopicSettings, load
 from shared.topics import Topic, Topics
 
 _REPLICAS: Final = 3
@@ -59,8 +59,8 @@ def topics(
     ] = False,
 ) -> None:
     """Create the Kafka topics that are missing; exit with 1 where one is not as it should be."""
-    settings = load(KafkaSettings)
-    connection, wanted = connect.connection(settings, "leadscore-topics"), connect.topics(settings)
+    settings = load(TopicSettings)
+    connection, wanted = connect.connection(settings, "leadscore-topics"), connect.kept_topics(settings)
     lines = asyncio.run(check(connection, wanted) if check_only else ensure(connection, wanted))
     for line in lines or ["all topics are as they should be"]:
         typer.echo(line)
@@ -112,7 +112,8 @@ def _differences(topic: Topic, seen: Found) -> list[str]:
     if seen.retention_ms != topic.retention_ms:
         lines.append(
             f"{topic.name} has retention.ms={seen.retention_ms}, {topic.retention_ms} is wanted. Not "
-            "changed: it may be meant: `kafka-configs --alter --add-config retention.ms=…`."
+            f"changed: `kafka-configs --bootstrap-server … --alter --topic {topic.name} --add-config "
+            f"retention.ms={topic.retention_ms}`, or say with LEADSCORE_RETENTION_TOPIC_… that it is meant."
         )
     return lines
 

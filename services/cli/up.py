@@ -31,7 +31,7 @@ from services.cli.supervise import Died, Service, keep, prefixed, ready, togethe
 from services.cli.welcome import welcome
 from shared.errors import LeadscoreError, Misconfigured
 from shared.kafka import connect
-from shared.settings import KafkaSettings, load
+from shared.settings import TopicSettings, load
 
 _SERVICES: Final = ("ingest", "scorer", "router")
 _READY_LIMIT_S: Final = 60.0
@@ -164,8 +164,9 @@ def _other_port(name: str, port: int) -> str:
 async def _prepare(environment: Mapping[str, str]) -> None:
     """Bring tables and topics to where the services expect them."""
     await asyncio.to_thread(migrate.upgrade, environment["DATABASE_URL"])
-    settings = load(KafkaSettings, environment)
-    for line in await topics.ensure(connect.connection(settings, "leadscore-up"), connect.topics(settings)):
+    settings = load(TopicSettings, environment)
+    where = connect.connection(settings, "leadscore-up")
+    for line in await topics.ensure(where, connect.kept_topics(settings)):
         _say(line)
 
 

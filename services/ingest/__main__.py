@@ -26,6 +26,7 @@ from shared.lifecycle import Drain, HttpServer, run
 from shared.loop_lag import loop_lag
 from shared.plugins import packages
 from shared.telemetry import admin_app, configure_logging
+from shared.traces import open_traces
 
 _ANSWER_S = 1.0
 """What an answer takes beside Kafka's acknowledgement."""
@@ -41,9 +42,13 @@ async def serve(settings: IngestSettings, registry: Registry, known: Providers) 
         ids=SystemIds(),
         limits=settings.limits(),
     )
+    traces = open_traces("ingest", settings)
     stopping = asyncio.Event()
     admission = Admission(
-        max_in_flight=settings.max_in_flight, trouble=publisher.trouble, closing=stopping.is_set
+        max_in_flight=settings.max_in_flight,
+        trouble=publisher.trouble,
+        closing=stopping.is_set,
+        traces=traces,
     )
     admin = admin_app(
         "ingest",
@@ -53,6 +58,7 @@ async def serve(settings: IngestSettings, registry: Registry, known: Providers) 
     )
     await run(
         [
+            *([traces] if traces else []),
             publisher,
             loop_lag(),
             HttpServer("admin", admin, host=settings.admin_host, port=settings.admin_port),

@@ -5,6 +5,8 @@ Refuses to do anything a step does better: an endpoint calls one step and wraps 
 take raw requests (no FastAPI parameters) because SDKs lie about content types, and parsing twice costs.
 """
 
+from typing import Final
+
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -22,8 +24,15 @@ from services.ingest.sources.provider import Provider, Providers, providers
 from shared.errors import Invalid
 from shared.telemetry import log
 
-BATCH_PATHS = ("/v1/batch", "/v1/b", "/beacon/v1/batch")
-THANKS_PATH = "/v1/forms/thanks"
+BATCH_PATHS: Final = ("/v1/batch", "/v1/b", "/beacon/v1/batch")
+CALL_PATHS: Final = {f"/v1/{name}": type_ for type_ in segment.TYPES for name in (type_, type_[0])}
+"""Path → type of the call: /v1/track and /v1/t"""
+
+FORM_PATH: Final = "/v1/forms/{form}"
+THANKS_PATH: Final = "/v1/forms/thanks"
+HOOK_PATH: Final = "/v1/hooks/{provider}/{source}"
+SNIPPET_PATH: Final = "/leadscore.js"
+SETTINGS_PATH: Final = "/v1/projects/{write_key}/settings"
 
 
 def create(
@@ -65,9 +74,7 @@ def _tracking(receiver: Receiver) -> dict[str, Endpoint]:
         return endpoint
 
     paths: dict[str, Endpoint] = dict.fromkeys(BATCH_PATHS, batch)
-    for type_ in segment.TYPES:
-        paths[f"/v1/{type_}"] = paths[f"/v1/{type_[0]}"] = call(type_)
-    return paths
+    return paths | {path: call(type_) for path, type_ in CALL_PATHS.items()}
 
 
 def answered(parcel: Parcel) -> Response:
@@ -89,7 +96,7 @@ def _add_forms(app: FastAPI, receiver: Receiver) -> None:
         return pages.thanks()
 
     app.add_route(THANKS_PATH, thanks, methods=["GET"])
-    app.add_route("/v1/forms/{form}", submit, methods=["POST"])
+    app.add_route(FORM_PATH, submit, methods=["POST"])
 
 
 def _add_hooks(app: FastAPI, receiver: Receiver, known: Providers) -> None:
@@ -108,9 +115,9 @@ def _add_hooks(app: FastAPI, receiver: Receiver, known: Providers) -> None:
         request.scope[ROUTE] = "probe"
         return JSONResponse(dict(provider_of(request).probe))
 
-    app.add_route("/v1/hooks/{provider}/{source}", hook, methods=["POST"])
+    app.add_route(HOOK_PATH, hook, methods=["POST"])
     # Providers look whether an address answers before they take it.
-    app.add_route("/v1/hooks/{provider}/{source}", probe, methods=["GET"])
+    app.add_route(HOOK_PATH, probe, methods=["GET"])
 
 
 def _add_browser(app: FastAPI, registry: Registry) -> None:
@@ -126,8 +133,8 @@ def _add_browser(app: FastAPI, registry: Registry) -> None:
         authorize.by_key(registry, key, dict(request.scope["headers"]))
         return JSONResponse(pages.segment_settings(key, request.url.netloc, request.url.scheme))
 
-    app.add_route("/leadscore.js", snippet, methods=["GET"])
-    app.add_route("/v1/projects/{write_key}/settings", settings, methods=["GET"])
+    app.add_route(SNIPPET_PATH, snippet, methods=["GET"])
+    app.add_route(SETTINGS_PATH, settings, methods=["GET"])
 
 
 def _add_errors(app: FastAPI) -> None:

@@ -21,7 +21,7 @@ CLICK_IDS: Final = frozenset(
 )
 CAMPAIGN_FIELDS: Final = ("source", "medium", "name", "term", "content", "id")
 
-_PAGE_FIELDS: Final = ("url", "path", "title", "search", "referrer")
+PAGE_FIELDS: Final = ("url", "path", "title", "search", "referrer")
 # Read here and written again in our words, or nobody's business (credentials, raw addresses).
 _READ: Final = frozenset(
     {
@@ -114,7 +114,7 @@ def _page(raw: Any, properties: Mapping[str, Any]) -> dict[str, str]:
     if isinstance(raw, dict):
         return _texts(raw)
     if isinstance(properties.get("url"), str):
-        return _texts({field: properties.get(field) for field in _PAGE_FIELDS})
+        return _texts({field: properties.get(field) for field in PAGE_FIELDS})
     return {}
 
 

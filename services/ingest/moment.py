@@ -23,7 +23,7 @@ a webhook) is corrected by that, so an import of history keeps its times.
 """
 
 # Larger numbers are milliseconds: as seconds they would be after the year 5138.
-_SECONDS_BELOW: Final = 1e11
+SECONDS_BELOW: Final = 1e11
 
 
 class Moment(NamedTuple):
@@ -79,7 +79,7 @@ def _parsed(written: Any) -> datetime | None:
         return at if at.tzinfo is UTC else at.astimezone(UTC)
     if isinstance(written, bool) or not isinstance(written, int | float):
         return None
-    return datetime.fromtimestamp(written if written < _SECONDS_BELOW else written / 1000, UTC)
+    return datetime.fromtimestamp(written if written < SECONDS_BELOW else written / 1000, UTC)
 
 
 def _skew(sent: Any, received: Any) -> timedelta:

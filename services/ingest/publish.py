@@ -11,20 +11,25 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from services.ingest import metrics
+from services.ingest import metrics, traced
 from services.ingest.registry import Source
 from shared import codec
 from shared.errors import Invalid
 from shared.events import Event
 from shared.kafka.publish import Publisher, Record
 from shared.topics import Topics
+from shared.traces import TRACEPARENT
+
+if TYPE_CHECKING:
+    from shared.traces.otel import Span
 
 MAX_KEPT_BYTES: Final = 32 * 1024
 REJECTED_SCHEMA_VERSION: Final = 1
+REJECTED_HEADERS: Final = (("content-type", b"application/json"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,24 +87,43 @@ class ParcelPublisher:
         self._events_topic = topics.events
         self._rejected_topic = topics.rejected
 
-    async def send(self, parcel: Parcel, *, deadline_s: float) -> None:
+    async def send(self, parcel: Parcel, *, deadline_s: float, span: "Span | None" = None) -> None:
         """Return when all of the parcel is durable. Counts it only then: a sender repeats what failed.
+
+            span: of the request, if it is traced
 
         Raises Transient after the deadline.
         """
-        records = self.records(parcel)
-        if records:
-            await self._publisher.publish(records, deadline_s=deadline_s)
+        if span is None:
+            await self._publish(self.records(parcel), deadline_s)
+        else:
+            await self._traced(parcel, deadline_s, span)
         count(parcel.source.id, len(parcel.accepted), parcel.rejected)
 
-    def records(self, parcel: Parcel) -> Sequence[Record]:
+    async def _publish(self, records: Sequence[Record], deadline_s: float) -> None:
+        if records:
+            await self._publisher.publish(records, deadline_s=deadline_s)
+
+    async def _traced(self, parcel: Parcel, deadline_s: float, span: "Span") -> None:
+        """The same as a step of the request's trace, whose context goes with each event."""
+        accepted = len(parcel.accepted)
+        sending = traced.sending(span, self._events_topic, parcel.source.id, accepted)
+        failed = "unavailable"
+        try:
+            await self._publish(self.records(parcel, sending.traceparent), deadline_s)
+            failed = ""
+        finally:
+            sending.end({"leadscore.rejected": len(parcel.rejected)}, failed=failed)
+
+    def records(self, parcel: Parcel, traceparent: str = "") -> Sequence[Record]:
         """The records of a parcel: its events in their order, then what was rejected."""
+        trace = [(TRACEPARENT, traceparent.encode())] if traceparent else []
         records = [
             Record(
                 topic=self._events_topic,
                 key=codec.partition_key(event),
                 value=codec.encode(event),
-                headers=codec.cloudevent_headers(event),
+                headers=codec.cloudevent_headers(event) + trace,
             )
             for event in parcel.accepted
         ]
@@ -122,7 +146,7 @@ class ParcelPublisher:
             topic=self._rejected_topic,
             key=parcel.source.id.encode(),
             value=_rejected_encoder.encode(value),
-            headers=[("content-type", b"application/json")],
+            headers=REJECTED_HEADERS,
         )
 
 

@@ -25,6 +25,7 @@ from services.ingest.registry import Registry, Source
 from services.ingest.sources import forms, segment
 from services.ingest.sources.provider import Provider
 from services.ingest.throttle import Throttle
+from services.ingest.traced import SPAN
 from services.ingest.validate import validate
 from shared.clock import Clock
 from shared.errors import Invalid
@@ -120,7 +121,7 @@ class Receiver:
             source = self._prove_by_body(visit, items.key)
             self._throttled(source, len(items.raw))
             parcel = self._parcel(visit, source, items.raw, items)
-        return await self._sent(parcel, self._limits.ack_s)
+        return await self._sent(visit, parcel, self._limits.ack_s)
 
     async def call(self, request: Request, type_: str) -> Parcel:
         """One item of the type that the path says."""
@@ -131,7 +132,7 @@ class Receiver:
             source = self._prove_by_body(visit, segment.read_key(item))
             self._throttled(source, 1)
             parcel = self._single(visit, source, segment.draft(item, type_, None))
-        return await self._sent(parcel, self._limits.ack_s)
+        return await self._sent(visit, parcel, self._limits.ack_s)
 
     async def form(self, request: Request, name: str) -> Submitted:
         """One submit of a form."""
@@ -144,7 +145,7 @@ class Receiver:
             fields = forms.fields(await self._read(visit), self._limits)
             self._throttled(source, 1)
             parcel = self._single(visit, source, forms.draft(fields, form, visit.received_at))
-        await self._sent(parcel, self._limits.ack_s)
+        await self._sent(visit, parcel, self._limits.ack_s)
         return Submitted(parcel=parcel, next_page=forms.next_page(fields, form))
 
     async def hook(self, request: Request, provider: Provider, source_id: str) -> Parcel:
@@ -155,7 +156,7 @@ class Receiver:
             body = await self._read(visit)
             provider.verify(visit.body.wire, visit.headers, trust, visit.received_at)
             parcel = self._hook_parcel(visit, source, provider, body)
-        return await self._sent(parcel, self._limits.hook_ack_s)
+        return await self._sent(visit, parcel, self._limits.hook_ack_s)
 
     def _visit(self, request: Request, limits: Limits) -> Visit:
         return Visit(
@@ -220,8 +221,9 @@ class Receiver:
                 parcel.rejected.append(Rejection(error=error, raw=raw, step="validate", index=index))
         return parcel
 
-    async def _sent(self, parcel: Parcel, deadline_s: float) -> Parcel:
-        await self._parcels.send(parcel, deadline_s=deadline_s)
+    async def _sent(self, visit: Visit, parcel: Parcel, deadline_s: float) -> Parcel:
+        span = visit.request.scope.get(SPAN)
+        await self._parcels.send(parcel, deadline_s=deadline_s, span=span)
         self._marked.note(parcel)
         return parcel
 

@@ -1,12 +1,11 @@
 """The shape of sources.yaml: sections, keys, what each may be.
 
 In: plain data. Out: pydantic objects; deploy/schemas/sources.v1.json is made from them, for editors, by
-`python -m services.ingest.source_shape`. Refuses keys that it does not know, and values that do not fit; what
+`make contracts`. Refuses keys that it does not know, and values that do not fit; what
 sections mean together, source_file.py decides.
 """
 
 import json
-import sys
 from typing import Annotated, Any, Final, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model
@@ -128,7 +127,3 @@ def schema() -> str:
         **file_shape(providers()).model_json_schema(),
     }
     return json.dumps(described, indent=2) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(schema())

@@ -25,7 +25,7 @@ MAX_ID_CHARS: Final = 255
 MAX_NAME_CHARS: Final = 200
 MAX_MESSAGE_ID_CHARS: Final = 100
 MAX_EMAIL_CHARS: Final = 254
-_OBJECTIONS: Final = frozenset({PERSON_OBJECTED, PERSON_OBJECTION_WITHDRAWN})
+OBJECTIONS: Final = frozenset({PERSON_OBJECTED, PERSON_OBJECTION_WITHDRAWN})
 
 
 def validate(draft: Draft, arrival: Arrival, ids: Ids) -> Event:
@@ -129,7 +129,7 @@ def _name(value: Any) -> str:
 
 def _allowed(name: str, draft: Draft, arrival: Arrival) -> str:
     """The name, unless it is an objection that came with a key which stands in web pages."""
-    if name in _OBJECTIONS and arrival.source.access == "public" and draft.kind != "form":
+    if name in OBJECTIONS and arrival.source.access == "public" and draft.kind != "form":
         raise Invalid(
             "not_allowed",
             f"{name} comes from a source with a secret key, or from a form with an objection field. Use one",

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import version
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -37,9 +38,21 @@ from shared.lifecycle import BackgroundTask, HttpServer, Part, run
 from shared.loop_lag import loop_lag
 from shared.plugins import packages
 from shared.telemetry import admin_app, configure_logging, log
+from shared.traces import open_traces
+
+if TYPE_CHECKING:
+    from shared.traces.otel import Traces
 
 _CLOCK = SystemClock()
 _IDS = SystemIds()
+
+
+class Means(NamedTuple):
+    """What every courier uses."""
+
+    pool: AsyncEngine
+    publisher: Publisher
+    traces: "Traces | None"
 
 
 def main() -> int:
@@ -63,18 +76,22 @@ async def _serve(configured: RouterSettings, routing: Routing) -> None:
     show_pool(pool)
     publisher = KafkaPublisher(connect.connection(configured, "leadscore-router"))
     try:
-        await run(parts(configured, routing, pool, publisher))
+        await run(parts(configured, routing, pool, publisher, open_traces("router", configured)))
     finally:
         await pool.dispose()
 
 
 def parts(
-    configured: RouterSettings, routing: Routing, pool: AsyncEngine, publisher: Publisher
+    configured: RouterSettings,
+    routing: Routing,
+    pool: AsyncEngine,
+    publisher: Publisher,
+    traces: "Traces | None" = None,
 ) -> list[Part]:
     """Every part of a router, in the order of their start."""
     announce(routing)
     couriers = [
-        _courier(configured, one, routing.kinds[name], pool, publisher)
+        _courier(configured, one, routing.kinds[name], Means(pool, publisher, traces))
         for name, one in routing.destinations.items()
         if one.on
     ]
@@ -88,11 +105,13 @@ def parts(
         batch=configured.plan_batch,
         pulse=planning,
         planned=partial(_ring, [courier.bell for courier in couriers]),
+        traces=traces,
     )
     ear = Ear(configured.database_url.get_secret_value(), bell)
     admin = _admin({"planner": planning, "tender": tending}, couriers)
     needs_kafka = any(kind.needs_kafka for kind in routing.kinds.values())
     return [
+        *([traces] if traces else []),
         *([publisher] if needs_kafka else []),
         HttpServer("admin", admin, host=configured.admin_host, port=configured.admin_port),
         loop_lag(),
@@ -128,8 +147,7 @@ def _courier(
     configured: RouterSettings,
     one: Settings,
     kind: Kind,
-    pool: AsyncEngine,
-    publisher: Publisher,
+    means: Means,
 ) -> Courier:
     policy = kind.policy(configured)
     terms = Terms(
@@ -144,7 +162,7 @@ def _courier(
     )
     recorder = OutcomeRecorder(
         destination=one.name,
-        database=pool,
+        database=means.pool,
         schedule=Schedule(
             waits_s=configured.retry_waits_s,
             throttled_least_s=configured.throttled_least_s,
@@ -154,8 +172,8 @@ def _courier(
         clock=_CLOCK,
         jitter=random.random,
     )
-    sender = kind.sender(one, Services(configured=configured, publisher=publisher, clock=_CLOCK))
-    return Courier(terms, sender, recorder, clock=_CLOCK, ids=_IDS)
+    sender = kind.sender(one, Services(configured=configured, publisher=means.publisher, clock=_CLOCK))
+    return Courier(terms, sender, recorder, clock=_CLOCK, ids=_IDS, traces=means.traces)
 
 
 def _admin(pulses: Mapping[str, LoopHealth], couriers: list[Courier]) -> FastAPI:

@@ -10,11 +10,11 @@ ends, and the same delivery goes out again with the same id.
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.router import breaker, health, metrics, queue
+from services.router import breaker, health, metrics, queue, traced
 from services.router.breaker import HEALTHY, Health
 from services.router.destination import Sender, Wants
 from services.router.loop_health import LoopHealth
@@ -27,6 +27,9 @@ from shared.database import transaction
 from shared.errors import Transient
 from shared.ids import Ids
 from shared.telemetry import log
+
+if TYPE_CHECKING:
+    from shared.traces.otel import Traces
 
 _LEVELS: Final = {"closed": "info", "half_open": "info", "open": "warning", "disabled": "error"}
 
@@ -55,8 +58,15 @@ class Terms:
 class Courier:
     """Delivers to one destination, several at a time, never two of one lead."""
 
-    def __init__(
-        self, terms: Terms, destination: Sender, recorder: OutcomeRecorder, *, clock: Clock, ids: Ids
+    def __init__(  # noqa: PLR0913 - the parts it is wired of
+        self,
+        terms: Terms,
+        destination: Sender,
+        recorder: OutcomeRecorder,
+        *,
+        clock: Clock,
+        ids: Ids,
+        traces: "Traces | None" = None,
     ) -> None:
         self.bell = Bell()
         self.pulse = LoopHealth("deliver", clock)
@@ -66,6 +76,7 @@ class Courier:
         self._database: AsyncEngine = recorder.database
         self._clock = clock
         self._ids = ids
+        self._traces = traces
         self._under_way: set[asyncio.Task[None]] = set()
         self._shown = HEALTHY.state
 
@@ -160,6 +171,13 @@ class Courier:
         self._shown = known.state
 
     async def _sent(self, delivery: Delivery) -> Outcome:
+        span = traced.attempt(self._traces, delivery)
+        outcome = await self._attempted(traced.within(span, delivery))
+        if span is not None:
+            traced.end(span, outcome)
+        return outcome
+
+    async def _attempted(self, delivery: Delivery) -> Outcome:
         try:
             return await self._destination.send(delivery)
         except Exception as error:  # noqa: BLE001 - see below

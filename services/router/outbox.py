@@ -16,7 +16,7 @@ from shared.leads.transition_row import ABOUT_OBJECTION, TransitionRow
 # Only the oldest unplanned transition of a lead. SKIP LOCKED alone would let a second planner take
 # number 2 of a lead while the first one still holds number 1, and commit it first.
 _CLAIM: Final = f"""
-SELECT {", ".join(TransitionRow.__struct_fields__)},
+SELECT {", ".join(TransitionRow.__struct_fields__)}, traceparent,
   CASE WHEN cause IN ({", ".join(map(repr, sorted(ABOUT_OBJECTION)))}) THEN ARRAY(
     SELECT DISTINCT d.destination FROM transitions earlier JOIN deliveries d USING (transition_id)
     WHERE earlier.lead_id IN (
@@ -39,14 +39,16 @@ FOR NO KEY UPDATE SKIP LOCKED
 _WRITE: Final = """
 INSERT INTO deliveries (
   delivery_id, destination, transition_id, lead_id, sequence, kind, body, state, last_error,
-  event_received_at, finished_at)
+  event_received_at, finished_at, traceparent)
 SELECT delivery_id, destination, transition_id, lead_id, sequence, kind, body,
   CASE WHEN error IS NULL THEN 'pending' ELSE 'dead' END, error,
-  event_received_at, CASE WHEN error IS NULL THEN NULL ELSE now() END
+  event_received_at, CASE WHEN error IS NULL THEN NULL ELSE now() END, traceparent
 FROM unnest(
   $1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::int[], $6::bytea[], $7::text[], $8::timestamptz[],
-  $9::text[]
-) AS n (delivery_id, destination, transition_id, lead_id, sequence, body, error, event_received_at, kind)
+  $9::text[], $10::text[]
+) AS n (
+  delivery_id, destination, transition_id, lead_id, sequence, body, error, event_received_at, kind,
+  traceparent)
 ON CONFLICT (delivery_id) DO NOTHING
 """
 
@@ -82,6 +84,7 @@ class Planned:
     """One delivery to write.
 
     error:  why it can never be sent; it is written as a dead letter. None if it can
+    traceparent: context of its planning, if that is traced
     """
 
     delivery_id: DeliveryId
@@ -93,6 +96,7 @@ class Planned:
     error: str | None
     event_received_at: datetime | None
     wants: Wants = "every"
+    traceparent: str | None = None
 
 
 async def claim(connection: Any, limit: int) -> list[Mapping[str, Any]]:
@@ -138,4 +142,5 @@ def _row(one: Planned) -> tuple[Any, ...]:
         one.error,
         one.event_received_at,
         one.wants,
+        one.traceparent,
     )

@@ -7,12 +7,12 @@ An objection gives up what waits of its lead, in the transaction that plans what
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.router import metrics, outbox
+from services.router import metrics, outbox, traced
 from services.router.decide import decide
 from services.router.destination import Wants
 from services.router.loop_health import LoopHealth
@@ -22,9 +22,12 @@ from services.router.routing import Routing
 from services.router.wake import Bell
 from shared.database import transaction
 from shared.errors import Invalid, Transient
-from shared.ids import delivery_id
+from shared.ids import TransitionId, delivery_id
 from shared.leads.transition_row import ABOUT_OBJECTION, TransitionRow, read
 from shared.telemetry import log
+
+if TYPE_CHECKING:
+    from shared.traces.otel import Traces
 
 Bodies = dict[tuple[Callable[[TransitionRow, Language], bytes], Language], bytes]
 """What is rendered already, by whom and in which language"""
@@ -37,7 +40,7 @@ class Planner:
     planned:  called when there is something to deliver
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it is wired of
         self,
         database: AsyncEngine,
         routing: Routing,
@@ -45,12 +48,14 @@ class Planner:
         batch: int,
         pulse: LoopHealth,
         planned: Callable[[], None],
+        traces: "Traces | None" = None,
     ) -> None:
         self._database = database
         self._routing = routing
         self._batch = batch
         self._pulse = pulse
         self._planned = planned
+        self._traces = traces
 
     async def run(self, bell: Bell, poll_interval_s: float) -> None:
         """Plan until cancelled; pause while Postgres is away."""
@@ -69,20 +74,23 @@ class Planner:
         with metrics.PLAN_SECONDS.time():
             async with transaction(self._database) as connection:
                 rows = await outbox.claim(connection, self._batch)
-                planned = {row["transition_id"]: list(plan(row, self._routing)) for row in rows}
-                deliveries = [one for some in planned.values() for one in some]
-                await outbox.write(connection, deliveries)
-                objected = [row for row in rows if row["cause"] == "objected"]
-                cancelled = await outbox.cancel(connection, objected)
-                await outbox.mark(
-                    connection, {one: [each.destination for each in some] for one, some in planned.items()}
-                )
+                with traced.planning(self._traces, rows) as told:
+                    planned = {row["transition_id"]: list(plan(row, self._routing)) for row in told}
+                    deliveries = [one for some in planned.values() for one in some]
+                    await outbox.write(connection, deliveries)
+                    objected = [row for row in rows if row["cause"] == "objected"]
+                    cancelled = await outbox.cancel(connection, objected)
+                    await outbox.mark(connection, _destinations(planned))
         if deliveries:
             self._planned()
         _account(rows, deliveries)
         for destination in cancelled:
             metrics.SUPERSEDED.labels(destination=destination).inc()
         return len(rows)
+
+
+def _destinations(planned: Mapping[TransitionId, list[Planned]]) -> dict[TransitionId, list[str]]:
+    return {one: [each.destination for each in some] for one, some in planned.items()}
 
 
 def plan(row: Mapping[str, Any], routing: Routing) -> Iterator[Planned]:
@@ -137,6 +145,7 @@ def _planned(row: Mapping[str, Any], to: tuple[str, Wants], body: bytes, error: 
         error=None if error is None else f"{error.code}: {error.message}",
         event_received_at=row["event_received_at"],
         wants=wants,
+        traceparent=row.get("traceparent"),
     )
 
 

@@ -28,7 +28,8 @@ WITH ready AS (
 UPDATE deliveries AS d
 SET state = 'claimed', claim = $3, lease_until = now() + make_interval(secs => $4), attempt = attempt + 1
 FROM ready WHERE d.delivery_id = ready.delivery_id
-RETURNING d.delivery_id, d.destination, d.lead_id, d.sequence, d.body, d.attempt, d.claim, d.event_received_at
+RETURNING d.delivery_id, d.destination, d.lead_id, d.sequence, d.body, d.attempt, d.claim,
+  d.event_received_at, d.traceparent
 """
 
 # Of several that wait for one lead, only the newest says what is so now. One that is under way is left alone:
@@ -88,6 +89,7 @@ class Delivery:
 
     attempt:  this one; 1 is the first
     claim:    the token that its outcome needs
+    traceparent: what its request continues, if it is traced
     """
 
     delivery_id: DeliveryId
@@ -98,6 +100,7 @@ class Delivery:
     attempt: int
     claim: UUID
     event_received_at: datetime | None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

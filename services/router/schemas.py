@@ -1,12 +1,10 @@
 """The committed JSON Schemas of the router, made from the types that the code uses.
 
-In: nothing. Out: file name → text; `python -m services.router.schemas deploy/schemas` writes them.
+In: nothing. Out: file name → text; `make contracts` writes them.
 Refuses to be edited by hand: a test compares the files with what comes out here.
 """
 
 import json
-import sys
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -32,8 +30,3 @@ def schemas() -> dict[str, str]:
 def _text(title: str, schema: dict[str, Any]) -> str:
     whole = {"$schema": _DIALECT, **schema, "title": title}
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    for name, text in schemas().items():
-        (Path(sys.argv[1]) / name).write_text(text, encoding="utf-8")

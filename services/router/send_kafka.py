@@ -13,6 +13,7 @@ from services.router.render import type_of
 from services.router.retry import Delivered, Failed, Outcome
 from shared.errors import Invalid, Transient
 from shared.kafka.publish import Publisher, Record
+from shared.traces import TRACEPARENT
 
 _DEADLINE_S: Final = 10.0
 
@@ -39,6 +40,7 @@ class KafkaQueue:
 
 def record(delivery: Delivery, topic: str) -> Record:
     """The record of this delivery: CloudEvents 1.0, binary mode (pure)."""
+    trace = () if delivery.traceparent is None else ((TRACEPARENT, delivery.traceparent.encode()),)
     return Record(
         topic=topic,
         key=str(delivery.lead_id).encode(),
@@ -51,5 +53,6 @@ def record(delivery: Delivery, topic: str) -> Record:
             ("ce_subject", str(delivery.lead_id).encode()),
             ("ce_sequence", str(delivery.sequence).encode()),
             ("content-type", b"application/json"),
+            *trace,
         ),
     )

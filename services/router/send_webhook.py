@@ -21,6 +21,7 @@ from services.router.retry import Delivered, Failed, Outcome, Reason
 from services.router.sign import headers
 from shared import tls
 from shared.clock import Clock
+from shared.traces import TRACEPARENT
 
 MAX_REPLY_BYTES: Final = 16_384
 _KEPT_CHARACTERS: Final = 1_000
@@ -63,10 +64,15 @@ class Webhook:
             "POST",
             self.url,
             content=delivery.body,
-            headers={"content-type": "application/json", **signed},
+            headers={"content-type": "application/json", **signed, **_trace(delivery)},
         ) as response:
             reply = await _beginning(response)
         return judge(response.status_code, response.headers, reply, now)
+
+
+def _trace(delivery: Delivery) -> dict[str, str]:
+    """The header by which the receiver's trace goes on from ours, if there is one."""
+    return {} if delivery.traceparent is None else {TRACEPARENT: delivery.traceparent}
 
 
 def judge(status: int, replied: Mapping[str, str], reply: bytes, now: datetime) -> Outcome:

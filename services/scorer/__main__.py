@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import uvloop
 from fastapi import FastAPI
@@ -26,7 +27,9 @@ from services.scorer.models import first_model
 from services.scorer.models.in_force import ModelsInForce
 from services.scorer.models.rescore import Rescore
 from services.scorer.offsets import Offsets
+from services.scorer.retention.apply import Retention
 from services.scorer.settings import ScorerSettings
+from services.scorer.store import identity_keys
 from services.scorer.sweep import Sweep
 from shared import database as postgres
 from shared import settings as settings_reader
@@ -39,6 +42,10 @@ from shared.kafka.stream import KafkaStream
 from shared.lifecycle import BackgroundTask, Drain, HttpServer, Part, run
 from shared.loop_lag import loop_lag
 from shared.telemetry import admin_app, configure_logging, log
+from shared.traces import open_traces
+
+if TYPE_CHECKING:
+    from shared.traces.otel import Traces
 
 
 def main() -> int:
@@ -61,28 +68,35 @@ def main() -> int:
 async def serve(settings: ScorerSettings) -> None:
     """Run the scorer until it is told to stop."""
     url = settings.database_url.get_secret_value()
-    # One each for batches, sweep, rescore, regroup, neighbours, accounts, board and books, and one for
-    # claims.
-    pool = postgres.engine(url, application="leadscore-scorer", pool_size=9)
+    # One each for batches, sweep, rescore, regroup, neighbours, accounts, board, books and retention, and one
+    # for claims.
+    pool = postgres.engine(url, application="leadscore-scorer", pool_size=10)
     show_pool(pool)
     await first_model.ensure_first_model(pool, settings.model_file)
+    rules = settings.rules()
+    await identity_keys.ensure(pool, rules)
     counter = BatchCounter(
-        models=ModelsInForce(changed=spare_what_stays),
-        rules=settings.rules(),
+        models=ModelsInForce(changed=spare_what_stays, identity_key=rules.fingerprint),
+        rules=rules,
         limits=Limits(
             people_per_device=settings.device_people_per_day,
             ties_per_hour=settings.identifier_ties_per_hour,
         ),
-        judge=judge_of(settings, settings.rules()),
+        judge=judge_of(settings, rules),
         topic=topics(settings).events,
         ids=SystemIds(),
     )
     stopping = asyncio.Event()
-    await run(parts(settings, pool, counter, stopping), stopping=stopping)
+    traces = open_traces("scorer", settings)
+    await run(parts(settings, pool, counter, stopping, traces), stopping=stopping)
 
 
 def parts(
-    settings: ScorerSettings, pool: AsyncEngine, counter: BatchCounter, stopping: asyncio.Event
+    settings: ScorerSettings,
+    pool: AsyncEngine,
+    counter: BatchCounter,
+    stopping: asyncio.Event,
+    traces: "Traces | None" = None,
 ) -> list[Part]:
     """Every part of a scorer, in the order of their start."""
     topic = topics(settings).events
@@ -93,6 +107,7 @@ def parts(
         database=pool,
         counter=counter,
         clock=SystemClock(),
+        traces=traces,
     )
     stream = KafkaStream(
         connection(settings, "leadscore-scorer"),
@@ -106,6 +121,7 @@ def parts(
         await consumer.run(stream, batch_records=settings.batch_records)
 
     return [
+        *([traces] if traces else []),
         Drain("database", pool.dispose),
         HttpServer("admin", _admin(consumer, stopping), host=settings.admin_host, port=settings.admin_port),
         loop_lag(),
@@ -142,6 +158,7 @@ def _beside(
         BackgroundTask("neighbours", neighbours),
         BackgroundTask("accounts", accounts.run),
         BackgroundTask("board", board.run),
+        BackgroundTask("retention", Retention(database=pool, settings=settings).run),
     ]
 
 

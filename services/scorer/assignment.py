@@ -119,6 +119,18 @@ class Assignment:
         partition.lost = False
         return True
 
+    async def elsewhere(self) -> list[Partition]:
+        """Partitions whose row is not where our last batch left it; none while Postgres is away."""
+        mine = {number: partition.claim for number, partition in self.partitions.items()}
+        if not mine:
+            return []
+        try:
+            async with transaction(self._database) as connection:
+                found = await self._offsets.elsewhere(connection, list(mine.values()))
+        except Transient:
+            return []
+        return [self.partitions[number] for number in found if number in self.partitions]
+
     def readable(self) -> list[int]:
         """The partitions that may be polled."""
         return [number for number, partition in self.partitions.items() if not partition.halted]

@@ -1,6 +1,6 @@
 """The books beside the records: what was taken from Kafka has to add up to what became of it (P6).
 
-In: partition_offsets, dead_letters. Out: gauges; every scorer shows the same figures.
+In: partition_offsets, dead_letters, pg_stat_activity. Out: gauges; every scorer shows the same figures.
 Refuses to mend: `leadscore reconcile` says which partition is off, and a person decides.
 """
 
@@ -30,6 +30,11 @@ FROM partition_offsets WHERE consumer_group = $1 AND topic = $2
 _DEAD_LETTERS: Final = """
 SELECT count(*) FROM (SELECT FROM dead_letters WHERE resolved_at IS NULL LIMIT 10000) AS unresolved
 """
+# What it sees nobody cleans up behind. Sessions of other users are seen by who may (pg_read_all_stats).
+_OLDEST_SNAPSHOT: Final = """
+SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8 FROM pg_stat_activity
+WHERE backend_xmin IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()
+"""
 
 
 class Books:
@@ -53,7 +58,9 @@ class Books:
         async with transaction(self._database) as connection:
             row = await connection.fetchrow(_BOOKS, self._offsets.group, self._offsets.topic)
             unresolved = await connection.fetchval(_DEAD_LETTERS)
+            oldest_s = await connection.fetchval(_OLDEST_SNAPSHOT)
         for result in metrics.BOOKED:
             metrics.BOOKS_RECORDS.labels(result=result).set(row[result])
         metrics.BOOKS_UNBALANCED.set(row["unbalanced"])
         metrics.UNRESOLVED_DEAD_LETTERS.set(unresolved)
+        metrics.OLDEST_SNAPSHOT_SECONDS.set(oldest_s)

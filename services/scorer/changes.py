@@ -16,7 +16,7 @@ from services.scorer.identify.picture import Picture
 from services.scorer.settle import ActiveModel, Change, Lead, absorb, newborn
 from services.scorer.store.events import Row
 from shared.events import Event
-from shared.ids import NOBODY, LeadId
+from shared.ids import NOBODY, EventId, LeadId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +24,13 @@ class Placed:
     """A batch whose events have their leads.
 
     locked: the leads as they are in the database, under our locks
+    contexts: traced event → its `traceparent`
     """
 
     picture: Picture
     locked: Mapping[LeadId, Lead]
     rows: Sequence[Row]
+    contexts: Mapping[EventId, str] = field(default_factory=dict)
     counted: Mapping[LeadId, list[Event]] = field(init=False)
     losers: Mapping[LeadId, list[LeadId]] = field(init=False)
 

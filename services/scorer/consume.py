@@ -11,11 +11,11 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.scorer import metrics
+from services.scorer import metrics, traced
 from services.scorer.assignment import Assignment, Partition, backoff_s
 from services.scorer.count import BatchCounter, Decoded, decode_records, pieces
 from services.scorer.judge.neighbours import Neighbours
@@ -29,6 +29,9 @@ from shared.errors import Invalid, Misconfigured, Transient
 from shared.kafka.stream import OutOfRange, Received, Stream
 from shared.telemetry import log
 
+if TYPE_CHECKING:
+    from shared.traces.otel import Traces
+
 _POLL_S: Final = 0.2
 _MIRROR_EVERY_S: Final = 5.0
 _STUCK_S: Final = 60.0
@@ -40,8 +43,15 @@ class Consumer:
     """Reads all partitions that the group gives us; whatever is there at once is one batch."""
 
     def __init__(
-        self, *, offsets: Offsets, database: AsyncEngine, counter: BatchCounter, clock: Clock
+        self,
+        *,
+        offsets: Offsets,
+        database: AsyncEngine,
+        counter: BatchCounter,
+        clock: Clock,
+        traces: "Traces | None" = None,
     ) -> None:
+        self._traces = traces
         self.assignment = Assignment(offsets=offsets, database=database, finish=self.finish)
         self._offsets = offsets
         self._database = database
@@ -67,6 +77,7 @@ class Consumer:
             if self._last_turn_s - mirrored_s > _MIRROR_EVERY_S:
                 mirrored_s = self._last_turn_s
                 await stream.mirror({n: p.claim.next_offset for n, p in self.assignment.partitions.items()})
+                await self._look_for_older_database(stream)
             self._measure_lag(stream)
             self._refuse_to_idle(stream)
 
@@ -112,6 +123,15 @@ class Consumer:
         for partition in self._partitions(records):
             if partition.claim.next_offset <= _last(records, partition.number):
                 await self._put_back(stream, partition)
+
+    async def _look_for_older_database(self, stream: Stream) -> None:
+        """Read again what the database does not have: it was replaced by an older copy, under our feet.
+
+        The next batch of a partition would notice; one to which nothing comes would never have one.
+        """
+        for partition in await self.assignment.elsewhere():
+            self._lose(partition)
+            await self._put_back(stream, partition)
 
     async def _put_back(self, stream: Stream, partition: Partition) -> None:
         """Have a partition read again from where it really is."""
@@ -168,11 +188,12 @@ class Consumer:
         partitions = self._partitions(one.record for one in batch)
         records = [one.record for one in batch]
         moves = {one.claim: _last(records, one.number) + 1 for one in partitions}
-        with metrics.BATCH_SECONDS.time():
+        traces, topic = self._traces, self._offsets.topic
+        with metrics.BATCH_SECONDS.time(), traced.counting(traces, topic, batch) as contexts:
             async with transaction(self._database) as connection:
                 moved = await self._offsets.advance(connection, moves)
                 kept = [one for one in batch if one.record.partition in moved.partitions]
-                report = await self.counter.count(connection, kept, now=moved.now)
+                report = await self.counter.count(connection, kept, now=moved.now, contexts=contexts)
                 await self._offsets.tally(connection, report.tallies)
         for partition in partitions:
             if partition.number in moved.partitions:

@@ -48,6 +48,7 @@ from shared.kafka.stream import Received
 from shared.leads.identifiers import Identifier, IdentityRules
 
 _MOST_LOOKS: Final = 5
+_NOT_TRACED: Final[Mapping[EventId, str]] = {}
 _REMEDIES: Final = {
     "shared_device": "`leadscore lead release` of its device has it serve somebody again",
     "suspended_identifier": "`leadscore lead release` of its identifier believes it again",
@@ -115,8 +116,18 @@ class BatchCounter:
         self._topic = topic
         self._ids = ids
 
-    async def count(self, connection: Any, batch: Sequence[Decoded], *, now: datetime) -> Report:
-        """Count one batch in the caller's transaction."""
+    async def count(
+        self,
+        connection: Any,
+        batch: Sequence[Decoded],
+        *,
+        now: datetime,
+        contexts: Mapping[EventId, str] = _NOT_TRACED,
+    ) -> Report:
+        """Count one batch in the caller's transaction.
+
+        contexts: traced event → its `traceparent`
+        """
         in_force = await self.models.read(connection)
         letters = [(one.record, one.content) for one in batch if isinstance(one.content, Invalid)]
         await dead_letters.insert(connection, self._topic, letters)
@@ -129,7 +140,7 @@ class BatchCounter:
         merged = {one.loser: picture.final(one.loser) for one in picture.merges}
         judged = await self.judge.batch(connection, rows, locked, merged)
         await events.insert(connection, judged.rows)
-        placed = Placed(picture=picture, locked=locked, rows=judged.rows)
+        placed = Placed(picture=picture, locked=locked, rows=judged.rows, contexts=contexts)
         scored = await _score_placed(connection, in_force, placed, now, judged)
         return Report(
             tallies=_tallies(batch, first, judged.rows),
@@ -288,6 +299,7 @@ async def _score_placed(
         losers=placed.losers,
         silent=moved_silently(placed.counted),
         corrected=judged.why,
+        contexts=placed.contexts,
     )
     changes = placed.changes(in_force.active, now)
     if judged.corrected:

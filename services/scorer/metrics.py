@@ -142,6 +142,18 @@ ACCOUNT_WAITING_LEADS = Gauge(
 BOARD_WAITING_LEADS = Gauge(
     "leadscore_scorer_board_waiting_leads", "Leads of this process that lists do not show as they are yet."
 )
+EVENT_MONTHS_AHEAD = Gauge(
+    "leadscore_scorer_event_months_ahead",
+    "Months after this one for which `events` has a partition, without a gap; -1: not even for this one. "
+    "Every scorer shows the same.",
+)
+OLDEST_SNAPSHOT_SECONDS = Gauge(
+    "leadscore_scorer_oldest_snapshot_seconds",
+    "Age of the oldest transaction in our database that keeps old rows from being cleaned up.",
+)
+FORGOTTEN = Counter(
+    "leadscore_scorer_forgotten_leads_total", "Visitors whom nobody knew, forgotten after their time."
+)
 MODEL_INFO = Gauge("leadscore_scorer_model_info", "Always 1; says which model scores.", ["model", "version"])
 
 

@@ -6,7 +6,7 @@ offset in the row, its first statement moves nothing, and everything it wanted t
 Nothing else protects us: aiokafka hands out records after it was expelled from the group.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -36,6 +36,13 @@ RETURNING held.partition, now() AS now
 
 _READ: Final = """
 SELECT epoch, next_offset FROM partition_offsets WHERE consumer_group = $1 AND topic = $2 AND partition = $3
+"""
+
+_ELSEWHERE: Final = """
+SELECT n.partition FROM unnest($3::int[], $4::bigint[], $5::bigint[]) AS n (partition, epoch, expected)
+WHERE NOT EXISTS (SELECT FROM partition_offsets held
+  WHERE held.consumer_group = $1 AND held.topic = $2 AND held.partition = n.partition
+    AND held.epoch = n.epoch AND held.next_offset = n.expected)
 """
 
 _TALLY: Final = """
@@ -128,6 +135,15 @@ class Offsets:
                 f"partitions {sorted(claim.partition for claim in moves)} are not where we left them"
             )
         return Advanced(now=rows[0]["now"], partitions=frozenset(row["partition"] for row in rows))
+
+    async def elsewhere(self, connection: Any, claims: Collection[Claim]) -> list[int]:
+        """The partitions whose row is not where these claims left it.
+
+        Without anybody having moved them that happens if the database is another one: an older copy of it.
+        """
+        columns = zip(*((one.partition, one.epoch, one.next_offset) for one in claims), strict=True)
+        rows = await connection.fetch(_ELSEWHERE, self.group, self.topic, *(list(each) for each in columns))
+        return [row["partition"] for row in rows]
 
     async def tally(self, connection: Any, tallies: Mapping[int, Tally]) -> None:
         """Add to the partitions' books, in the same transaction as the offsets."""

@@ -44,6 +44,7 @@ class Batch:
     other_leads: lead → the leads that were one with it until now
     silent:    leads whose moves are recorded and not delivered
     corrected: lead → why events of it that were counted do not count any more
+    contexts:  traced event → its `traceparent`
     """
 
     now: datetime
@@ -52,6 +53,7 @@ class Batch:
     other_leads: Mapping[LeadId, Sequence[LeadId]] = field(default_factory=dict)
     silent: Collection[LeadId] = ()
     corrected: Mapping[LeadId, Sequence[str]] = field(default_factory=dict)
+    contexts: Mapping[EventId, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,7 @@ async def _store(
             silent=_is_silent(active, batch, one.lead, passed),
             other_leads=batch.other_leads.get(one.lead.lead_id, ()) if passed.cause == "unmerged" else (),
             corrected=batch.corrected.get(one.lead.lead_id, ()) if passed.cause == "corrected" else (),
+            traceparent=batch.contexts.get(passed.cause_event) if passed.cause_event else None,
         )
         for one, score in moved
         for passed in one.transitions

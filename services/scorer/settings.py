@@ -6,12 +6,15 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.scorer.judge.judge_settings import JudgeSettings
+from services.scorer.retention.settings import RetentionSettings
 from shared.deployed import shipped
 from shared.leads.identity_settings import IdentitySettings
 from shared.settings import DatabaseSettings, KafkaSettings, Port, PositiveS, ServiceSettings
 
 
-class ScorerSettings(ServiceSettings, KafkaSettings, DatabaseSettings, IdentitySettings, JudgeSettings):
+class ScorerSettings(
+    ServiceSettings, KafkaSettings, DatabaseSettings, IdentitySettings, JudgeSettings, RetentionSettings
+):
     """The scorer's settings."""
 
     model_config = SettingsConfigDict(env_prefix="LEADSCORE_SCORER_")

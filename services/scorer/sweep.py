@@ -24,12 +24,10 @@ from shared.telemetry import log
 _MOST: Final = 500
 _OLDEST: Final = "SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0)::float8 FROM lead_due"
 _PUT_OFF: Final = "UPDATE lead_due SET due_at = now() + interval '1 hour' WHERE lead_id = ANY($1::uuid[])"
-_PARTITIONS: Final = "SELECT ensure_event_partitions(3)"
-_PARTITIONS_EVERY_S: Final = 6 * 3600.0
 
 
 class Sweep:
-    """Looks at due leads every `interval_s` seconds; keeps the months of `events` ahead of the calendar."""
+    """Looks at due leads every `interval_s` seconds."""
 
     def __init__(self, *, database: AsyncEngine, counter: BatchCounter, interval_s: float) -> None:
         self._database = database
@@ -39,13 +37,8 @@ class Sweep:
 
     async def run(self) -> None:
         """Sweep until cancelled; Postgres being away only makes it late."""
-        made_partitions_s = float("-inf")
         while True:
             try:
-                now_s = asyncio.get_running_loop().time()
-                if now_s - made_partitions_s > _PARTITIONS_EVERY_S:
-                    await self._make_partitions()
-                    made_partitions_s = now_s
                 if await self.turn_or_put_off() == _MOST:
                     continue
             except Transient as error:
@@ -104,7 +97,3 @@ class Sweep:
         metrics.SWEPT.inc(len(due))
         metrics.note(report)
         return len(due)
-
-    async def _make_partitions(self) -> None:
-        async with transaction(self._database) as connection:
-            await connection.fetchval(_PARTITIONS)

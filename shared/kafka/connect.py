@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from shared import tls
 from shared.errors import Misconfigured
-from shared.settings import KafkaSettings
+from shared.settings import KafkaSettings, TopicSettings
 from shared.topics import Topics
 
 _HANDSHAKE_S: Final = 5.0
@@ -117,3 +117,13 @@ def _tls(settings: KafkaSettings) -> ssl.SSLContext:
 def topics(settings: KafkaSettings) -> Topics:
     """The topic names of this installation."""
     return Topics(prefix=settings.topic_prefix)
+
+
+def kept_topics(settings: TopicSettings) -> Topics:
+    """The topics of this installation with how long they are kept, for whoever makes or checks them."""
+    return Topics(
+        prefix=settings.topic_prefix,
+        events_days=settings.topic_events_days,
+        rejected_days=settings.topic_rejected_days,
+        sales_days=settings.topic_sales_days,
+    )

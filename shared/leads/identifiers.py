@@ -12,6 +12,7 @@ Refuses to keep what it was given: an address cannot be read in a hash, nor trie
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
@@ -44,12 +45,14 @@ class IdentityRules:
     """How this installation tells identifiers apart.
 
     key:           secret of at least 16 bytes; without it nobody can test what is among the hashes
+    later:         keys that replaced it, oldest first: each hashes what the one before made (`wrapped`)
     plus_tags:     `ada+news@firma.example` is `ada@firma.example`
     gmail_dots:    `a.d.a@gmail.com` is `ada@gmail.com`, and `googlemail.com` is `gmail.com`
     placeholders:  in lower case: what senders here write for nobody, beside the built-in list
     """
 
     key: bytes
+    later: tuple[bytes, ...] = ()
     plus_tags: bool = False
     gmail_dots: bool = False
     placeholders: frozenset[str] = frozenset()
@@ -67,6 +70,17 @@ class IdentityRules:
         """The identifier that is this anonymous id; None for a placeholder."""
         return self._identifier("anonymous_id", normal_id(text))
 
+    def hashed(self, kind: IdentifierKind, normal: str, namespace: str = "") -> bytes:
+        """What stands for this identifier here."""
+        return wrapped(hash_identifier(kind, normal, self.key, namespace), self.later)
+
+    @property
+    def fingerprint(self) -> bytes:
+        """By which two installations of the same keys know each other; tells nothing about the keys."""
+        return wrapped(
+            hashlib.blake2b(digest_size=16, key=self.key[:64], person=b"fingerprint").digest(), self.later
+        )
+
     def normal_address(self, text: str) -> str:
         """The one spelling of this address here."""
         normal = normal_address(text)
@@ -80,16 +94,17 @@ class IdentityRules:
         return f"{mailbox}@{domain}"
 
     def _identifier(self, kind: IdentifierKind, normal: str, namespace: str = "") -> Identifier | None:
-        return _identifier(kind, normal, namespace, self.key, self.placeholders)
+        return _identifier(kind, normal, namespace, (self.key, *self.later), self.placeholders)
 
 
 @lru_cache(maxsize=16_384)  # a person's events come in a row
 def _identifier(
-    kind: IdentifierKind, normal: str, namespace: str, key: bytes, placeholders: frozenset[str]
+    kind: IdentifierKind, normal: str, namespace: str, keys: tuple[bytes, ...], placeholders: frozenset[str]
 ) -> Identifier | None:
     if is_placeholder(normal) or normal.lower() in placeholders:
         return None
-    return Identifier(kind, hash_identifier(kind, normal, key, namespace), namespace)
+    key, *later = keys
+    return Identifier(kind, wrapped(hash_identifier(kind, normal, key, namespace), later), namespace)
 
 
 def hash_identifier(kind: IdentifierKind, normal: str, key: bytes, namespace: str = "") -> bytes:
@@ -101,6 +116,17 @@ def hash_identifier(kind: IdentifierKind, normal: str, key: bytes, namespace: st
     return hashlib.blake2b(
         text.encode("utf-8", "surrogatepass"), digest_size=16, key=key[:64], person=kind.encode()
     ).digest()
+
+
+def wrapped(value: bytes, later: Iterable[bytes]) -> bytes:
+    """A hash under the keys that came later, oldest first.
+
+    A hash of a hash: what is stored can be brought under a new key without knowing what it stands for, and
+    whoever has an older key alone cannot test it.
+    """
+    for key in later:
+        value = hashlib.blake2b(value, digest_size=16, key=key[:64], person=b"wrapped").digest()
+    return value
 
 
 def is_address(text: str) -> bool:

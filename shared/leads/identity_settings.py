@@ -15,7 +15,12 @@ class IdentitySettings(BaseSettings):
     identity_key: SecretStr = Field(
         min_length=16,
         validation_alias="LEADSCORE_IDENTITY_KEY",
-        description="Secret that keys the hashes of identifiers. Changing it orphans every lead.",
+        description="Secret that keys the hashes of identifiers. To change it: docs/guides/keys.md.",
+    )
+    identity_keys_before: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias="LEADSCORE_IDENTITY_KEYS_BEFORE",
+        description="Identity keys that others replaced, newest first, by comma; all stay needed.",
     )
     identity_plus_tags: bool = Field(
         default=False,
@@ -36,8 +41,12 @@ class IdentitySettings(BaseSettings):
     def rules(self) -> IdentityRules:
         """The rules that these settings say."""
         own = (one.strip().lower() for one in self.identity_placeholders.split(","))
+        before = (one.strip() for one in self.identity_keys_before.get_secret_value().split(","))
+        newest_first = [self.identity_key.get_secret_value(), *(one for one in before if one)]
+        key, *later = (one.encode() for one in reversed(newest_first))
         return IdentityRules(
-            key=self.identity_key.get_secret_value().encode(),
+            key=key,
+            later=tuple(later),
             plus_tags=self.identity_plus_tags,
             gmail_dots=self.identity_gmail_dots,
             placeholders=frozenset(one for one in own if one),

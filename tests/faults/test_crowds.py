@@ -133,12 +133,14 @@ async def _people(leadscore: Installation, like: str) -> set[Any]:
 
 
 HOT: Final = 20_000
+# A fetch of the hot partition has some 2,500 records, which is three batches; one more is on its way.
+MOST_BEFORE_OTHERS: Final = 6_000
 
 
 @pytest.mark.slow
 @pytest.mark.fault(29, "one lead takes most of the events")
 async def test_row_29_a_hot_key(leadscore: Installation, chance: Random, row: Row) -> None:
-    """While its partition has a backlog, events of others are counted within seconds."""
+    """While its partition has a backlog, events of others wait for a few batches of it, not for all."""
     more = {"LEADSCORE_SCORER_BATCH_RECORDS": "1000"}
     leadscore.scorer.environment = {**leadscore.scorer.environment, **more}
     await leadscore.start()
@@ -150,28 +152,29 @@ async def test_row_29_a_hot_key(leadscore: Installation, chance: Random, row: Ro
         flood = asyncio.create_task(
             produce(leadscore, [(None, encode(one), partition_key(one)) for one in hot])
         )
-        waits = await _waits_of_others(leadscore, flood)
+        waits = await _hot_before_others(leadscore, flood)
         hot_s = time.monotonic() - began
         await flood
     traffic.sent |= ids
     traffic.acknowledged |= ids
-    row.note(hot_per_s=len(hot) / hot_s, others_wait_s=max(waits), looks=len(waits))
+    row.note(hot_per_s=len(hot) / hot_s, hot_before_others=max(waits), looks=len(waits))
     await all_is_well(row, leadscore, traffic)
-    assert max(waits) < 5
+    assert max(waits) <= MOST_BEFORE_OTHERS
 
 
-async def _waits_of_others(leadscore: Installation, flood: asyncio.Task[None]) -> list[float]:
-    """How long the other partitions took to be counted, again and again while the hot one has a backlog."""
-    waits: list[float] = []
+async def _hot_before_others(leadscore: Installation, flood: asyncio.Task[None]) -> list[int]:
+    """How many hot events were counted until the others that lay there were, while there is a backlog."""
+    waits: list[int] = []
     while True:
-        ends, began = await ends_of_events(leadscore), time.monotonic()
+        ends = await ends_of_events(leadscore)
         hottest = max(ends, key=ends.__getitem__)
+        before = (await taken_of_events(leadscore)).get(hottest, 0)
 
         async def others_taken(ends: dict[int, int] = ends, hottest: int = hottest) -> bool:
             taken = await taken_of_events(leadscore)
             return all(taken.get(number, 0) >= end for number, end in ends.items() if number != hottest)
 
         await until(others_taken, within_s=60)
-        waits.append(time.monotonic() - began)
+        waits.append((await taken_of_events(leadscore))[hottest] - before)
         if flood.done() and (await taken_of_events(leadscore)).get(hottest, 0) >= ends[hottest]:
             return waits

@@ -19,6 +19,7 @@ from services.ingest.refusals import STATUS
 from shared import codec
 from shared.testing import FrozenClock, MemoryBroker, SequentialIds
 from shared.topics import Topics
+from tests.ingest.contract import operation
 from tests.ingest.senders import ENVIRONMENT, PRODUCT_KEY, SOURCES
 
 WORDS = [
@@ -80,8 +81,10 @@ async def post(path: str, body: bytes) -> tuple[httpx.Response, MemoryBroker]:
 
 
 def check(path: str, body: bytes) -> None:
-    """The answer is one of ours, and what was accepted can be read back."""
+    """The answer is one that openapi.json promises here, and what was accepted can be read back."""
     answer, broker = asyncio.run(post(path, body))
+    described = "/v1/forms/{form}" if path.startswith("/v1/forms/") else path
+    operation("post", described).check(answer)
     told: dict[str, Any] = answer.json()
     if answer.status_code == 200:
         assert told["success"] is True
@@ -98,7 +101,8 @@ def check(path: str, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/track", "/v1/identify", "/v1/page", "/v1/group", "/v1/alias", "/v1/forms/contact"]
+    "path",
+    ["/v1/track", "/v1/identify", "/v1/page", "/v1/screen", "/v1/group", "/v1/alias", "/v1/forms/contact"],
 )
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(item=ITEMS)

@@ -32,6 +32,7 @@ class HangingBroker(MemoryBroker):
         super().__init__()
         self.waiting = 0
         self.ill = ""
+        self.closing = False
         self.let_go = asyncio.Event()
 
     async def publish(self, records: Sequence[Record], *, deadline_s: float) -> None:
@@ -63,7 +64,8 @@ def crowded(registry: Registry, hanging: HangingBroker) -> httpx.AsyncClient:
         ids=SequentialIds(),
         limits=Limits(),
     )
-    app: FastAPI = http.create(receiver, registry, Admission(max_in_flight=12, trouble=hanging.trouble))
+    admission = Admission(max_in_flight=12, trouble=hanging.trouble, closing=lambda: hanging.closing)
+    app: FastAPI = http.create(receiver, registry, admission)
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app), base_url="http://ingest.test", auth=(PRODUCT_KEY, "")
     )
@@ -84,6 +86,22 @@ async def test_a_full_house_turns_away_at_once(
     hanging.let_go.set()
     assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {200}
     assert (await crowded.post("/v1/track", json=TRACK)).status_code == 200
+
+
+@pytest.mark.asyncio
+async def test_the_last_answer_ends_its_connection(
+    crowded: httpx.AsyncClient, hanging: HangingBroker
+) -> None:
+    """About to stop, it goes on answering, and tells each sender to take another connection next time."""
+    hanging.let_go.set()
+    before = await crowded.post("/v1/track", json=TRACK)
+    hanging.closing = True
+    answers = [await crowded.post("/v1/track", json=TRACK), await crowded.options("/v1/track")]
+    assert "connection" not in before.headers
+    assert [(each.status_code, each.headers["connection"]) for each in answers] == [
+        (200, "close"),
+        (204, "close"),
+    ]
 
 
 @pytest.mark.asyncio

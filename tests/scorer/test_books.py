@@ -6,6 +6,7 @@ from prometheus_client import REGISTRY
 from services.scorer.books import Books
 from services.scorer.metrics import BOOKED
 from services.scorer.offsets import Offsets
+from shared.database import snapshot
 from tests.scorer.conftest import TOPIC, World, event
 
 pytestmark = pytest.mark.asyncio
@@ -43,6 +44,19 @@ async def test_books_that_are_off_in_both_directions_do_not_cancel_out(world: Wo
     await world.fetch(wrong, 91, 6)
     await Books(database=world.engine, offsets=Offsets(group="test", topic=TOPIC, owner="books")).look()
     assert REGISTRY.get_sample_value("leadscore_scorer_books_unbalanced_records") == 2
+
+
+async def test_a_snapshot_that_somebody_holds_is_shown(world: World) -> None:
+    """Open for some time: its age. Ended: nothing that is older than this look."""
+    books = Books(database=world.engine, offsets=Offsets(group="test", topic=TOPIC, owner="books"))
+    name = "leadscore_scorer_oldest_snapshot_seconds"
+    async with snapshot(world.engine) as connection:
+        await connection.fetch("SELECT count(*) FROM leads")
+        await connection.execute("SELECT pg_sleep(0.3)")
+        await books.look()
+        assert (REGISTRY.get_sample_value(name) or 0) >= 0.3
+    await books.look()
+    assert REGISTRY.get_sample_value(name) == 0
 
 
 async def test_a_partition_that_is_not_ours_has_no_lag(world: World) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from shared.codec import decode
 from shared.database import engine as make_engine
+from shared.database import transaction
 from shared.events import Event, Machine
 from shared.scoring.engine.score import score
 from tests.books import balanced
@@ -24,6 +25,20 @@ KILL_BUSY_VICTIMS = (
 
 async def live_leads(world: World) -> list[dict[str, Any]]:
     return await world.fetch("SELECT * FROM leads WHERE merged_into IS NULL ORDER BY lead_id")
+
+
+async def test_an_older_copy_of_the_database_is_noticed_though_nothing_comes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Offsets that went back under a running scorer: what the copy does not have is read again at once."""
+    monkeypatch.setattr("services.scorer.consume._MIRROR_EVERY_S", 0.05)
+    await world.scorer().start()
+    await world.send([event(f"m{n}", anonymous_id=f"a{n}") for n in range(20)])
+    await world.until_taken(20)
+    async with transaction(world.engine) as connection:
+        await connection.execute("UPDATE partition_offsets SET next_offset = started_at_offset, counted = 0")
+        await connection.execute("TRUNCATE events, leads, identities, lead_due, lead_board, lead_grams")
+    assert (await world.until_taken(20))["counted"] == 20
 
 
 async def test_an_event_counts_once_however_often_it_comes(world: World) -> None:

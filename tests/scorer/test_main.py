@@ -1,9 +1,14 @@
 """The scorer's start: it refuses what it cannot score with, and says everything that is wrong."""
 
+import asyncio
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from services.scorer.store import identity_keys
+from shared import database as postgres
+from shared.leads.identifiers import IdentityRules
 
 ROOT = Path(__file__).resolve().parents[2]
 BROKEN = """\
@@ -82,6 +87,21 @@ def test_a_first_model_that_is_not_there_is_said_in_words(database: str, tmp_pat
     )
     assert ended.returncode == 2
     assert "LEADSCORE_SCORER_MODEL_FILE" in ended.stderr
+
+
+def test_another_identity_key_than_the_databases_stops_the_start(database: str) -> None:
+    """Under a wrong key everybody would be a stranger: exit code 2, and what to set."""
+
+    async def note() -> None:
+        engine = postgres.engine(database, application="test", pool_size=1)
+        await identity_keys.ensure(engine, IdentityRules(key=b"the key of this database"))
+        await engine.dispose()
+
+    asyncio.run(note())
+    ended = start(LEADSCORE_IDENTITY_KEY="0123456789abcdef", DATABASE_URL=database)
+    assert ended.returncode == 2
+    assert "not those with which this database was written" in ended.stderr
+    assert "LEADSCORE_IDENTITY_KEYS_BEFORE" in ended.stderr
 
 
 def test_a_database_that_is_away_is_told_and_the_process_ends(tmp_path: Path) -> None:

@@ -59,6 +59,19 @@ async def test_what_may_pass_is_transient(pool: AsyncEngine, statement: str) -> 
         assert await connection.fetchval("SELECT 1") == 1
 
 
+async def test_a_line_to_a_former_primary_is_given_up(database: str) -> None:
+    """A session that may not write any more: Transient, and the next transaction has another session."""
+    pool = engine(database, application="test", pool_size=1)
+    async with transaction(pool) as connection:
+        await connection.execute("SET default_transaction_read_only = on")
+    with pytest.raises(Transient, match="ReadOnly"):
+        async with transaction(pool) as connection:
+            await connection.execute("CREATE TABLE refused (n int)")
+    async with transaction(pool) as connection:
+        await connection.execute("CREATE TABLE taken (n int)")
+    await pool.dispose()
+
+
 @pytest.mark.parametrize("moment", ["between statements", "before executing", "with an advisory lock only"])
 async def test_a_frozen_process_keeps_no_lock(database: str, moment: str) -> None:
     """Whatever a process of ours was doing when it froze, others get its locks within seconds."""

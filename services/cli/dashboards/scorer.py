@@ -152,6 +152,23 @@ _WORK: Final = Row(
             queries={"the oldest has waited": "max(leadscore_scorer_sweep_lag_seconds)"},
         ),
         Panel(
+            title="Oldest snapshot in Postgres",
+            about="Rows that are updated often cannot be cleaned up behind it.",
+            unit="s",
+            line=3600,
+            queries={"age": "max(leadscore_scorer_oldest_snapshot_seconds)"},
+        ),
+        Panel(
+            title="Retention",
+            about="Months of events made ahead, of three; visitors forgotten.",
+            unit="short",
+            line=1,
+            queries={
+                "months ahead": "max(leadscore_scorer_event_months_ahead)",
+                "forgotten in an hour": "sum(increase(leadscore_scorer_forgotten_leads_total[1h]))",
+            },
+        ),
+        Panel(
             title="Beside the path of events",
             unit="short",
             queries={

@@ -107,14 +107,15 @@ def _table(found: list[Letter], now: datetime) -> Table:
             each.topic,
             str(each.partition),
             str(each.record_offset),
-            _age(now, each.at),
+            age(now, each.at),
             when(each.resolved_at) if each.resolved_at else "",
             Text(each.message, overflow="ellipsis", no_wrap=True),
         )
     return table
 
 
-def _age(now: datetime, at: datetime) -> str:
+def age(now: datetime, at: datetime) -> str:
+    """How long ago, for a person."""
     minutes = max(0, round((now - at).total_seconds() / 60))
     if minutes < 120:
         return f"{minutes} min"

@@ -31,19 +31,24 @@ def show(
     language: Annotated[str, typer.Option(help="Language of the reasons: en or de.")] = "en",
 ) -> None:
     """Show one lead: score, stage, receipts, timeline."""
-    seen = asyncio.run(_read(lead))
+    seen = asyncio.run(read(lead))
     if as_json:
         print_json(asdict(seen))
         return
     console = Console()
-    for part in (_head(lead, seen), _reasons(seen, "de" if language == "de" else "en"), _stages(seen)):
+    for part in (*summary(lead, seen, "de" if language == "de" else "en"), _timeline(seen)):
         console.print(part)
-    console.print(_timeline(seen))
     for sentence in _trouble(seen):
         console.print(sentence)
 
 
-async def _read(lead: str) -> LeadView:
+def summary(lead: str, view: LeadView, language: Literal["en", "de"]) -> tuple[Table, Table, Table]:
+    """Who it is and where it stands, the receipt, the moves."""
+    return _head(lead, view), _reasons(view, language), _stages(view)
+
+
+async def read(lead: str) -> LeadView:
+    """The lead that this names, from the database of the environment."""
     async with database() as pool, transaction(pool) as connection:
         return await view(connection, lead, identity_rules())
 

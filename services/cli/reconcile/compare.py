@@ -161,6 +161,7 @@ def _out_of_order(deliveries: Sequence[StoredDelivery]) -> str:
 
     One that was given up may be sent after younger ones: somebody decided so.
     """
+    deliveries = [one for one in deliveries if not one.retried]
     for older, newer in pairwise([one for one in deliveries if one.state == "delivered"]):
         if older.finished_at and newer.finished_at and older.finished_at > newer.finished_at:
             return f"{newer.sequence} before {older.sequence}"

@@ -44,7 +44,8 @@ SELECT lead_id, transition_id, sequence, stage, score, silent, planned_at IS NOT
 FROM transitions WHERE lead_id = ANY($1::uuid[]) ORDER BY lead_id, sequence
 """
 _DELIVERIES: Final = """
-SELECT t.lead_id, d.delivery_id, d.destination, d.sequence, d.state, d.finished_at, d.transition_id
+SELECT t.lead_id, d.delivery_id, d.destination, d.sequence, d.state, d.finished_at, d.transition_id,
+  d.retried_at IS NOT NULL AS retried
 FROM transitions t JOIN deliveries d USING (transition_id)
 WHERE t.lead_id = ANY($1::uuid[]) ORDER BY t.lead_id, d.destination, d.sequence
 """
@@ -76,7 +77,10 @@ class StoredTransition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredDelivery:
-    """A row of deliveries."""
+    """A row of deliveries.
+
+    retried: it was given up, and somebody had it sent again
+    """
 
     delivery_id: Any
     transition_id: Any
@@ -84,6 +88,7 @@ class StoredDelivery:
     sequence: int
     state: str
     finished_at: datetime | None
+    retried: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,9 +76,13 @@ _ROWS: Final = """
 SELECT count(*) FILTER (WHERE quarantine IS NULL) AS counted,
   count(*) FILTER (WHERE quarantine IS NOT NULL) AS quarantined FROM events
 """
+# Without what was forgotten since (docs/decisions/0011).
 _BOOKS: Final = """
 SELECT coalesce(sum(counted), 0)::bigint AS counted, coalesce(sum(quarantined), 0)::bigint AS quarantined
-FROM partition_offsets
+FROM (
+  SELECT counted, quarantined FROM partition_offsets
+  UNION ALL SELECT -counted, -quarantined FROM forgotten_months
+) books
 """
 # What was quarantined, and released, after it was taken: the books do not know of it.
 _CHANGED: Final = """

@@ -50,6 +50,8 @@ class Provider:
     split:     the events of a body, raw; raises Invalid `invalid_json`
     draft:     one event, its parts found: the item, its bytes; raises Invalid
     probe:     what a GET is answered, for providers that look before they take an address
+    headers:   names of the headers that `verify` needs, for the description of the API
+    example:   a body that `split` takes, for the same
     """
 
     name: str
@@ -59,6 +61,8 @@ class Provider:
     split: Callable[[bytes], list[bytes]]
     draft: Callable[[Mapping[str, Any], bytes], Draft]
     probe: Mapping[str, Any] = field(default_factory=lambda: {"success": True})
+    headers: tuple[str, ...] = ()
+    example: Sequence[Mapping[str, Any]] = ()
 
 
 Providers = Mapping[str, Provider]

@@ -30,7 +30,7 @@ PERSON_ALIASED: Final = "person.aliased"
 
 TYPES: Final = ("track", "identify", "page", "screen", "group", "alias")
 
-_NAMES: Final[Mapping[str, str]] = {
+NAMES: Final[Mapping[str, str]] = {
     "identify": PERSON_IDENTIFIED,
     "page": PAGE_VIEWED,
     "screen": SCREEN_VIEWED,
@@ -41,7 +41,7 @@ _NEEDS: Final[Mapping[str, tuple[str, str]]] = {
     "alias": ("previousId", "no_previous_id"),
     "group": ("groupId", "no_group"),
 }
-_NAMED_IN_PROPERTIES: Final = frozenset({"page", "screen"})
+NAMED_IN_PROPERTIES: Final = frozenset({"page", "screen"})
 # Addressed to the transport: the key must not travel on, the rest is read elsewhere.
 _TRANSPORT: Final = ("writeKey", "api_key", "sentAt", "_metadata")
 # What a batch may hand down to its items in total, as a multiple of the largest body.
@@ -137,7 +137,7 @@ def draft(item: dict[str, Any], call: str | None, sent: Any) -> Draft:
     traits, properties = _person_and_act(item, type_, context)
     original, written = pop("originalTimestamp", None), pop("timestamp", None)
     return Draft(
-        name=_NAMES.get(type_) or pop("event", None),
+        name=NAMES.get(type_) or pop("event", None),
         message_id=pop("messageId", None),
         occurred=original or written,
         sent=own_sent or sent,
@@ -188,7 +188,7 @@ def _person_and_act(item: dict[str, Any], type_: str, context: Any) -> tuple[Any
     if type_ == "group":
         # The traits of a group call are the account's: its name is not the person's.
         return elsewhere, _merged(traits, properties)
-    if type_ in _NAMED_IN_PROPERTIES:
+    if type_ in NAMED_IN_PROPERTIES:
         named = {key: value for key in ("name", "category") if (value := item.pop(key, None)) is not None}
         properties = _merged(properties, named or None)
     return _merged(elsewhere, traits), properties

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from shared.events import OWN_NAMESPACE, Event, default_namespace
 from shared.ids import EventId
-from shared.leads.identifiers import Identifier, IdentityRules, hash_identifier, is_address
+from shared.leads.identifiers import Identifier, IdentityRules, is_address
 
 
 class Evidence(NamedTuple):
@@ -90,5 +90,5 @@ def _previous(event: Event, namespace: str, rules: IdentityRules) -> Identifier 
 def _former(user_id: str, user: Identifier, rules: IdentityRules) -> Identifier | None:
     if user.namespace == OWN_NAMESPACE and user_id.isascii() and not is_address(user_id):
         return None
-    value = hash_identifier("user_id", user_id.strip(), rules.key)
+    value = rules.hashed("user_id", user_id.strip())
     return Identifier("user_id", value, OWN_NAMESPACE) if value != user.value else None

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from services.scorer.store.domain_clicks import Click
 from shared.events import Event
 from shared.ids import LeadId
-from shared.leads.identifiers import IdentityRules
+from shared.leads.identifiers import IdentityRules, wrapped
 
 
 def click_of(event: Event, lead: LeadId, rules: IdentityRules, private: AbstractSet[str]) -> Click | None:
@@ -23,7 +23,7 @@ def click_of(event: Event, lead: LeadId, rules: IdentityRules, private: Abstract
         return None
     return Click(
         event_id=event.event_id,
-        domain=_hash(domain, rules.key),
+        domain=wrapped(_hash(domain, rules.key), rules.later),
         recipient=recipient.value,
         lead=lead,
         at=event.occurred_at,

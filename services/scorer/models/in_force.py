@@ -5,6 +5,7 @@ Refuses to mix: until the transaction ends nobody can publish, so one batch is s
 next one by the next. A publish needs no restart and no message: the next transaction sees it.
 
 Refuses (`Misconfigured`) to score with a version that this process cannot read: a newer release stored it.
+Refuses identity keys other than those with which identifiers are stored, also when they change under it.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from typing import Any
 from services.scorer import metrics
 from services.scorer.board.noted import NotedLeads
 from services.scorer.settle import ActiveModel
-from services.scorer.store import models
+from services.scorer.store import identity_keys, models
 from shared.errors import Misconfigured
 from shared.leads.store import models as stored_models
 from shared.scoring.engine.compiled import Compiled
@@ -36,9 +37,11 @@ class ModelsInForce:
     """Reads the versions in force, and keeps the models built from them.
 
     changed: called when another version scores than before, with its model built
+    identity_key: fingerprint of this process's identity keys; None: identifiers are none of its business
     """
 
-    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, changed: Callable[[], None] = lambda: None, identity_key: bytes | None = None) -> None:
+        self._identity_key = identity_key
         self.noted = NotedLeads()
         self._changed = changed
         self._built: dict[int, Compiled] = {}
@@ -54,6 +57,8 @@ class ModelsInForce:
             raise Misconfigured(
                 "No scoring model is active.", ["`leadscore model publish FILE` makes one active"]
             )
+        if self._identity_key and current.identity_key not in {None, self._identity_key}:
+            raise identity_keys.others()
         wanted = {current.active} | ({current.shadow} if current.shadow else set())
         self._built = {number: await self._model(connection, number) for number in wanted}
         active = ActiveModel(model=self._built[current.active], version=current.active, silent=current.silent)

@@ -19,7 +19,10 @@ _LOCK_SHARED: Final = f"SELECT pg_advisory_xact_lock_shared({_LOCK_KEY})"
 _LOCK: Final = f"SELECT pg_advisory_xact_lock({_LOCK_KEY})"
 # Longer than a frozen scorer can hold its transaction open (shared/database.py: 5 s idle in it).
 _PATIENCE: Final = "SET LOCAL lock_timeout = '8s'"
-_CURRENT: Final = "SELECT version, state, silent FROM scoring_models WHERE state IN ('active', 'shadow')"
+_CURRENT: Final = """
+SELECT version, state, silent, (SELECT fingerprint FROM identity_keys) AS identity_key
+FROM scoring_models WHERE state IN ('active', 'shadow')
+"""
 _INSERT: Final = """
 INSERT INTO scoring_models (sha256, name, content, lists, state) VALUES ($1, $2, $3, $4::jsonb, 'draft')
 ON CONFLICT (sha256) DO NOTHING
@@ -39,11 +42,13 @@ class Current:
 
     silent:  what the active version's publish causes is not delivered
     shadow:  None if there is none
+    identity_key: fingerprint of the keys with which identifiers are stored; None before it was kept
     """
 
     active: int
     silent: bool
     shadow: int | None
+    identity_key: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,7 @@ async def current(connection: Any) -> Current | None:
         active=rows["active"]["version"],
         silent=rows["active"]["silent"],
         shadow=shadow["version"] if shadow else None,
+        identity_key=rows["active"]["identity_key"],
     )
 
 

@@ -24,20 +24,20 @@ _INSERT: Final = """
 INSERT INTO transitions (
   transition_id, lead_id, sequence, previous_stage, stage, cause, cause_event, at, score, grade,
   dimensions, receipts, person, attribution, consent, model_version, event_received_at, silent, other_leads,
-  corrected, planned_at)
+  corrected, traceparent, planned_at)
 SELECT
   transition_id, lead_id, sequence, previous_stage, stage, cause, cause_event, at, score, grade,
   dimensions::jsonb, receipts::jsonb, person::jsonb, attribution::jsonb, consent::jsonb, model_version,
   event_received_at, silent, string_to_array(other_leads, ',')::uuid[],
-  string_to_array(corrected, ','), CASE WHEN silent THEN now() END
+  string_to_array(corrected, ','), traceparent, CASE WHEN silent THEN now() END
 FROM unnest(
   $1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::timestamptz[],
   $9::int[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::int[],
-  $17::timestamptz[], $18::boolean[], $19::text[], $20::text[]
+  $17::timestamptz[], $18::boolean[], $19::text[], $20::text[], $21::text[]
 ) AS n (
   transition_id, lead_id, sequence, previous_stage, stage, cause, cause_event, at, score, grade,
   dimensions, receipts, person, attribution, consent, model_version, event_received_at, silent,
-  other_leads, corrected)
+  other_leads, corrected, traceparent)
 """
 
 # Without a payload: a hint to look, not a message. The router's polling is the truth.
@@ -51,6 +51,7 @@ class Entry:
     silent: recorded, and planned for nobody
     other_leads: of cause `unmerged`: the leads that were one with this one
     corrected: of cause `corrected`: why the events that were taken back do not count
+    traceparent: context of the event that caused it, if that is traced
     """
 
     lead: LeadId
@@ -62,6 +63,7 @@ class Entry:
     silent: bool = False
     other_leads: Sequence[LeadId] = ()
     corrected: Sequence[str] = ()
+    traceparent: str | None = None
 
 
 async def insert(connection: Any, entries: Sequence[Entry]) -> None:
@@ -96,6 +98,7 @@ def _row(entry: Entry) -> tuple[Any, ...]:
         entry.silent,
         ",".join(map(str, entry.other_leads)),
         ",".join(entry.corrected),
+        entry.traceparent,
     )
 
 

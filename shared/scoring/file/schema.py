@@ -4,12 +4,10 @@ In: the shape of the file (shared/scoring/file/shape.py). Out: JSON text, commit
 deploy/schemas/scoring.v1.json; a test compares the two.
 What a schema cannot say, shared/scoring/file/read.py says.
 
-To write it again after a change of the shape:
-`.venv/bin/python -m shared.scoring.file.schema > deploy/schemas/scoring.v1.json`
+After a change of the shape: `make contracts`.
 """
 
 import json
-import sys
 from typing import Any, Final, get_args
 
 from shared.scoring.definition.conditions import Operator
@@ -78,7 +76,3 @@ def _test() -> dict[str, Any]:
         "properties": {name: _OPERANDS.get(name, _SCALAR) for name in get_args(Operator)},
         "additionalProperties": False,
     }
-
-
-if __name__ == "__main__":
-    sys.stdout.write(schema_text())

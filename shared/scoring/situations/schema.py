@@ -4,12 +4,10 @@ In: the shape of the file (shared/scoring/situations/shape.py). Out: JSON text, 
 deploy/schemas/situations.v1.json; a test compares the two.
 What a schema cannot say, shared/scoring/situations/read.py says.
 
-To write it again after a change of the shape:
-`.venv/bin/python -m shared.scoring.situations.schema > deploy/schemas/situations.v1.json`
+After a change of the shape: `make contracts`.
 """
 
 import json
-import sys
 
 from shared.scoring.situations.shape import SituationsShape
 
@@ -22,7 +20,3 @@ def schema_text() -> str:
         **SituationsShape.model_json_schema(by_alias=True),
     }
     return json.dumps(schema, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(schema_text())

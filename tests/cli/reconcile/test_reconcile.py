@@ -184,6 +184,17 @@ async def test_each_kind_of_fault_is_named(town: Town, name: str) -> None:
     assert (await numbers(town)).get(name.strip(), 0) > 0
 
 
+async def test_a_delivery_that_somebody_had_sent_again_may_come_late(town: Town) -> None:
+    """It was given up, and younger ones were delivered meanwhile: no fault, somebody decided so."""
+    async with transaction(town.engine) as connection:
+        lead = await find(connection, "u1", RULES)
+        await connection.execute(FAULTS["delivery_order"], lead)
+        await connection.execute(
+            "UPDATE deliveries SET retried_at = now() WHERE lead_id = $1 AND sequence = 1", lead
+        )
+    assert (await numbers(town)).get("delivery_order", 0) == 0
+
+
 async def test_every_check_can_fail() -> None:
     """No check is without a fault that it was seen to find."""
     assert {name.strip() for name in FAULTS} == CHECKS.keys()

@@ -214,5 +214,22 @@ def _public_key(text: str) -> EllipticCurvePublicKey:
 
 
 PROVIDER: Final = Provider(
-    name="sendgrid", settings=SendGridSettings, prepare=prepare, verify=verify, split=items, draft=draft
+    name="sendgrid",
+    settings=SendGridSettings,
+    prepare=prepare,
+    verify=verify,
+    split=items,
+    draft=draft,
+    headers=(SIGNATURE_HEADER.decode(), TIMESTAMP_HEADER.decode()),
+    example=(
+        {
+            "event": "click",
+            "email": "ada@engines.example",
+            "timestamp": 1767225600,
+            "sg_event_id": "c2VuZGdyaWQtZXZlbnQ",
+            "sg_message_id": "m-1.filter-1",
+            "url": "https://www.example.com/pricing",
+            "useragent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
+        },
+    ),
 )

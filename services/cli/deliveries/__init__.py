@@ -1,0 +1,1 @@
+"""`leadscore deliveries …` and `leadscore destinations …`: what was told to whom, and what was not."""

@@ -1,0 +1,157 @@
+"""Under which keys the stored identifiers are hashed, and bringing them under another one.
+
+In: `IdentityRules`. Out: rows. Refuses a key that does not follow the one in use: everybody would be a
+stranger. Everything is rewritten in one transaction, in which nobody scores; each that scores compares
+the fingerprint (models/in_force.py), so that a process with the older keys writes nothing afterwards.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.scorer.store import models
+from shared.database import transaction
+from shared.errors import Invalid, Misconfigured
+from shared.leads.identifiers import IdentityRules, wrapped
+
+PORTION: Final = 5_000
+
+_ENSURE: Final = "INSERT INTO identity_keys (fingerprint) VALUES ($1) ON CONFLICT DO NOTHING"
+_STORED: Final = "SELECT fingerprint FROM identity_keys"
+_CHANGE: Final = "UPDATE identity_keys SET fingerprint = $1, since = now()"
+# Whoever waits for us tries again; nobody is to end us for it.
+_PATIENCE: Final = (
+    "SET LOCAL statement_timeout = 0",
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+    # Each portion by the index: a hash join would read the whole table for every one.
+    "SET LOCAL enable_hashjoin = off",
+    "SET LOCAL enable_mergejoin = off",
+)
+_IDENTITIES: Final = "SELECT kind, value FROM identities"
+_SET_IDENTITIES: Final = """
+UPDATE identities i SET value = n.fresh
+FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS n (kind, value, fresh)
+WHERE i.kind = n.kind AND i.value = n.value
+"""
+_CLICKS: Final = "SELECT event_id, domain, recipient FROM domain_clicks"
+_SET_CLICKS: Final = """
+UPDATE domain_clicks c SET domain = n.domain, recipient = n.recipient
+FROM unnest($1::uuid[], $2::bytea[], $3::bytea[]) AS n (event_id, domain, recipient)
+WHERE c.event_id = n.event_id
+"""
+_CONFLICTS: Final = """
+DELETE FROM identity_conflicts RETURNING one_kind, one_value, one_namespace, other_kind, other_value,
+  other_namespace, reason, event_id, at, noticed_at
+"""
+_PUT_CONFLICT: Final = "INSERT INTO identity_conflicts VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+_DECISIONS: Final = "SELECT decision_id, one, other FROM identity_decisions"
+_SET_DECISION: Final = """
+UPDATE identity_decisions SET one = $2::jsonb, other = $3::jsonb, members = $4 WHERE decision_id = $1
+"""
+
+Rewrite = Callable[[bytes], bytes]
+
+
+async def ensure(database: AsyncEngine, rules: IdentityRules) -> None:
+    """Note the keys of a new installation, or of one from before they were noted.
+
+    Raises Misconfigured if others are noted.
+    """
+    async with transaction(database) as connection:
+        await connection.execute(_ENSURE, rules.fingerprint)
+        if await connection.fetchval(_STORED) != rules.fingerprint:
+            raise others()
+
+
+def others() -> Misconfigured:
+    """What to say to a process that has other keys than those in use."""
+    return Misconfigured(
+        "The identity keys are not those with which this database was written.",
+        [
+            "Under them everybody would be a stranger. LEADSCORE_IDENTITY_KEY has to be the newest key,",
+            "LEADSCORE_IDENTITY_KEYS_BEFORE those before it, newest first (docs/guides/keys.md).",
+        ],
+    )
+
+
+async def rotate(connection: Any, rules: IdentityRules) -> int:
+    """Bring all stored identifiers under the newest of these keys; returns how many, 0 if they are already.
+
+    Raises Invalid (`other_keys`) if the keys before it are not those in use.
+    """
+    for statement in _PATIENCE:
+        await connection.execute(statement)
+    await models.hold(connection)
+    stored = await connection.fetchval(_STORED)
+    if stored == rules.fingerprint:
+        return 0
+    if not rules.later or stored != replace(rules, later=rules.later[:-1]).fingerprint:
+        raise Invalid("other_keys", _OTHER_KEYS)
+
+    def rewrite(value: bytes) -> bytes:
+        return wrapped(value, rules.later[-1:])
+
+    number = await _identities(connection, rewrite)
+    await _clicks(connection, rewrite)
+    await _conflicts(connection, rewrite)
+    await _decisions(connection, rewrite)
+    await connection.execute(_CHANGE, rules.fingerprint)
+    return number
+
+
+_OTHER_KEYS: Final = (
+    "the keys before LEADSCORE_IDENTITY_KEY are not those with which this database was written: "
+    "LEADSCORE_IDENTITY_KEYS_BEFORE has to begin with the key that scorers use now"
+)
+
+
+async def _identities(connection: Any, rewrite: Rewrite) -> int:
+    number = 0
+    async for rows in _portions(connection, _IDENTITIES):
+        kinds, values = [row["kind"] for row in rows], [row["value"] for row in rows]
+        await connection.execute(_SET_IDENTITIES, kinds, values, [rewrite(value) for value in values])
+        number += len(rows)
+    return number
+
+
+async def _clicks(connection: Any, rewrite: Rewrite) -> None:
+    async for rows in _portions(connection, _CLICKS):
+        await connection.execute(
+            _SET_CLICKS,
+            [row["event_id"] for row in rows],
+            [rewrite(row["domain"]) for row in rows],
+            [rewrite(row["recipient"]) for row in rows],
+        )
+
+
+async def _conflicts(connection: Any, rewrite: Rewrite) -> None:
+    """The smaller side is the first one (identify/picture.py), and another one may be the smaller now."""
+    for row in await connection.fetch(_CONFLICTS):
+        one, other = sorted(
+            (row[f"{side}_kind"], rewrite(row[f"{side}_value"]), row[f"{side}_namespace"])
+            for side in ("one", "other")
+        )
+        rest = (row["reason"], row["event_id"], row["at"], row["noticed_at"])
+        await connection.execute(_PUT_CONFLICT, *one, *other, *rest)
+
+
+async def _decisions(connection: Any, rewrite: Rewrite) -> None:
+    for row in await connection.fetch(_DECISIONS):
+        one, other = (
+            [{**each, "value": rewrite(bytes.fromhex(each["value"])).hex()} for each in row[side]]
+            for side in ("one", "other")
+        )
+        members = [bytes.fromhex(each["value"]) for each in (*one, *other)]
+        await connection.execute(
+            _SET_DECISION, row["decision_id"], json.dumps(one), json.dumps(other), members
+        )
+
+
+async def _portions(connection: Any, sql: str) -> AsyncIterator[Sequence[Any]]:
+    """The rows of a query as of now, some at a time; what is changed meanwhile is not seen."""
+    cursor = await connection.cursor(sql)
+    while rows := await cursor.fetch(PORTION):
+        yield rows
