@@ -13,7 +13,6 @@ import os
 import sys
 import tempfile
 import time
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,13 +112,18 @@ async def _soak(
     seconds = wish.minutes * 60
     samples: list[measure.Sample] = []
     broken = breaks.Broken(world=world, chance=Random(wish.seed), tell=console.print)
-    async with AsyncExitStack() as beside:
-        for work in (measure.keep(world, samples, senders), broken.revive()):
-            task = asyncio.create_task(work)
-            beside.callback(task.cancel)
-        breaking = asyncio.create_task(broken.go_on(seconds * (1 - _QUIET_END)))
-        await senders.send_for(seconds, rate)
-        await breaking
+    beside = [asyncio.create_task(work) for work in (measure.keep(world, samples, senders), broken.revive())]
+    try:
+        # A group: what ends one of them by an error ends the soak with it, and not an hour later.
+        async with asyncio.TaskGroup() as both:
+            both.create_task(broken.go_on(seconds * (1 - _QUIET_END)))
+            both.create_task(senders.send_for(seconds, rate))
+        for task in beside:
+            if task.done():
+                task.result()
+    finally:
+        for task in beside:
+            task.cancel()
     return samples, broken
 
 

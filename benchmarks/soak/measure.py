@@ -15,6 +15,7 @@ import asyncpg
 import psutil
 
 from benchmarks.soak.senders import Senders
+from shared.errors import LeadscoreError
 from tests.faults.conftest import World
 
 _EVERY_S: Final = 10.0
@@ -56,7 +57,7 @@ async def keep(world: World, samples: list[Sample], senders: Senders) -> None:
         await asyncio.sleep(_EVERY_S)
         try:
             [row] = await world.leadscore.fetch(_DATABASE)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+        except (LeadscoreError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
             continue
         taken = await asyncio.to_thread(_of_processes, world)
         samples.append(_sample(time.monotonic() - began, row, taken, senders.acknowledged))

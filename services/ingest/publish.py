@@ -94,15 +94,11 @@ class ParcelPublisher:
 
         Raises Transient after the deadline.
         """
-        if span is None:
-            await self._publish(self.records(parcel), deadline_s)
-        else:
+        if span is not None:
             await self._traced(parcel, deadline_s, span)
-        count(parcel.source.id, len(parcel.accepted), parcel.rejected)
-
-    async def _publish(self, records: Sequence[Record], deadline_s: float) -> None:
-        if records:
+        elif records := self.records(parcel):
             await self._publisher.publish(records, deadline_s=deadline_s)
+        count(parcel.source.id, len(parcel.accepted), parcel.rejected)
 
     async def _traced(self, parcel: Parcel, deadline_s: float, span: "Span") -> None:
         """The same as a step of the request's trace, whose context goes with each event."""
@@ -110,7 +106,8 @@ class ParcelPublisher:
         sending = traced.sending(span, self._events_topic, parcel.source.id, accepted)
         failed = "unavailable"
         try:
-            await self._publish(self.records(parcel, sending.traceparent), deadline_s)
+            if records := self.records(parcel, sending.traceparent):
+                await self._publisher.publish(records, deadline_s=deadline_s)
             failed = ""
         finally:
             sending.end({"leadscore.rejected": len(parcel.rejected)}, failed=failed)

@@ -90,8 +90,13 @@ async def stages(leadscore: Installation) -> list[str]:
     return [row["stage"] for row in rows]
 
 
+async def months_are_made_ahead(leadscore: Installation) -> bool:
+    return await leadscore.scorer.metric("leadscore_scorer_event_months_ahead") == 3
+
+
 async def test_a_visitor_becomes_sales_qualified(leadscore: Installation) -> None:
     """Anonymous views, then a form, then a click: one lead, MQL then SQL, and sales knows why."""
+    await until(lambda: months_are_made_ahead(leadscore))
     async with httpx.AsyncClient(base_url=leadscore.ingest) as client:
         await view_pricing(client, "visitor-1")
         await view_pricing(client, "visitor-1")

@@ -1,5 +1,6 @@
 """What is forgotten after its time, and what never: on a real Postgres, with leads that real batches made."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from services.cli.reconcile.walk import reconcile
+from services.scorer import metrics
 from services.scorer.retention.apply import Done, Retention
 from services.scorer.retention.forget import Forgotten, forget
 from services.scorer.retention.months import due, end_of, month_of, partition_of
@@ -180,6 +182,18 @@ async def test_finished_deliveries_and_resolved_dead_letters_lose_what_they_carr
     ]
     letters = await world.fetch("SELECT value FROM dead_letters ORDER BY record_offset")
     assert [row["value"] for row in letters] == [b"v", b"v", b"", b""]
+
+
+@pytest.mark.asyncio
+async def test_what_breaks_retention_stops_nobody_from_scoring(world: World) -> None:
+    """Months cannot be made: the loop says so and lives, and the gauge tells how far there are months."""
+    await world.fetch("DROP FUNCTION ensure_event_partitions")
+    metrics.EVENT_MONTHS_AHEAD.set(0)
+    running = asyncio.create_task(retention(world).run())
+    await until(lambda: REGISTRY.get_sample_value("leadscore_scorer_event_months_ahead") == 3, within_s=20)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(running), 0.2)
+    running.cancel()
 
 
 @pytest.mark.asyncio

@@ -51,7 +51,7 @@ class Retention:
         self._rest_s = rest_s
 
     async def run(self) -> None:
-        """Look until cancelled; Postgres being away only makes it late."""
+        """Look until cancelled; whatever goes wrong only makes it late."""
         while True:
             try:
                 await self.make_months()
@@ -62,6 +62,9 @@ class Retention:
             except Transient as error:
                 log("scorer.retention_postponed", level="warning", reason=str(error))
                 wait_s = _SOON_S
+            except Exception as error:  # noqa: BLE001 - events are counted, whatever is kept too long
+                log("scorer.retention_broke", level="error", error=type(error).__name__)
+                wait_s = INTERVAL_S
             await asyncio.sleep(wait_s)
 
     async def make_months(self) -> None:
