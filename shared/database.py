@@ -36,7 +36,7 @@ _SESSION: Final = {
 }
 
 # What the same statement may survive at another time: connection, resources, operator, locks, a server that
-# cannot be written to, rights.
+# cannot be written to, rights that somebody forgot to give.
 _TRANSIENT_CLASSES: Final = ("08", "40", "53", "55", "57", "58", "25P03", "25006", "42501")
 
 _TLS_FILES: Final = ("sslrootcert", "sslcert", "sslkey")

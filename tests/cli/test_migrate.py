@@ -14,6 +14,7 @@ from sqlalchemy import make_url
 from services.cli.migrate import at_head, downgrade, head, migrate, upgrade
 from shared.errors import Misconfigured, Transient
 
+HIDDEN = "a-password-that-nobody-prints"
 SHAPE = """
 SELECT table_name, column_name, data_type, is_nullable, column_default
 FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'events\\_%'
@@ -123,14 +124,14 @@ def test_a_postgres_that_does_not_let_us_in_is_told(
 
 
 @pytest.mark.parametrize(
-    "url", ["'postgresql://a:secret@db/x'", "db.example.com", "postgresql://a:secret@db:port/x"]
+    "url", [f"'postgresql://a:{HIDDEN}@db/x'", "db.example.com", f"postgresql://a:{HIDDEN}@db:port/x"]
 )
 def test_what_is_no_url_is_a_mistake_and_stays_secret(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In quotes where nobody takes them off, a bare name, a port of letters: how it is written right."""
     monkeypatch.setenv("DATABASE_URL", url)
     with pytest.raises(Misconfigured, match=r"DATABASE_URL is no URL:\n  postgresql://user:") as told:
         migrate(revision="head", wait=False)
-    assert "secret" not in str(told.value)
+    assert HIDDEN not in str(told.value)
 
 
 def test_a_user_without_rights_cannot_migrate(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def test_settings_are_known() -> None:
 
 def test_files_are_there() -> None:
     """Whatever a command names below deploy/ exists, but for what `leadscore config` makes."""
-    named = {path for line in LINES for path in re.findall(r"deploy/[\w./-]+", line)}
+    named = {path for line in LINES for path in re.findall(r"deploy/[\w./@-]+", line)}
     assert named
     missing = [path for path in named if not (REPOSITORY / path).exists()]
     assert missing == ["deploy/k8s/overlays/production/config"]
