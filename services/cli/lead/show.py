@@ -75,6 +75,8 @@ def _head(lead: str, view: LeadView) -> Table:
     table = Table.grid("", "", "", padding=(0, 2))
     for column in table.columns:
         column.overflow = "fold"
+    # An id in two lines cannot be copied.
+    table.columns[1].min_width = len(str(view.lead))
     dimensions = "  ".join(f"{name} {points}" for name, points in view.dimensions.items())
     company = view.person["traits"].get("company")
     table.add_row(Text(lead, style="bold"), Text(str(company or "")))

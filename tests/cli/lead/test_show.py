@@ -82,6 +82,12 @@ def test_people_see_score_stage_reasons_and_timeline(scored: None) -> None:
     assert "/pricing" in shown
 
 
+def test_the_id_of_a_lead_can_be_copied(scored: None) -> None:
+    """At eighty columns it stands in one line, as other commands want it."""
+    lead = json.loads(run("lead", "show", EMAIL, "--json"))["lead"]
+    assert lead in run("lead", "show", EMAIL)
+
+
 def test_what_a_sender_wrote_is_not_read_as_markup(scored: None) -> None:
     """A company called [bold] is shown as it was sent."""
     assert "[bold]" in run("lead", "show", EMAIL)
