@@ -35,7 +35,6 @@ MADE_UP: Final[dict[str, tuple[str, ...]]] = {
     "docs/guides/production.md": ("postgresql" + "://leadscore:PASSWORD@",),
     "shared/database.py": ("postgresql" + "://user:password@",),
     "shared/settings.py": ("postgresql" + "://user:password@",),
-    "tests/cli/test_migrate.py": ("postgresql" + "://a:secret@",),
     "tests/cli/test_welcome.py": ("postgresql" + "://me:hidden@",),
     "tests/router/receiver.py": (
         "whsec_" + "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
