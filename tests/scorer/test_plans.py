@@ -1,14 +1,20 @@
 """How Postgres finds what a batch needs: by an index, however many leads there are."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import asyncpg
 import pytest
+import pytest_asyncio
 
 from benchmarks import backlog
 from benchmarks.bare_sql import count_recorded
 from benchmarks.crowded import fill
 from benchmarks.plans import look, whole_scans
+from services.cli.local.postgres import PostgresServer
+from services.cli.migrate import upgrade
 
 KEY = "an identity key for tests"
 pytestmark = [pytest.mark.asyncio, pytest.mark.servers]
@@ -21,8 +27,21 @@ WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
 """
 
 
-async def test_nothing_of_a_batch_reads_a_whole_table(database: str) -> None:
+@pytest_asyncio.fixture
+async def alone(tmp_path: Path) -> AsyncIterator[str]:
+    """A database on a server of its own: a long transaction in any database keeps old rows in all of them."""
+    postgres = PostgresServer(tmp_path / "postgres")
+    try:
+        url = await postgres.start()
+        await asyncio.to_thread(upgrade, url)
+        yield url
+    finally:
+        await postgres.stop()
+
+
+async def test_nothing_of_a_batch_reads_a_whole_table(alone: str) -> None:
     """Every statement of a batch finds its rows by an index, and updates stay on their page."""
+    database = alone
     events = list(backlog.backlog(5_000, datetime.now(UTC)))
     people = [backlog.person_of(lead) for lead in range(backlog.leads_of(len(events)))]
     await _without_autovacuum(database)
