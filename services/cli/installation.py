@@ -14,9 +14,8 @@ Refuses two supervisors on one folder, and to delete what it did not make.
 import base64
 import fcntl
 import os
-import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import IO, Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from services.cli.keys import make
 from shared.errors import Misconfigured
 
 _OURS: Final = (
@@ -111,14 +111,13 @@ class Installation:
 
 def tokens() -> dict[str, str]:
     """Random text, in the shape that each reader asks for."""
-    makers: dict[str, Callable[[], str]] = {
-        "LEADSCORE_IDENTITY_KEY": lambda: secrets.token_urlsafe(32),
-        "LEADSCORE_WEBHOOK_SECRET": lambda: "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
-        "LEADSCORE_KEY_WEBSITE": lambda: "pub_" + secrets.token_urlsafe(18),
-        "LEADSCORE_KEY_PRODUCT": lambda: "sec_" + secrets.token_urlsafe(24),
-        "LEADSCORE_KEY_CRM": lambda: "sec_" + secrets.token_urlsafe(24),
+    return {
+        "LEADSCORE_IDENTITY_KEY": make.identity_key(),
+        "LEADSCORE_WEBHOOK_SECRET": make.webhook_secret(),
+        "LEADSCORE_KEY_WEBSITE": make.write_key(public=True),
+        "LEADSCORE_KEY_PRODUCT": make.write_key(public=False),
+        "LEADSCORE_KEY_CRM": make.write_key(public=False),
     }
-    return {name: make() for name, make in makers.items()}
 
 
 def mail_keys() -> dict[str, str]:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from services.cli.__main__ import COMMANDS, application
 from services.cli.dead_letters.retry import Wish, retry_letters
-from services.cli.dead_letters.show import text_of
+from services.cli.output import text_of
 from services.scorer.store import dead_letters
 from shared import database as postgres
 from shared.database import transaction

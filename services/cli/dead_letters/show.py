@@ -16,7 +16,7 @@ from rich.text import Text
 
 from services.cli.dead_letters import letters as stored
 from services.cli.dead_letters.letters import Letter
-from services.cli.output import print_json, when
+from services.cli.output import age, print_json, text_of, when
 from services.cli.session import database
 from shared.database import transaction
 from shared.errors import Invalid
@@ -54,15 +54,6 @@ def letter(
         return
     for line in _told(found):
         typer.echo(line)
-
-
-def text_of(data: bytes) -> str | None:
-    """These bytes as text that a terminal may be given; None if they are none."""
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return None
-    return "".join(each if each.isprintable() or each in "\n\t" else f"\\x{ord(each):02x}" for each in text)
 
 
 def document(found: Letter) -> dict[str, Any]:
@@ -112,14 +103,6 @@ def _table(found: list[Letter], now: datetime) -> Table:
             Text(each.message, overflow="ellipsis", no_wrap=True),
         )
     return table
-
-
-def age(now: datetime, at: datetime) -> str:
-    """How long ago, for a person."""
-    minutes = max(0, round((now - at).total_seconds() / 60))
-    if minutes < 120:
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} d"
 
 
 def _told(found: Letter) -> list[str]:

@@ -14,10 +14,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from services.cli.dead_letters.show import age
 from services.cli.deliveries import stored
 from services.cli.deliveries.stored import Destination
-from services.cli.output import print_json, when
+from services.cli.output import age, print_json, when
 from services.cli.session import database
 from services.router import health
 from shared.database import snapshot, transaction

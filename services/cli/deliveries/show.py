@@ -16,10 +16,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.cli.dead_letters.show import age, text_of
 from services.cli.deliveries import stored
 from services.cli.deliveries.stored import Delivery
-from services.cli.output import print_json, when
+from services.cli.output import age, print_json, text_of, when
 from services.cli.session import database
 from shared.database import snapshot
 from shared.errors import Invalid

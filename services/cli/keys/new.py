@@ -3,14 +3,13 @@
 In: what it is for. Out: the secret on stdout, once, with the steps. Refuses to keep it anywhere.
 """
 
-import base64
-import secrets
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
 
+from services.cli.keys import make
 from services.ingest.registry import digest
 
 
@@ -33,7 +32,7 @@ def new(
 
 
 def _write(*, public: bool) -> list[str]:
-    key = ("pub_" if public else "sec_") + secrets.token_urlsafe(18 if public else 24)
+    key = make.write_key(public=public)
     return [
         f"key:   {key}",
         f"entry: sha256:{digest(key).hex()}",
@@ -45,7 +44,7 @@ def _write(*, public: bool) -> list[str]:
 
 def _webhook(*, public: bool) -> list[str]:  # noqa: ARG001 - as the others
     return [
-        f"secret: whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}",
+        f"secret: {make.webhook_secret()}",
         "1. Put it first under `secrets` of the destination in routing.yaml, the old one second; start",
         "   routers anew. Each request is signed with both.",
         "2. Give it to the receiver, who accepts the old one until then.",
@@ -55,7 +54,7 @@ def _webhook(*, public: bool) -> list[str]:  # noqa: ARG001 - as the others
 
 def _identity(*, public: bool) -> list[str]:  # noqa: ARG001 - as the others
     return [
-        f"key: {secrets.token_urlsafe(32)}",
+        f"key: {make.identity_key()}",
         "1. Keep it in your password safe, beside the ones before: all of them are needed from now on.",
         "2. In the settings, without starting anything anew: LEADSCORE_IDENTITY_KEYS_BEFORE begins with what",
         "   LEADSCORE_IDENTITY_KEY is now, and LEADSCORE_IDENTITY_KEY is the new one.",
