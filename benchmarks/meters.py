@@ -66,10 +66,11 @@ class Meters:
 
     def memory_bytes(self) -> dict[str, int]:
         """What each process and those below it hold alone (proportional set size)."""
-        return {name: sum(_held(one) for one in _family(pid)) for name, pid in self.pids.items()}
+        return {name: sum(held(one) for one in family(pid)) for name, pid in self.pids.items()}
 
 
-def _family(pid: int) -> list[psutil.Process]:
+def family(pid: int) -> list[psutil.Process]:
+    """A process and all below it."""
     parent = psutil.Process(pid)
     return [parent, *parent.children(recursive=True)]
 
@@ -77,7 +78,7 @@ def _family(pid: int) -> list[psutil.Process]:
 def _cpu_s(pid: int) -> float:
     """Of the process, of those below it, and of those below it that have ended."""
     total = 0.0
-    for one in _family(pid):
+    for one in family(pid):
         try:
             used = one.cpu_times()
         except psutil.NoSuchProcess:
@@ -87,7 +88,8 @@ def _cpu_s(pid: int) -> float:
     return total
 
 
-def _held(one: psutil.Process) -> int:
+def held(one: psutil.Process) -> int:
+    """What a process holds alone: what it shares is divided among those who touched it; 0 if it ended."""
     try:
         return int(one.memory_full_info().pss)
     except psutil.NoSuchProcess:

@@ -6,7 +6,6 @@ is none.
 
 import asyncio
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +13,7 @@ from typing import Any, Final
 import asyncpg
 import psutil
 
+from benchmarks.meters import family, held
 from benchmarks.soak.senders import Senders
 from shared.errors import LeadscoreError
 from tests.faults.conftest import World
@@ -95,7 +95,7 @@ def _of_processes(world: World) -> _Processes:
     if (kafka := _alive(world.kafka.pid)) is not None:
         memory["Kafka"] = kafka.memory_info().rss
     if (postgres := _alive(world.postgres.pid)) is not None:
-        memory["Postgres"] = sum(_proportional(each) for each in _family(postgres))
+        memory["Postgres"] = sum(held(each) for each in family(postgres.pid))
     return _Processes(memory=memory, files=files, kafka=_bytes(world.kafka.folder))
 
 
@@ -104,19 +104,6 @@ def _alive(pid: int | None) -> psutil.Process | None:
         return psutil.Process(pid) if pid else None
     except psutil.NoSuchProcess:
         return None
-
-
-def _family(process: psutil.Process) -> Iterator[psutil.Process]:
-    yield process
-    yield from process.children(recursive=True)
-
-
-def _proportional(process: psutil.Process) -> int:
-    """Shared buffers count once, divided among those who have touched them."""
-    try:
-        return int(process.memory_full_info().pss)
-    except psutil.Error:
-        return 0
 
 
 def _bytes(folder: Path) -> int:
