@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from shared.errors import Transient
-from shared.kafka.connect import Connection, distrust
+from shared.kafka.connect import Connection, refusal
 from shared.kafka.publish import KafkaPublisher, Publisher
 
 _CONNECT_S: Final = 15.0
@@ -26,7 +26,7 @@ async def producer(where: Connection) -> AsyncIterator[Publisher]:
         while publisher.trouble():
             if asyncio.get_running_loop().time() > deadline:
                 raise Transient(
-                    await distrust(where)
+                    await refusal(where)
                     or f"Kafka at {where.bootstrap_servers} does not answer. Is it running?"
                 )
             await asyncio.sleep(0.05)

@@ -136,7 +136,7 @@ async def _admin(connection: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
         ) from error
     except (KafkaError, OSError, TimeoutError) as error:
         raise Transient(
-            await connect.distrust(connection)
+            await connect.refusal(connection)
             or f"Kafka at {connection.bootstrap_servers} does not do it now: {type(error).__name__}. "
             "Is it running, and does it know us?"
         ) from error

@@ -139,7 +139,7 @@ def _beside(
     """The loops that work beside the path of events."""
     interval_s = settings.sweep_interval_s
     sweep = Sweep(database=pool, counter=counter, interval_s=interval_s)
-    rescore = Rescore(database=pool, counter=counter, interval_s=interval_s)
+    rescore = Rescore(database=pool, counter=counter, interval_s=interval_s, behind=consumer.behind)
     accounts = AccountKeeper(database=pool, models=counter.models, interval_s=interval_s)
     board = BoardKeeper(
         database=pool, noted=counter.models.noted, interval_s=interval_s, behind=consumer.behind

@@ -1,15 +1,22 @@
 """How to reach Kafka, from settings to the arguments of every aiokafka client.
 
-In: `KafkaSettings`. Out: `Connection`, and a sentence on why a broker is not trusted.
+In: `KafkaSettings`. Out: `Connection`, and a sentence on why a broker and we do not come together.
 Refuses settings that do not fit together: a password that would go nowhere, a CA that nobody would ask.
 """
 
 import asyncio
 import ssl
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
+
+from aiokafka.conn import create_conn
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
 
 from shared import tls
 from shared.errors import Misconfigured
@@ -20,6 +27,8 @@ _HANDSHAKE_S: Final = 5.0
 _TLS_WAYS: Final = (
     "KAFKA_SSL_CAFILE names the CA that signed its certificate, KAFKA_BOOTSTRAP_SERVERS the name in it"
 )
+_NO_LOGIN: Final = (AuthenticationFailedError, SaslAuthenticationFailed, UnsupportedSaslMechanismError)
+_LOGIN_WAYS: Final = "See KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,22 +69,23 @@ def connection(settings: KafkaSettings, client_id: str) -> Connection:
     )
 
 
-async def distrust(connection: Connection) -> str:
-    """Why TLS with the first broker fails, empty if it does not: aiokafka only says that it found none."""
-    context = connection.options.get("ssl_context")
-    if context is None:
-        return ""
+async def refusal(connection: Connection) -> str:
+    """Why the first broker and we do not come together, empty if it is neither TLS nor the login.
+
+    aiokafka only says that it found no broker.
+    """
     host, _, port = connection.bootstrap_servers.split(",")[0].strip().rpartition(":")
     try:
         async with asyncio.timeout(_HANDSHAKE_S):
-            _, writer = await asyncio.open_connection(host, int(port), ssl=context)
+            opened = await create_conn(host, int(port), client_id=connection.client_id, **connection.options)
     except ssl.SSLError as error:
         return f"Kafka at {host}:{port} cannot be trusted: {tls.reason(error)} {_TLS_WAYS}."
-    except (OSError, ValueError, TimeoutError):
+    except _NO_LOGIN as error:
+        how = (connection.options["sasl_mechanism"], connection.options["sasl_plain_username"])
+        return f"Kafka at {host}:{port} lets nobody in by {how[0]} as {how[1]}: {error}. {_LOGIN_WAYS}."
+    except (KafkaError, OSError, ValueError, TimeoutError):
         return ""
-    writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
+    opened.close()
     return ""
 
 

@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequ
 from prometheus_client import Counter, Histogram
 
 from shared.errors import Invalid, Transient
-from shared.kafka.connect import Connection, distrust
+from shared.kafka.connect import Connection, refusal
 from shared.telemetry import log
 
 PRODUCED = Counter("leadscore_kafka_produced_records_total", "Records handed to Kafka.", ["topic", "result"])
@@ -148,7 +148,7 @@ class KafkaPublisher:
                 log("kafka.connected")
             except (KafkaError, OSError) as error:
                 await _close(producer)
-                why = await distrust(self._connection) or type(error).__name__
+                why = await refusal(self._connection) or type(error).__name__
                 log("kafka.connect_failed", level="warning", error=why)
                 await asyncio.sleep(_RECONNECT_S)
             except asyncio.CancelledError:

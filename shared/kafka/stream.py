@@ -22,7 +22,7 @@ from aiokafka.structs import ConsumerRecord
 from prometheus_client import Counter, Gauge
 
 from shared.errors import LeadscoreError, Transient
-from shared.kafka.connect import Connection, distrust
+from shared.kafka.connect import Connection, refusal
 from shared.telemetry import log
 
 REBALANCES = Counter(
@@ -157,7 +157,7 @@ class KafkaStream(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             await consumer.start()
         except (KafkaError, OSError) as error:
             await self.stop()
-            why = await distrust(self._connection)
+            why = await refusal(self._connection)
             raise Transient(why or f"Kafka is away: {type(error).__name__}.") from error
 
     async def stop(self) -> None:

@@ -95,6 +95,20 @@ async def test_a_kafka_that_does_not_let_us_is_told(company: Company) -> None:
         await topics_made(company.kafka.sasl_ssl, "denied.", settings)
 
 
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "PLAIN", "SCRAM-SHA-256"])
+async def test_a_login_that_fails_is_told(company: Company, mechanism: str) -> None:
+    """A wrong password, or a way to log in that the broker does not know; the password is not repeated."""
+    settings = kafka_settings(
+        KAFKA_SSL_CAFILE=str(company.ca.file),
+        KAFKA_SASL_MECHANISM=mechanism,
+        KAFKA_SASL_PASSWORD="not-the-word",
+    )
+    said = rf"lets nobody in by {mechanism} as {USER}: .*KAFKA_SASL_PASSWORD"
+    with pytest.raises(Transient, match=said) as refused:
+        await topics_made(company.kafka.sasl_ssl, "never.", settings)
+    assert "not-the-word" not in str(refused.value)
+
+
 async def test_kafka_with_a_certificate_of_ours(company: Company) -> None:
     """Where the broker knows clients by their certificates, ours is shown."""
     certificate, key = company.ca.sign(company.folder, "client")

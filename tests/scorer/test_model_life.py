@@ -128,6 +128,17 @@ async def test_a_walk_goes_on_where_it_stopped(world: World, scorer: Scorer) -> 
     assert len([move for move in await moves(world) if move[1] == "model"]) == 7
 
 
+async def test_while_events_wait_a_walk_takes_a_tenth_of_the_time(world: World, scorer: Scorer) -> None:
+    """On any machine; else it does not rest between its stretches."""
+    waiting = True
+    part = Rescore(
+        database=scorer.engine, counter=scorer.consumer.counter, interval_s=1, behind=lambda: waiting
+    )
+    assert part._rest_s(0.5) == 4.5
+    waiting = False
+    assert part._rest_s(0.5) == 0
+
+
 async def test_no_score_mixes_two_versions(world: World, scorer: Scorer) -> None:
     """While versions change under load, every score is the whole work of the version it names."""
     people = [f"p{n}" for n in range(40)]
