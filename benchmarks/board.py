@@ -78,10 +78,10 @@ def person(number: int) -> Names:
 
 
 def _piece(job: tuple[str, int, int]) -> None:
-    asyncio.run(_fill(*job))
+    asyncio.run(_fill_piece(*job))
 
 
-async def _fill(url: str, first: int, end: int) -> None:
+async def _fill_piece(url: str, first: int, end: int) -> None:
     connection = await asyncpg.connect(url)
     people = {_lead(number): person(number) for number in range(first, end)}
     await connection.copy_records_to_table("lead_board", records=_cards(people), columns=_COLUMNS)

@@ -25,7 +25,7 @@ def python() -> Path:
     wanted = sha256(_LOCK.read_bytes()).hexdigest()
     if not (stamp.exists() and stamp.read_text() == wanted):
         subprocess.run([sys.executable, "-m", "venv", "--clear", _FOLDER], check=True)
-        install = [found, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", _LOCK]
+        install = [str(found), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(_LOCK)]
         subprocess.run(install, check=True)
         stamp.write_text(wanted)
     return found

@@ -112,16 +112,14 @@ async def _soak(
     seconds = wish.minutes * 60
     samples: list[measure.Sample] = []
     broken = breaks.Broken(world=world, chance=Random(wish.seed), tell=console.print)
-    beside = [asyncio.create_task(work) for work in (measure.keep(world, samples, senders), broken.revive())]
-    try:
-        # A group: what ends one of them by an error ends the soak with it, and not an hour later.
-        async with asyncio.TaskGroup() as both:
-            both.create_task(broken.go_on(seconds * (1 - _QUIET_END)))
-            both.create_task(senders.send_for(seconds, rate))
-        for task in beside:
-            if task.done():
-                task.result()
-    finally:
+    # A group: what ends one of them by an error ends the soak with it, and not an hour later.
+    async with asyncio.TaskGroup() as group:
+        beside = [
+            group.create_task(work) for work in (measure.keep(world, samples, senders), broken.revive())
+        ]
+        faults = group.create_task(broken.go_on(seconds * (1 - _QUIET_END)))
+        traffic = group.create_task(senders.send_for(seconds, rate))
+        await asyncio.wait({faults, traffic})
         for task in beside:
             task.cancel()
     return samples, broken

@@ -1,7 +1,7 @@
 """What must not grow: looked at every ten seconds.
 
-In: the running installation. Out: samples. Refuses to let a look end the soak: while Postgres is away there
-is none.
+In: the running installation. Out: samples. Refuses to let a look end the soak: there is none while
+Postgres is away, or a process ends while it is looked at.
 """
 
 import asyncio
@@ -57,9 +57,9 @@ async def keep(world: World, samples: list[Sample], senders: Senders) -> None:
         await asyncio.sleep(_EVERY_S)
         try:
             [row] = await world.leadscore.fetch(_DATABASE)
-        except (LeadscoreError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            taken = await asyncio.to_thread(_of_processes, world)
+        except (LeadscoreError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, psutil.Error):
             continue
-        taken = await asyncio.to_thread(_of_processes, world)
         samples.append(_sample(time.monotonic() - began, row, taken, senders.acknowledged))
 
 
