@@ -40,6 +40,7 @@ class Found:
     """A topic as the cluster has it."""
 
     partitions: int
+    replicas: int
     retention_ms: int
 
 
@@ -74,10 +75,11 @@ async def ensure(connection: Connection, topics: Topics) -> list[str]:
     Raises Transient if Kafka is away or does not answer in time, Misconfigured if it does not let us.
     """
     async with _admin(connection) as admin:
-        missing = compare(topics.wanted(), await _found(admin, topics)).missing
-        created = await _create(admin, missing) if missing else []
+        replicas = await _replicas(admin)
+        missing = compare(topics.wanted(), await _found(admin, topics), replicas).missing
+        created = await _create(admin, missing, replicas) if missing else []
         # Compared again: one that somebody else made a moment ago is not as we would have made it.
-        differences = compare(topics.wanted(), await _found(admin, topics)).differences
+        differences = compare(topics.wanted(), await _found(admin, topics), replicas).differences
         return [*(f"created {_shown(topic)}" for topic in created), *differences]
 
 
@@ -87,27 +89,36 @@ async def check(connection: Connection, topics: Topics) -> list[str]:
     Raises Transient if Kafka is away or does not answer in time.
     """
     async with _admin(connection) as admin:
-        comparison = compare(topics.wanted(), await _found(admin, topics))
+        comparison = compare(topics.wanted(), await _found(admin, topics), await _replicas(admin))
         return [*(f"missing {_shown(topic)}" for topic in comparison.missing), *comparison.differences]
 
 
-def compare(wanted: Sequence[Topic], found: Mapping[str, Found]) -> Comparison:
-    """Tell the topics as wanted from those the cluster has."""
+def compare(wanted: Sequence[Topic], found: Mapping[str, Found], replicas: int) -> Comparison:
+    """Tell the topics as wanted from those the cluster has.
+
+    replicas: how many each partition should have in this cluster
+    """
     differences = []
     for topic in wanted:
         if seen := found.get(topic.name):
-            differences += _differences(topic, seen)
+            differences += _differences(topic, seen, replicas)
     return Comparison(
         missing=tuple(topic for topic in wanted if topic.name not in found), differences=tuple(differences)
     )
 
 
-def _differences(topic: Topic, seen: Found) -> list[str]:
+def _differences(topic: Topic, seen: Found, replicas: int) -> list[str]:
     lines = []
     if seen.partitions != topic.partitions:
         lines.append(
             f"{topic.name} has {seen.partitions} partitions, {topic.partitions} are wanted. Not changed: a "
             "person's later events would go elsewhere: drain it, then `kafka-topics --alter --partitions`."
+        )
+    if seen.replicas < replicas:
+        lines.append(
+            f"{topic.name} has partitions with {seen.replicas} replica(s), {replicas} are wanted: events are lost "
+            "with a broker. Somebody else made it, or Kafka did by itself (auto.create.topics.enable). Not "
+            "changed: `kafka-reassign-partitions` adds replicas; then set min.insync.replicas=2."
         )
     if seen.retention_ms != topic.retention_ms:
         lines.append(
@@ -153,7 +164,11 @@ async def _found(admin: AIOKafkaAdminClient, topics: Topics) -> dict[str, Found]
     listed = [each for each in await admin.describe_topics() if each["topic"] in ours]
     retention = await _retention(admin, [each["topic"] for each in listed])
     return {
-        each["topic"]: Found(partitions=len(each["partitions"]), retention_ms=retention[each["topic"]])
+        each["topic"]: Found(
+            partitions=len(each["partitions"]),
+            replicas=min(len(partition["replicas"]) for partition in each["partitions"]),
+            retention_ms=retention[each["topic"]],
+        )
         for each in listed
     }
 
@@ -170,13 +185,17 @@ async def _retention(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, 
     return {name: int(entries[0][1]) for _code, _message, _type, name, entries in answered}
 
 
-async def _create(admin: AIOKafkaAdminClient, missing: Sequence[Topic]) -> list[Topic]:
+async def _replicas(admin: AIOKafkaAdminClient) -> int:
+    """Three, where there are that many brokers."""
+    return min(_REPLICAS, len((await admin.describe_cluster())["brokers"]))
+
+
+async def _create(admin: AIOKafkaAdminClient, missing: Sequence[Topic], replicas: int) -> list[Topic]:
     """Create them; return those that were ours to create, when every partition has a leader.
 
     A topic may turn out to exist: a broker lists one only a moment after it was made.
     """
-    brokers = len((await admin.describe_cluster())["brokers"])
-    response = await admin.create_topics([_as_new(topic, brokers) for topic in missing])
+    response = await admin.create_topics([_as_new(topic, replicas) for topic in missing])
     codes = {name: code for name, code, *_message in response.topic_errors}
     for code in codes.values():
         if code and for_code(code) is not TopicAlreadyExistsError:
@@ -185,9 +204,8 @@ async def _create(admin: AIOKafkaAdminClient, missing: Sequence[Topic]) -> list[
     return [topic for topic in missing if not codes[topic.name]]
 
 
-def _as_new(topic: Topic, brokers: int) -> NewTopic:
-    """Three replicas of which two acknowledge, where there are that many brokers."""
-    replicas = min(_REPLICAS, brokers)
+def _as_new(topic: Topic, replicas: int) -> NewTopic:
+    """Of three replicas two have to acknowledge."""
     settings = {"retention.ms": str(topic.retention_ms), "min.insync.replicas": "2" if replicas > 2 else "1"}
     return NewTopic(topic.name, topic.partitions, replicas, topic_configs=settings)
 

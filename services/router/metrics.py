@@ -87,6 +87,7 @@ def announce(destinations: Iterable[str]) -> None:
     for destination in destinations:
         PLANNED.labels(destination=destination)
         STALE_OUTCOMES.labels(destination=destination)
+        EVENT_TO_DELIVERY_SECONDS.labels(destination=destination)
         for result in ("delivered", *REASONS):
             ATTEMPTS.labels(destination=destination, result=result)
         for reason in ("unplannable", *REASONS):

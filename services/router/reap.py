@@ -54,7 +54,8 @@ class Reaper:
 
     async def _measure(self, connection: Any) -> None:
         depths = await queue.depth(connection)
-        for name in self._destinations | depths.keys():
+        # One that waits no more is shown as 0 once, also if it left routing.yaml: its series would stay as it was.
+        for name in self._destinations | self._stranded | depths.keys():
             known = depths.get(name)
             metrics.WAITING.labels(destination=name).set(known.waiting if known else 0)
             metrics.OLDEST_SECONDS.labels(destination=name).set(known.oldest_s if known else 0)

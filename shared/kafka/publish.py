@@ -93,6 +93,7 @@ class KafkaPublisher:
         deadline = asyncio.get_running_loop().time() + deadline_s
         producer = self._producer
         if producer is None:
+            _count(records, "failed")
             raise Transient("Kafka is not connected yet. Send again in a moment.")
         try:
             with PRODUCE_SECONDS.time():

@@ -17,23 +17,25 @@ WANTED = Topic(name="leads.events.v1", partitions=12, retention_ms=14 * _DAY_MS,
 
 
 def test_a_topic_that_is_as_wanted_needs_nothing() -> None:
-    """No line and nothing to create when partitions and retention agree."""
-    seen = compare([WANTED], {"leads.events.v1": Found(partitions=12, retention_ms=14 * _DAY_MS)})
+    """No line and nothing to create when partitions, replicas and retention agree."""
+    found = Found(partitions=12, replicas=3, retention_ms=14 * _DAY_MS)
+    seen = compare([WANTED], {"leads.events.v1": found}, 3)
     assert (seen.missing, seen.differences) == ((), ())
 
 
 def test_an_absent_topic_is_missing() -> None:
     """A topic that the cluster does not have is to be created."""
-    assert compare([WANTED], {}).missing == (WANTED,)
+    assert compare([WANTED], {}, 3).missing == (WANTED,)
 
 
-def test_other_partitions_and_retention_are_told_with_the_remedy() -> None:
+def test_what_differs_is_told_with_the_remedy() -> None:
     """Each difference is one sentence with the value seen, the value wanted and what would work."""
-    partitions, retention = compare(
-        [WANTED], {"leads.events.v1": Found(partitions=3, retention_ms=1000)}
-    ).differences
+    found = Found(partitions=3, replicas=1, retention_ms=1000)
+    partitions, replicas, retention = compare([WANTED], {"leads.events.v1": found}, 3).differences
     assert "has 3 partitions, 12 are wanted" in partitions
     assert "kafka-topics --alter" in partitions
+    assert "1 replica(s), 3 are wanted" in replicas
+    assert "auto.create.topics.enable" in replicas
     assert "retention.ms=1000, 1209600000 is wanted" in retention
 
 

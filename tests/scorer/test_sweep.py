@@ -1,4 +1,4 @@
-"""Time alone changes a stage: the sweep, on a real Postgres with a model that forgets in minutes."""
+"""Time alone changes a stage: the sweep, on a real Postgres with a model that forgets in seconds."""
 
 from datetime import timedelta
 
@@ -13,8 +13,8 @@ pytestmark = pytest.mark.asyncio
 
 @pytest.fixture
 def model() -> str:
-    """Clicks that lose half their points every minute: 45 points fall below 20 within two."""
-    return MODEL.replace("half_life: 30d", "half_life: 1m")
+    """Clicks that lose half their points in 15 seconds: 45 points are 30 after 9, and 20 after 18."""
+    return MODEL.replace("half_life: 30d", "half_life: 15s")
 
 
 async def stages(world: World) -> list[tuple[str, str]]:
@@ -49,7 +49,7 @@ async def test_a_due_lead_moves_down_with_the_receipt_of_that_moment(world: Worl
     """When the line is crossed the transition says decay, and its score is below the line."""
     scorer = world.scorer()
     await scorer.start()
-    age = timedelta(seconds=34)  # 45 points are 30.4 now: above 30 for another second, above 20 for 35
+    age = timedelta(seconds=4)  # 45 points are 37 now: above 30 for another 5 seconds, above 20 for 14
     await world.send(
         [event(f"c{n}", name="email.clicked", email="ada@example.com", age=age) for n in range(3)]
     )
