@@ -116,8 +116,8 @@ def _differences(topic: Topic, seen: Found, replicas: int) -> list[str]:
         )
     if seen.replicas < replicas:
         lines.append(
-            f"{topic.name} has partitions with {seen.replicas} replica(s), {replicas} are wanted: events are lost "
-            "with a broker. Somebody else made it, or Kafka did by itself (auto.create.topics.enable). Not "
+            f"{topic.name} has {seen.replicas} replica(s), {replicas} are wanted: a broker that "
+            "is lost takes events with it. Kafka may have made it by itself (auto.create.topics.enable). Not "
             "changed: `kafka-reassign-partitions` adds replicas; then set min.insync.replicas=2."
         )
     if seen.retention_ms != topic.retention_ms:

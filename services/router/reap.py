@@ -54,7 +54,7 @@ class Reaper:
 
     async def _measure(self, connection: Any) -> None:
         depths = await queue.depth(connection)
-        # One that waits no more is shown as 0 once, also if it left routing.yaml: its series would stay as it was.
+        # One that left routing.yaml and waits no more is shown as 0 once: its series would stay as it was.
         for name in self._destinations | self._stranded | depths.keys():
             known = depths.get(name)
             metrics.WAITING.labels(destination=name).set(known.waiting if known else 0)

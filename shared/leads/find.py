@@ -12,6 +12,7 @@ from shared.errors import Invalid
 from shared.events import OWN_NAMESPACE
 from shared.ids import LeadId
 from shared.leads.identifiers import Identifier, IdentityRules, is_address
+from shared.leads.identity_settings import other_keys
 
 _OWNERS: Final = """
 SELECT i.kind, i.value, coalesce(l.merged_into, l.lead_id) AS lead_id
@@ -20,13 +21,14 @@ JOIN identities i ON i.kind = asked.kind AND i.value = asked.value
 JOIN leads l ON l.lead_id = i.lead_id
 """
 _LIVING: Final = "SELECT coalesce(merged_into, lead_id) FROM leads WHERE lead_id = $1"
+_FINGERPRINT: Final = "SELECT fingerprint FROM identity_keys"
 _NAMESPACES: Final = "SELECT namespace FROM identity_namespaces ORDER BY namespace"
 
 
 async def find(connection: Any, who: str, rules: IdentityRules) -> LeadId:
     """The lead with this address or id; the strongest kind first: an id may look like another kind's.
 
-    Raises Invalid (`no_such_lead`, `several_leads`).
+    Raises Invalid (`no_such_lead`, `several_leads`); Misconfigured if nobody could be found with these keys.
     """
     living = await connection.fetchval(_LIVING, _uuid(who))
     if living is not None:
@@ -40,6 +42,8 @@ async def find(connection: Any, who: str, rules: IdentityRules) -> LeadId:
             raise Invalid("several_leads", f"several people have the id {who}. Say which: {names}")
         if owners:
             return next(iter(owners.values()))
+    if await connection.fetchval(_FINGERPRINT) not in {None, rules.fingerprint}:
+        raise other_keys()
     what = "no lead has the address" if "@" in who else "there is no lead"
     raise Invalid(
         "no_such_lead",

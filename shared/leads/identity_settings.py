@@ -1,11 +1,13 @@
 """How identifiers are told apart here, from the environment: for the scorer and whoever looks leads up.
 
-In: environment variables. Out: `IdentityRules`. All processes of an installation must be given the same.
+In: environment variables. Out: `IdentityRules`, and what to say where others are in use. All processes of an
+installation must be given the same.
 """
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
+from shared.errors import Misconfigured
 from shared.leads.identifiers import IdentityRules
 
 
@@ -51,3 +53,15 @@ class IdentitySettings(BaseSettings):
             gmail_dots=self.identity_gmail_dots,
             placeholders=frozenset(one for one in own if one),
         )
+
+
+def other_keys() -> Misconfigured:
+    """What to say to a process that has other keys than those in use."""
+    return Misconfigured(
+        "The identity keys are not those with which this database was written.",
+        [
+            "Under them everybody would be a stranger. LEADSCORE_IDENTITY_KEY has to be the newest key,",
+            "LEADSCORE_IDENTITY_KEYS_BEFORE those before it, newest first (docs/guides/keys.md).",
+            "A database from before a key was changed (a restored dump): `leadscore keys rotate-identity`.",
+        ],
+    )

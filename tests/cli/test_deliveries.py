@@ -158,7 +158,11 @@ async def test_destinations_are_shown_enabled_and_given_up(sql: asyncpg.Connecti
     assert "crm is enabled" in await run("destinations", "enable", "crm")
     with pytest.raises(Invalid, match="not disabled"):
         await run("destinations", "enable", "crm")
-    assert "1 deliveries to crm" in await run("destinations", "give-up", "crm", "--by", "ada")
+    under_way = await write_delivery(sql, state="claimed", claim=uuid4())
+    said = await run("destinations", "give-up", "crm", "--by", "ada")
+    assert "1 deliveries to crm will not be sent" in said
+    assert "1 are being sent right now" in said
+    assert (await states(sql))[under_way] == "claimed"
     assert (await states(sql))[waits] == "superseded"
     assert (await states(sql))[lost] == "dead"
     assert await sql.fetchval("SELECT last_error FROM deliveries WHERE delivery_id = $1", waits) == (

@@ -5,6 +5,7 @@ import time
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from services.ingest import app as http
 from services.ingest.limits import Limits
@@ -21,6 +22,12 @@ from tests.ingest.senders import PRODUCT_KEY
 TRACK = {"event": "a", "userId": "u"}
 
 
+def failed() -> float:
+    """Records that Kafka did not take."""
+    labels = {"topic": Topics().events, "result": "failed"}
+    return REGISTRY.get_sample_value("leadscore_kafka_produced_records_total", labels) or 0.0
+
+
 @pytest.mark.asyncio
 async def test_no_kafka_is_503_at_once(registry: Registry) -> None:
     """Ingest runs without Kafka, says so to everybody, and stops without waiting for it."""
@@ -34,12 +41,14 @@ async def test_no_kafka_is_503_at_once(registry: Registry) -> None:
     )
     app = http.create(receiver, registry, Admission(max_in_flight=64, trouble=publisher.trouble))
     await publisher.start()
+    before = failed()
     started_s = time.monotonic()
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=app), base_url="http://ingest.test", auth=(PRODUCT_KEY, "")
     ) as client:
         answers = await asyncio.gather(*(client.post("/v1/track", json=TRACK) for _ in range(20)))
     assert {answer.status_code for answer in answers} == {503}
+    assert failed() > before, "else no alert would say that Kafka has been away since our start"
     assert all(20 <= int(answer.headers["retry-after"]) <= 40 for answer in answers)
     await publisher.stop()
     assert time.monotonic() - started_s < 5

@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 
 from services.cli.reconcile.walk import reconcile
 from services.scorer import metrics
+from services.scorer.retention import partitions
 from services.scorer.retention.apply import Done, Retention
 from services.scorer.retention.forget import Forgotten, forget
 from services.scorer.retention.months import due, end_of, month_of, partition_of
@@ -17,6 +18,8 @@ from services.scorer.retention.settings import RetentionSettings
 from shared import database as postgres
 from shared import settings
 from shared.errors import Misconfigured
+from shared.events import Machine
+from shared.ids import NOBODY
 from tests.scorer.conftest import World, event
 from tests.waiting import until
 
@@ -154,6 +157,75 @@ async def test_a_portion_at_a_time_goes_on_where_it_was(
     await count(world, [event(f"g{n}", anonymous_id=f"gone{n}") for n in range(7)])
     await made_old(world)
     assert (await retention(world, anonymous=DAYS).apply()).leads == 7
+
+
+@pytest.mark.asyncio
+async def test_whoever_has_many_events_is_forgotten_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction takes no more leads than it can delete the events of, and one at least."""
+    monkeypatch.setattr("services.scorer.retention.forget._EVENTS_AT_ONCE", 3)
+    sizes = {"a": 4, "b": 1, "c": 2, "d": 5}
+    await count(
+        world, [event(f"{who}{n}", anonymous_id=who) for who, size in sizes.items() for n in range(size)]
+    )
+    month = await made_old(world)
+    portions: list[Forgotten] = []
+    while not (portions and portions[-1].finished):
+        async with postgres.transaction(world.engine) as connection:
+            portion = await forget(connection, month)
+        assert portion is not None
+        portions.append(portion)
+    assert sum(each.leads for each in portions) == 4
+    assert sum(each.counted for each in portions) == 12
+    assert all(each.counted <= 3 or each.leads == 1 for each in portions)
+    assert (await reconcile(world.engine)).document()["faults"] == []
+
+
+@pytest.mark.asyncio
+async def test_what_kept_a_visitor_may_end(world: World) -> None:
+    """Somebody who waited for an account when their month was looked at is forgotten a month later."""
+    await count(world, [event("g", anonymous_id="gone")])
+    await made_old(world)
+    await world.fetch("INSERT INTO account_queue (lead_id, says) SELECT lead_id, true FROM leads RETURNING 1")
+    assert await retention(world, anonymous=DAYS).apply() == Done()
+    await world.fetch("DELETE FROM account_queue")
+    assert await retention(world, anonymous=DAYS).apply() == Done(), "the month was looked at"
+    await world.fetch("UPDATE forgotten_months SET finished_at = now() - interval '31 days'")
+    assert await retention(world, anonymous=DAYS).apply() == Done(leads=1, events=1, partitions=1)
+
+
+@pytest.mark.asyncio
+async def test_events_of_nobody_go_but_those_taken_from_somebody_stay(world: World) -> None:
+    """A program's goes; those of a shared device come back to their owner when it is believed again."""
+    machine = Machine(reason="scanner")
+    await count(world, [event("m", name="email.clicked", machine=machine), event("t", anonymous_id="tablet")])
+    await world.fetch(
+        "UPDATE events SET lead_id = $1, quarantine = 'shared_device' WHERE quarantine IS NULL", NOBODY
+    )
+    await made_old(world)
+    world.broken_by_hand = True  # the books know nothing of the device that was set aside by SQL
+    assert await retention(world, anonymous=DAYS).apply() == Done(events=1)
+    assert await world.fetch("SELECT quarantine FROM events") == [{"quarantine": "shared_device"}]
+
+
+@pytest.mark.asyncio
+async def test_a_month_that_another_scorer_dropped_is_no_fault(world: World) -> None:
+    """It was there when the months were listed, and is gone when it is asked for."""
+    async with postgres.transaction(world.engine) as connection:
+        assert await partitions.drop_empty(connection, date(2001, 1, 1)) is False
+
+
+@pytest.mark.asyncio
+async def test_a_dump_makes_dropping_late_and_nothing_else(world: World) -> None:
+    """Somebody reads the events for long: the month stays until the next round, visitors are forgotten."""
+    await count(world, [event("g", anonymous_id="gone")])
+    month = await made_old(world)
+    async with postgres.transaction(world.engine) as reader:
+        await reader.execute("LOCK TABLE events IN ACCESS SHARE MODE")
+        assert await retention(world, anonymous=DAYS).apply() == Done(leads=1, events=1)
+    assert await retention(world, anonymous=DAYS).apply() == Done(partitions=1)
+    assert await world.fetch("SELECT to_regclass($1) AS there", partition_of(month)) == [{"there": None}]
 
 
 @pytest.mark.asyncio

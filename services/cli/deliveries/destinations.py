@@ -8,7 +8,7 @@ import asyncio
 import getpass
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -21,6 +21,8 @@ from services.cli.session import database
 from services.router import health
 from shared.database import snapshot, transaction
 from shared.errors import Invalid
+
+_PORTION: Final = 10_000
 
 
 def destinations(
@@ -49,8 +51,10 @@ def give_up(
     by: Annotated[str, typer.Option(help="Who decides that.")] = "",
 ) -> None:
     """Never send what waits for a destination: it wants nothing, or is no longer in routing.yaml."""
-    number = asyncio.run(_given_up(destination, f"given up by {by or getpass.getuser()}"))
+    number, under_way = asyncio.run(_given_up(destination, f"given up by {by or getpass.getuser()}"))
     typer.echo(f"{number} deliveries to {destination} will not be sent; they are kept as superseded")
+    if under_way:
+        typer.echo(f"{under_way} are being sent right now. Give the command again, for those that fail")
 
 
 async def _listed() -> list[Destination]:
@@ -63,9 +67,16 @@ async def _enabled(destination: str) -> bool:
         return await health.enable(connection, destination)
 
 
-async def _given_up(destination: str, why: str) -> int:
-    async with database() as pool, transaction(pool) as connection:
-        return await stored.give_up(connection, destination, why)
+async def _given_up(destination: str, why: str) -> tuple[int, int]:
+    """How many were given up, a portion in a transaction, and how many were under way."""
+    total = 0
+    async with database() as pool:
+        while True:
+            async with transaction(pool) as connection:
+                number = await stored.give_up(connection, destination, why, _PORTION)
+                if not number:
+                    return total, await stored.under_way(connection, destination)
+            total += number
 
 
 def _table(found: list[Destination], now: datetime) -> Table:

@@ -73,8 +73,12 @@ ORDER BY 1
 """
 _GIVE_UP: Final = """
 UPDATE deliveries SET state = 'superseded', last_error = $2, finished_at = now()
-WHERE destination = $1 AND state = 'pending'
+WHERE delivery_id IN (
+  SELECT delivery_id FROM deliveries WHERE destination = $1 AND state = 'pending'
+  LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED
+)
 """
+_UNDER_WAY: Final = "SELECT count(*)::int FROM deliveries WHERE destination = $1 AND state = 'claimed'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,9 +179,15 @@ async def destinations(connection: Any) -> list[Destination]:
     return [Destination(**row) for row in await connection.fetch(_DESTINATIONS)]
 
 
-async def give_up(connection: Any, destination: str, why: str) -> int:
-    """Never send what waits for this destination; returns how many deliveries that were."""
-    return int((await connection.execute(_GIVE_UP, destination, why)).rpartition(" ")[2])
+async def give_up(connection: Any, destination: str, why: str, most: int) -> int:
+    """Never send some of what waits for this destination; returns how many deliveries that were."""
+    return int((await connection.execute(_GIVE_UP, destination, why, most)).rpartition(" ")[2])
+
+
+async def under_way(connection: Any, destination: str) -> int:
+    """How many deliveries to this destination a router has taken at this moment."""
+    number: int = await connection.fetchval(_UNDER_WAY, destination)
+    return number
 
 
 def _ids(rows: Any) -> list[UUID]:

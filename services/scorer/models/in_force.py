@@ -16,8 +16,9 @@ from typing import Any
 from services.scorer import metrics
 from services.scorer.board.noted import NotedLeads
 from services.scorer.settle import ActiveModel
-from services.scorer.store import identity_keys, models
+from services.scorer.store import models
 from shared.errors import Misconfigured
+from shared.leads.identity_settings import other_keys
 from shared.leads.store import models as stored_models
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.file.read import load_model
@@ -58,7 +59,7 @@ class ModelsInForce:
                 "No scoring model is active.", ["`leadscore model publish FILE` makes one active"]
             )
         if self._identity_key and current.identity_key not in {None, self._identity_key}:
-            raise identity_keys.others()
+            raise other_keys()
         wanted = {current.active} | ({current.shadow} if current.shadow else set())
         self._built = {number: await self._model(connection, number) for number in wanted}
         active = ActiveModel(model=self._built[current.active], version=current.active, silent=current.silent)

@@ -6,7 +6,7 @@ A decision is kept with the identifiers that it is about, so that it holds for w
 opposite decision lifts it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -91,7 +91,9 @@ class Decider:
         if held is None:
             raise Invalid("no_such_device", "no event came with this anonymous id. Give it as it was sent")
         await identities.change(self.connection, {device: held._replace(status="shared")})
-        events, theirs = await self._anonymous_events(device, list(await self._family(held.lead)), None)
+        rows = await histories.rows(self.connection, await self._family(held.lead))
+        counting = [row for row in rows if row.quarantine is None]
+        events, theirs = self._anonymous_events(device, counting)
         await histories.quarantine(self.connection, events, "shared_device", By(name=self.made_by))
         await self._regroup(held.lead, *theirs)
         return len(events)
@@ -107,7 +109,8 @@ class Decider:
         await identities.change(self.connection, {one: held._replace(status="in_use", recent=None)})
         events: list[Event] = []
         if one.kind == "anonymous_id":
-            events, _ = await self._anonymous_events(one, [NOBODY], "shared_device")
+            set_aside = await histories.set_aside(self.connection, [NOBODY], "shared_device")
+            events, _ = self._anonymous_events(one, set_aside)
         await histories.release(self.connection, events, held.lead, By(name=self.made_by))
         await self._regroup(held.lead)
         return len(events)
@@ -146,19 +149,14 @@ class Decider:
     async def _family(self, lead: LeadId) -> Mapping[LeadId, LeadId | None]:
         return await merges.families(self.connection, [lead])
 
-    async def _anonymous_events(
-        self, device: Identifier, family: Sequence[LeadId], quarantine: str | None
+    def _anonymous_events(
+        self, device: Identifier, rows: Iterable[histories.Row]
     ) -> tuple[list[Event], set[LeadId]]:
-        """Events that came with this device and nobody's name, and the leads in their rows.
-
-        quarantine: only those with this reason; None: only those that count
-        """
+        """Those of these events that came with this device and nobody's name, and the leads in their rows."""
         found = [
             row
-            for row in await histories.rows(self.connection, family)
-            if row.quarantine == quarantine
-            and not (said := evidence(row.event, self.counter.rules)).strong
-            and device in said.weak
+            for row in rows
+            if not (said := evidence(row.event, self.counter.rules)).strong and device in said.weak
         ]
         return [row.event for row in found], {row.lead for row in found}
 

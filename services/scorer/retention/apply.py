@@ -83,9 +83,17 @@ class Retention:
         done.dead_letters = await self._until_none(empty.empty_dead_letters, days.retention_dead_letters_days)
         for month in await self.due_months():
             await self._forget(month, done)
-            async with transaction(self._database) as connection:
-                done.partitions += await partitions.drop_empty(connection, month)
+            done.partitions += await self._drop(month)
         return done
+
+    async def _drop(self, month: date) -> bool:
+        """Drop the month if it is empty; somebody who reads it, such as a dump, only makes that late."""
+        try:
+            async with transaction(self._database) as connection:
+                return await partitions.drop_empty(connection, month)
+        except Transient as error:
+            log("scorer.retention_postponed", level="warning", reason=str(error))
+            return False
 
     async def due_months(self) -> list[date]:
         """The months that may lose visitors, by the database's time."""

@@ -14,19 +14,31 @@ from services.scorer.retention.months import end_of, partition_of
 from shared.ids import NOBODY, LeadId
 
 PORTION: Final = 200
+_EVENTS_AT_ONCE: Final = 20_000
 
 _BEGIN: Final = "INSERT INTO forgotten_months (month) VALUES ($1) ON CONFLICT DO NOTHING"
+# What kept somebody may have ended: a merge undone, a device that is believed again, accounts worked off.
+_AGAIN: Final = """
+UPDATE forgotten_months SET reached = '00000000-0000-0000-0000-000000000000', finished_at = NULL
+WHERE month = $1 AND finished_at < now() - interval '30 days'
+"""
 # The row is the lock as well: another scorer finds it taken, and leaves this month alone.
 _TAKE: Final = """
 SELECT reached FROM forgotten_months WHERE month = $1 AND finished_at IS NULL FOR UPDATE SKIP LOCKED
 """
+# Not those that were taken from somebody: a device or identifier that is believed again brings them back.
 _OF_NOBODY: Final = """
-DELETE FROM {partition} WHERE ctid = ANY (ARRAY(
-  SELECT ctid FROM {partition} WHERE lead_id = $1 LIMIT $2
-)) RETURNING quarantine IS NULL AS counted
+WITH gone AS (
+  DELETE FROM {partition} WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM {partition}
+    WHERE lead_id = $1 AND quarantine NOT IN ('shared_device', 'suspended_identifier') LIMIT $2
+  )) RETURNING 1
+)
+SELECT count(*) FROM gone
 """
 _NEXT: Final = """
-SELECT lead_id FROM {partition} WHERE lead_id > $1 GROUP BY lead_id ORDER BY lead_id LIMIT $2
+SELECT lead_id, count(*) AS events FROM {partition} WHERE lead_id > $1
+GROUP BY lead_id ORDER BY lead_id LIMIT $2
 """
 
 # What makes a lead more than a device that visited.
@@ -46,17 +58,24 @@ AND NOT EXISTS (
     ON (c.one_kind, c.one_value) = (i.kind, i.value) OR (c.other_kind, c.other_value) = (i.kind, i.value)
   WHERE i.lead_id = l.lead_id)
 """
-_LOCK: Final = f"""
+_LOCK: Final = """
+SELECT lead_id FROM leads WHERE lead_id = ANY ($1::uuid[]) AND NOT known AND merged_into IS NULL
+ORDER BY lead_id FOR UPDATE
+"""
+# Asked under the lock, by statements that begin after it: whoever has a lead move, or writes an event of it,
+# has locked it first.
+_LOCKED: Final = f"""
 SELECT l.lead_id FROM leads l WHERE l.lead_id = ANY ($1::uuid[]) AND {_UNKNOWN}
-ORDER BY l.lead_id FOR UPDATE OF l
 """  # noqa: S608 - only constants are inserted
-# Asked under the lock: whoever writes an event of a lead has locked it first.
 _CAME_BACK: Final = """
 SELECT DISTINCT lead_id FROM events WHERE lead_id = ANY ($1::uuid[]) AND received_at >= $2
 """
 _EVENTS: Final = """
-DELETE FROM events WHERE lead_id = ANY ($1::uuid[]) AND received_at < $2
-RETURNING quarantine IS NULL AS counted
+WITH gone AS (
+  DELETE FROM events WHERE lead_id = ANY ($1::uuid[]) AND received_at < $2 RETURNING quarantine
+)
+SELECT count(*) FILTER (WHERE quarantine IS NULL) AS counted,
+  count(*) FILTER (WHERE quarantine IS NOT NULL) AS quarantined FROM gone
 """
 _TABLES: Final = (
     *("identities", "event_verdicts", "shadow_leads", "lead_board", "lead_grams", "lead_due", "leads"),
@@ -68,6 +87,7 @@ WHERE month = $1
 """
 _GONE: Final = f"""
 SELECT count(*)::bigint FROM leads l WHERE {_UNKNOWN}
+AND EXISTS (SELECT FROM events e WHERE e.lead_id = l.lead_id AND e.received_at < $1)
 AND NOT EXISTS (SELECT FROM events e WHERE e.lead_id = l.lead_id AND e.received_at >= $1)
 """  # noqa: S608 - only constants are inserted
 
@@ -91,22 +111,39 @@ async def forget(connection: Any, month: date, most: int = PORTION) -> Forgotten
 
     None if all of them have been looked at, or another scorer is at it.
     """
-    await connection.execute("SET LOCAL statement_timeout = '60s'")
+    # A history is gone whole or not at all: that of one visitor may be long.
+    await connection.execute("SET LOCAL statement_timeout = '10min'")
     await connection.execute(_BEGIN, month)
+    await connection.execute(_AGAIN, month)
     reached = await connection.fetchval(_TAKE, month)
     if reached is None:
         return None
     partition = partition_of(month)
-    gone = await connection.fetch(_OF_NOBODY.format(partition=partition), NOBODY, most * 10)
+    gone = await connection.fetchval(_OF_NOBODY.format(partition=partition), NOBODY, most * 10)
     if gone:
-        return await _noted(connection, month, reached, _tally(gone))
-    seen = [
-        row["lead_id"] for row in await connection.fetch(_NEXT.format(partition=partition), reached, most)
-    ]
+        return await _noted(connection, month, reached, Forgotten(quarantined=gone))
+    rows = await connection.fetch(_NEXT.format(partition=partition), reached, most)
+    seen = _at_once(rows)
+    finished = len(seen) == len(rows) < most
     leads = await _lapsed(connection, seen, month) if seen else []
-    gone = await _delete(connection, leads, month) if leads else []
-    tally = _tally(gone, leads=len(leads), finished=len(seen) < most)
-    return await _noted(connection, month, seen[-1] if seen else reached, tally)
+    if leads:
+        events = await _delete(connection, leads, month)
+        done = Forgotten(leads=len(leads), **events, finished=finished)
+    else:
+        done = Forgotten(finished=finished)
+    return await _noted(connection, month, seen[-1] if seen else reached, done)
+
+
+def _at_once(rows: Sequence[Any]) -> list[LeadId]:
+    """The first of these leads, as many as one transaction should delete with their events; one at least."""
+    total = 0
+    taken: list[LeadId] = []
+    for row in rows:
+        total += row["events"]
+        if taken and total > _EVENTS_AT_ONCE:
+            break
+        taken.append(LeadId(row["lead_id"]))
+    return taken
 
 
 async def would_go(connection: Any, month: date) -> int:
@@ -117,22 +154,18 @@ async def would_go(connection: Any, month: date) -> int:
 
 async def _lapsed(connection: Any, seen: Sequence[Any], month: date) -> list[LeadId]:
     """Those of these leads that nobody knows and that sent nothing after the month, locked."""
-    locked = [row["lead_id"] for row in await connection.fetch(_LOCK, seen)]
+    await connection.fetch(_LOCK, seen)
+    locked = [row["lead_id"] for row in await connection.fetch(_LOCKED, seen)]
     came_back = {row["lead_id"] for row in await connection.fetch(_CAME_BACK, locked, end_of(month))}
     return [LeadId(lead) for lead in locked if lead not in came_back]
 
 
-async def _delete(connection: Any, leads: Sequence[LeadId], month: date) -> Sequence[Any]:
-    """Delete all that hangs on these leads; returns a row for each event."""
-    gone: Sequence[Any] = await connection.fetch(_EVENTS, leads, end_of(month))
+async def _delete(connection: Any, leads: Sequence[LeadId], month: date) -> dict[str, int]:
+    """Delete all that hangs on these leads; returns how many events that counted, and that did not."""
+    gone: dict[str, int] = dict(await connection.fetchrow(_EVENTS, leads, end_of(month)))
     for table in _TABLES:
         await connection.execute(f"DELETE FROM {table} WHERE lead_id = ANY ($1::uuid[])", leads)  # noqa: S608 - our own names
     return gone
-
-
-def _tally(gone: Sequence[Any], *, leads: int = 0, finished: bool = False) -> Forgotten:
-    counted = sum(row["counted"] for row in gone)
-    return Forgotten(leads=leads, counted=counted, quarantined=len(gone) - counted, finished=finished)
 
 
 async def _noted(connection: Any, month: date, reached: Any, done: Forgotten) -> Forgotten:

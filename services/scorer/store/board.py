@@ -12,7 +12,7 @@ from uuid import UUID
 from shared.ids import LeadId
 from shared.leads.names import Names, grams, searched
 
-_LOCK_KEY: Final = 4_951_760_158  # any number that no other advisory lock has
+_LOCK_KEY: Final = 4_951_760_160  # any number that no other advisory lock has
 # A statement of its own: what is read after it is younger than what the writer before wrote.
 _LOCK: Final = f"SELECT pg_advisory_xact_lock({_LOCK_KEY})"
 

@@ -16,6 +16,7 @@ from shared.ids import NOBODY, LeadId
 _ROWS: Final = """
 SELECT received_at, lead_id, quarantine, body FROM events WHERE lead_id = ANY($1::uuid[])
 """
+_SET_ASIDE: Final = f"{_ROWS} AND quarantine = $2"
 _COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM events WHERE lead_id = ANY($1::uuid[]) LIMIT $2) found"
 _COUNTED: Final = "SELECT count(*) FROM events WHERE lead_id = ANY($1::uuid[]) AND quarantine IS NULL"
 _MOVE: Final = """
@@ -62,7 +63,15 @@ class By:
 
 async def rows(connection: Any, leads: Iterable[LeadId]) -> list[Row]:
     """Every event whose row has one of these leads."""
-    found = await connection.fetch(_ROWS, sorted(leads))
+    return _read(await connection.fetch(_ROWS, sorted(leads)))
+
+
+async def set_aside(connection: Any, leads: Iterable[LeadId], reason: str) -> list[Row]:
+    """Every event whose row has one of these leads, and this reason not to count."""
+    return _read(await connection.fetch(_SET_ASIDE, sorted(leads), reason))
+
+
+def _read(found: Sequence[Any]) -> list[Row]:
     return [Row(decode(row["body"]), LeadId(row["lead_id"]), row["quarantine"]) for row in found]
 
 

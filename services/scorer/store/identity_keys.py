@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer.store import models
 from shared.database import transaction
-from shared.errors import Invalid, Misconfigured
+from shared.errors import Invalid
 from shared.leads.identifiers import IdentityRules, wrapped
+from shared.leads.identity_settings import other_keys
 
 PORTION: Final = 5_000
 
@@ -51,6 +52,11 @@ _DECISIONS: Final = "SELECT decision_id, one, other FROM identity_decisions"
 _SET_DECISION: Final = """
 UPDATE identity_decisions SET one = $2::jsonb, other = $3::jsonb, members = $4 WHERE decision_id = $1
 """
+_MERGES: Final = "SELECT merge_id, moved_identities FROM lead_merges WHERE moved_identities <> '[]'::jsonb"
+_SET_MERGES: Final = """
+UPDATE lead_merges m SET moved_identities = n.fresh::jsonb
+FROM unnest($1::bigint[], $2::text[]) AS n (merge_id, fresh) WHERE m.merge_id = n.merge_id
+"""
 
 Rewrite = Callable[[bytes], bytes]
 
@@ -63,24 +69,13 @@ async def ensure(database: AsyncEngine, rules: IdentityRules) -> None:
     async with transaction(database) as connection:
         await connection.execute(_ENSURE, rules.fingerprint)
         if await connection.fetchval(_STORED) != rules.fingerprint:
-            raise others()
-
-
-def others() -> Misconfigured:
-    """What to say to a process that has other keys than those in use."""
-    return Misconfigured(
-        "The identity keys are not those with which this database was written.",
-        [
-            "Under them everybody would be a stranger. LEADSCORE_IDENTITY_KEY has to be the newest key,",
-            "LEADSCORE_IDENTITY_KEYS_BEFORE those before it, newest first (docs/guides/keys.md).",
-        ],
-    )
+            raise other_keys()
 
 
 async def rotate(connection: Any, rules: IdentityRules) -> int:
     """Bring all stored identifiers under the newest of these keys; returns how many, 0 if they are already.
 
-    Raises Invalid (`other_keys`) if the keys before it are not those in use.
+    Raises Invalid: `other_keys` if the keys before it are not those in use, `old_key` if it is one of them.
     """
     for statement in _PATIENCE:
         await connection.execute(statement)
@@ -90,6 +85,8 @@ async def rotate(connection: Any, rules: IdentityRules) -> int:
         return 0
     if not rules.later or stored != replace(rules, later=rules.later[:-1]).fingerprint:
         raise Invalid("other_keys", _OTHER_KEYS)
+    if rules.later[-1] in {rules.key, *rules.later[:-1]}:
+        raise Invalid("old_key", _OLD_KEY)
 
     def rewrite(value: bytes) -> bytes:
         return wrapped(value, rules.later[-1:])
@@ -98,6 +95,7 @@ async def rotate(connection: Any, rules: IdentityRules) -> int:
     await _clicks(connection, rewrite)
     await _conflicts(connection, rewrite)
     await _decisions(connection, rewrite)
+    await _merges(connection, rewrite)
     await connection.execute(_CHANGE, rules.fingerprint)
     return number
 
@@ -105,6 +103,10 @@ async def rotate(connection: Any, rules: IdentityRules) -> int:
 _OTHER_KEYS: Final = (
     "the keys before LEADSCORE_IDENTITY_KEY are not those with which this database was written: "
     "LEADSCORE_IDENTITY_KEYS_BEFORE has to begin with the key that scorers use now"
+)
+_OLD_KEY: Final = (
+    "LEADSCORE_IDENTITY_KEY is one of the keys in LEADSCORE_IDENTITY_KEYS_BEFORE. "
+    "`leadscore keys new` makes a new one"
 )
 
 
@@ -140,14 +142,23 @@ async def _conflicts(connection: Any, rewrite: Rewrite) -> None:
 
 async def _decisions(connection: Any, rewrite: Rewrite) -> None:
     for row in await connection.fetch(_DECISIONS):
-        one, other = (
-            [{**each, "value": rewrite(bytes.fromhex(each["value"])).hex()} for each in row[side]]
-            for side in ("one", "other")
-        )
+        one, other = (_rewritten(row[side], rewrite) for side in ("one", "other"))
         members = [bytes.fromhex(each["value"]) for each in (*one, *other)]
         await connection.execute(
             _SET_DECISION, row["decision_id"], json.dumps(one), json.dumps(other), members
         )
+
+
+async def _merges(connection: Any, rewrite: Rewrite) -> None:
+    """Also of merges that were undone: no hash under the older key is left."""
+    async for rows in _portions(connection, _MERGES):
+        fresh = [json.dumps(_rewritten(row["moved_identities"], rewrite)) for row in rows]
+        await connection.execute(_SET_MERGES, [row["merge_id"] for row in rows], fresh)
+
+
+def _rewritten(listed: Sequence[dict[str, Any]], rewrite: Rewrite) -> list[dict[str, Any]]:
+    """Identifiers as JSON has them."""
+    return [{**each, "value": rewrite(bytes.fromhex(each["value"])).hex()} for each in listed]
 
 
 async def _portions(connection: Any, sql: str) -> AsyncIterator[Sequence[Any]]:

@@ -1,5 +1,6 @@
 """Identifiers under a new key: every place where one is stored, and which keys are refused."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,12 +12,13 @@ import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.scorer.identify.facts import Conflict, Held
-from services.scorer.store import conflicts, decisions, domain_clicks, identities, identity_keys
+from services.scorer.store import conflicts, decisions, domain_clicks, identities, identity_keys, merges
 from shared import database as postgres
 from shared.database import transaction
-from shared.errors import Invalid
+from shared.errors import Invalid, Misconfigured
 from shared.ids import EventId, LeadId
-from shared.leads.identifiers import Identifier, IdentityRules
+from shared.leads.find import find
+from shared.leads.identifiers import Identifier, IdentityRules, wrapped
 from shared.leads.identity_settings import IdentitySettings
 from shared.settings import load
 
@@ -27,6 +29,10 @@ NEW = replace(OLD, later=(b"the second key of all",))
 NEWEST = replace(OLD, later=(b"the second key of all", b"the third key of all"))
 LEAD, OTHER = LeadId(uuid4()), LeadId(uuid4())
 AT = datetime(2026, 1, 1, tzinfo=UTC)
+_MERGE = """
+INSERT INTO lead_merges (winner, loser, cause_event, loser_row, moved_identities)
+VALUES ($1, $2, gen_random_uuid(), '{}', $3::text::jsonb)
+"""
 
 
 @pytest_asyncio.fixture
@@ -46,10 +52,15 @@ def named(rules: IdentityRules) -> list[Identifier]:
     return [one for one in found if one]
 
 
+def as_json(one: Identifier) -> dict[str, str]:
+    """As a merge keeps it."""
+    return {"kind": one.kind, "value": one.value.hex(), "namespace": one.namespace}
+
+
 async def test_every_stored_identifier_is_found_under_the_new_key(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Owners, conflicts with their sides in order, decisions, clicks: as before, by the new hashes only."""
+    """Owners, conflicts (sides in order), decisions, clicks, merges: as before, by the new hashes only."""
     monkeypatch.setattr(identity_keys, "PORTION", 2)
     old = named(OLD)
     pairs = [(min(pair), max(pair)) for pair in pairwise(old[:6])]
@@ -62,6 +73,7 @@ async def test_every_stored_identifier_is_found_under_the_new_key(
         await conflicts.note(connection, noted)
         await decisions.make(connection, "apart", old[:3], old[3:], "ada")
         await domain_clicks.note(connection, [click], 3)
+        await connection.execute(_MERGE, LEAD, OTHER, json.dumps([as_json(one) for one in old[:3]]))
     for rules in (NEW, NEWEST):
         async with transaction(engine) as connection:
             assert await identity_keys.rotate(connection, rules) == len(old)
@@ -78,8 +90,10 @@ async def test_every_stored_identifier_is_found_under_the_new_key(
         assert all(one < other for one, other in sides)
         [decision] = await decisions.about(connection, [fresh[4]])
         assert (decision.one, decision.other) == (frozenset(fresh[:3]), frozenset(fresh[3:]))
-        recipient = await connection.fetchval("SELECT recipient FROM domain_clicks")
-        assert recipient == fresh[0].value
+        clicked = await connection.fetchrow("SELECT recipient, domain FROM domain_clicks")
+        assert clicked["recipient"] == fresh[0].value
+        assert clicked["domain"] == wrapped(b"d" * 16, NEWEST.later)
+        assert await merges.brought(connection, [OTHER]) == {OTHER: frozenset(fresh[:3])}
 
 
 async def test_keys_that_do_not_follow_are_refused_and_the_same_ones_change_nothing(
@@ -95,6 +109,25 @@ async def test_keys_that_do_not_follow_are_refused_and_the_same_ones_change_noth
     async with transaction(engine) as connection:
         assert await identity_keys.rotate(connection, OLD) == 0
         assert len(await identities.read(connection, named(OLD))) == 1
+
+
+async def test_an_older_key_is_no_new_one(engine: AsyncEngine) -> None:
+    """The new key was forgotten: the leaked one again would be told as a success."""
+    for used, again in ((OLD, OLD.key), (NEW, OLD.key), (NEW, NEW.later[0])):
+        async with transaction(engine) as connection:
+            await connection.execute("UPDATE identity_keys SET fingerprint = $1", used.fingerprint)
+            with pytest.raises(Invalid, match="one of the keys in LEADSCORE_IDENTITY_KEYS_BEFORE"):
+                await identity_keys.rotate(connection, replace(used, later=(*used.later, again)))
+
+
+async def test_nobody_is_said_to_be_missing_who_is_under_other_keys(engine: AsyncEngine) -> None:
+    """A look with the older keys finds nobody: it says why, so that no objection is lost."""
+    async with transaction(engine) as connection:
+        await identity_keys.rotate(connection, NEW)
+        with pytest.raises(Misconfigured, match="not those with which this database was written"):
+            await find(connection, "a1@example.com", OLD)
+        with pytest.raises(Invalid, match="no lead has the address"):
+            await find(connection, "a1@example.com", NEW)
 
 
 async def test_the_settings_say_the_keys_newest_first() -> None:
