@@ -35,6 +35,7 @@ _MAIL: Final = "SENDGRID_PUBLIC_KEY"
 _HEAD: Final = f"""\
 # Secrets and addresses of this installation; every setting there is: reference.env
 # {_MAIL} is made up, so that nobody can sign: put SendGrid's there, or take the source `email` out.
+# With compose, settings that compose.yaml does not name go into a file settings.env beside this one.
 # The last four are for deploy/compose.yaml: without the profile servers, Kafka and Postgres are yours.
 # LEADSCORE_CRM_WEBHOOK_URL is where leads are posted; empty: nowhere.
 """

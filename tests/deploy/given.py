@@ -12,6 +12,7 @@ from typing import Final
 from typer.testing import CliRunner
 
 from services.cli.__main__ import COMMANDS, application
+from services.cli.model.plan.make import PlanSettings
 from services.cli.reference import SETTINGS_FILE
 from services.ingest import source_file
 from services.ingest.settings import IngestSettings
@@ -22,6 +23,7 @@ from services.router.settings import RouterSettings
 from services.scorer.models import model_source
 from services.scorer.settings import ScorerSettings
 from shared.kafka.connect import connection
+from shared.leads.identity_settings import IdentitySettings
 from shared.settings import DatabaseSettings, KafkaSettings, load
 from shared.telemetry import admin_app
 
@@ -82,6 +84,21 @@ def runs(command: Sequence[str], environment: Mapping[str, str]) -> None:
     if command[0] == "topics":
         settings = load(KafkaSettings, {n: v for n, v in environment.items() if v != _CA})
         assert settings.kafka_bootstrap_servers == environment["KAFKA_BOOTSTRAP_SERVERS"]
+
+
+def commands_find(environment: Mapping[str, str], mounted: Mapping[str, Path]) -> None:
+    """Whether any command finds servers, sources, routes and identities, and knows each variable but USER."""
+    assert set(environment) - KNOWN - {"USER"} == set()
+    assert {"DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS"} <= set(environment)
+    environment = {name: value for name, value in environment.items() if value != _CA}
+    load(IdentitySettings, environment)
+    ingest = load(IngestSettings, environment)
+    connection(ingest, "test")
+    sources = mounted[str(ingest.sources_file)]
+    source_file.read(sources.read_text(), file=str(sources), environment=environment, known=providers(()))
+    routing = mounted[str(load(PlanSettings, environment).routing_file)]
+    off = route_file.outline(routing.read_text(), environment, file=str(routing)).off
+    assert ("crm" in off) is not bool(environment.get("LEADSCORE_CRM_WEBHOOK_URL"))
 
 
 def variables(file: Path) -> dict[str, str]:

@@ -66,6 +66,10 @@ class Overlay:
         kept = {str(key): str(value) for key, value in self.generated("leadscore-secrets").items()} | secrets
         given: dict[str, str] = {}
         for source in container.get("envFrom", []):
+            if "secretRef" in source:
+                assert source["secretRef"] == {"name": "leadscore-secrets"}
+                given.update(kept)
+                continue
             made = self.generated(source["configMapRef"]["name"])
             given.update({key: str(value) for key, value in made.items()})
         for entry in container["env"]:

@@ -44,9 +44,11 @@ def filled(text: str, values: Mapping[str, str]) -> str:
 
 
 def environment(service: str, values: Mapping[str, str]) -> dict[str, str]:
-    """What this container gets; a variable that is empty counts as not set."""
+    """What this container gets; what is empty counts as not set, what is named wins over files."""
+    files = [Path(filled(one["path"], values)) for one in SERVICES[service].get("env_file", [])]
+    more = {name: value for file in files if file.exists() for name, value in given.variables(file).items()}
     named = SERVICES[service].get("environment", {})
-    return {name: filled(str(value), values) for name, value in named.items()}
+    return more | {name: filled(str(value), values) for name, value in named.items()}
 
 
 def mounted(folder: Path) -> dict[str, Path]:
@@ -74,6 +76,31 @@ def test_jobs_are_commands_of_ours(folder: Path) -> None:
     for job in ("migrate", "topics"):
         given.runs(SERVICES[job]["command"], environment(job, values))
     assert SERVICES["scorer"]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+
+def test_commands_are_told_what_the_services_are(folder: Path) -> None:
+    """`cli` finds servers, sources and routes, and lacks only what just one service reads."""
+    values = given.variables(folder / "leadscore.env") | {"LEADSCORE_CRM_WEBHOOK_URL": "https://crm.example"}
+    cli = environment("cli", values)
+    given.commands_find(cli, mounted(folder))
+    told = {name: value for one in OURS for name, value in environment(one, values).items()}
+    assert told.items() - cli.items() == {
+        ("LEADSCORE_SCORER_MODEL_FILE", "/etc/leadscore/scoring.yaml"),
+        ("LEADSCORE_WEBHOOK_SECRET", values["LEADSCORE_WEBHOOK_SECRET"]),
+        ("LEADSCORE_WEBHOOK_SECRET_PREVIOUS", ""),
+    }
+
+
+def test_any_other_setting_has_a_file(folder: Path) -> None:
+    """What compose.yaml does not name is in settings.env, for all our processes; it may be missing."""
+    other = {"LEADSCORE_JUDGE": "off", "LEADSCORE_SCORER_SESSION_S": "20", "LEADSCORE_INGEST_READ_S": "5"}
+    (folder / "settings.env").write_text("".join(f"{name}={value}\n" for name, value in other.items()))
+    values = given.variables(folder / "leadscore.env")
+    for name, service in OURS.items():
+        assert other.items() <= environment(name, values).items(), name
+        assert [one["required"] for one in service["env_file"]] == [False], name
+    for name in ("ingest", "scorer", "router"):
+        given.starts(name, environment(name, values), mounted(folder))
 
 
 def test_servers_of_ones_own_are_settings_only(folder: Path) -> None:
@@ -113,9 +140,10 @@ def test_the_servers_are_those_that_the_services_look_for(folder: Path) -> None:
 
 
 def test_nothing_listens_for_the_world() -> None:
-    """Every published port is on 127.0.0.1."""
+    """Every published port is on 127.0.0.1, those that the runbook asks among them."""
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert f"127.0.0.1:{given.PUBLIC_PORT}:{given.PUBLIC_PORT}" in ports
+    asked = (given.PUBLIC_PORT, *given.ADMIN_PORTS.values())
+    assert {f"127.0.0.1:{port}:{port}" for port in asked} <= set(ports)
     assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
 
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from services.cli.config import write
+from services.router.outbound import PUBLIC_PORTS
 from services.scorer.settings import ScorerSettings
 from shared.topics import Topics
 from tests.deploy import given
@@ -17,6 +18,9 @@ from tests.servers import REPOSITORY
 
 # What the guide has the operator add to leadscore.env.
 ADDED = {"DATABASE_URL": "postgresql://me@db/leads", "KAFKA_SASL_PASSWORD": "secret"}
+
+# Where a collector takes OTLP over HTTP, as docs/guides/traces.md has it.
+_TRACES_PORT = 4318
 
 
 @pytest.fixture(params=OVERLAYS)
@@ -51,10 +55,22 @@ def test_jobs_and_waiting_containers_are_commands_of_ours(overlay: Overlay) -> N
     asked = []
     for pod in pods(overlay).values():
         for container in containers(pod):
-            if container["image"] == "leadscore/cli":
+            if container["image"] == "leadscore/cli" and "args" in container:
                 given.runs(container["args"], overlay.environment(container, ADDED))
                 asked.append(" ".join(container["args"]))
     assert sorted(asked) == ["migrate", "migrate --wait", "migrate --wait", "topics --tolerate"]
+
+
+def test_commands_find_what_they_need(overlay: Overlay, tmp_path: Path) -> None:
+    """The pod for commands stays up, has servers, files and secrets, and a folder that can be written to."""
+    pod = pods(overlay)["leadscore-cli"]
+    [container] = pod["containers"]
+    assert container["command"] == ["sleep", "infinity"]
+    environment = overlay.environment(container, ADDED | {"LEADSCORE_CRM_WEBHOOK_URL": "https://crm.example"})
+    given.commands_find(environment, overlay.mounted(pod, container, tmp_path / "mounted"))
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    empty = {volume["name"] for volume in pod["volumes"] if "emptyDir" in volume}
+    assert mounts[container["workingDir"]] in empty
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -118,7 +134,7 @@ def test_selectors_find_the_pods(overlay: Overlay, service: str) -> None:
 
 
 def test_networks_let_through_what_the_path_of_an_event_needs(overlay: Overlay) -> None:
-    """Senders reach ingest only; ingest does not reach Postgres; nobody but the router reaches the world."""
+    """Senders reach ingest only; ingest does not reach Postgres; only the router reaches web servers."""
 
     def allowed(component: str, direction: str) -> set[int]:
         """Ports that some policy opens for pods of this component."""
@@ -133,19 +149,21 @@ def test_networks_let_through_what_the_path_of_an_event_needs(overlay: Overlay) 
         return opened
 
     admin = set(given.ADMIN_PORTS.values())
-    kafka = {53, 9092, 9093, 9094}
-    assert {name: allowed(name, "ingress") for name in (*SERVICES, "migrate")} == {
+    everybody = {53, 9092, 9093, 9094, _TRACES_PORT}
+    assert {name: allowed(name, "ingress") for name in (*SERVICES, "migrate", "cli")} == {
         "ingest": admin | {given.PUBLIC_PORT},
         "scorer": admin,
         "router": admin,
         "migrate": admin,
+        "cli": admin,
     }
-    assert {name: allowed(name, "egress") for name in (*SERVICES, "migrate", "topics")} == {
-        "ingest": kafka,
-        "scorer": kafka | {5432},
-        "router": kafka | {5432, 443},
-        "migrate": kafka | {5432},
-        "topics": kafka,
+    assert {name: allowed(name, "egress") for name in (*SERVICES, "migrate", "topics", "cli")} == {
+        "ingest": everybody,
+        "scorer": everybody | {5432},
+        "router": everybody | {5432, *PUBLIC_PORTS},
+        "migrate": everybody | {5432},
+        "topics": everybody,
+        "cli": everybody | {5432},
     }
 
 

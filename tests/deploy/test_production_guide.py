@@ -4,13 +4,17 @@ import re
 import shlex
 from typing import Final
 
+import yaml
+
 from services.cli.__main__ import COMMANDS
-from tests.deploy import given
+from tests.deploy import given, queries
+from tests.deploy.manifests import K8S, SERVICES, documents
 from tests.servers import REPOSITORY
 
 GUIDE: Final = (REPOSITORY / "docs" / "guides" / "production.md").read_text()
 BLOCKS: Final = re.findall(r"^```(\w*)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
 LINES: Final = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+_POD_LABEL: Final = "__meta_kubernetes_pod_label_"
 
 
 def commands() -> list[list[str]]:
@@ -52,3 +56,19 @@ def test_ports_are_those_of_the_services() -> None:
     asked = next(line for line in LINES if "/readyz" in line)
     assert [int(port) for port in re.findall(r"\b(80\d\d)\b", asked)] == list(given.ADMIN_PORTS.values())
     assert f"127.0.0.1:{given.PUBLIC_PORT}/v1/track" in GUIDE
+
+
+def test_pods_get_the_jobs_that_alerts_go_by() -> None:
+    """What the guide adds to Prometheus' discovery makes the jobs of LeadscoreServiceDown of pods' labels."""
+    [rule] = next(yaml.safe_load(text) for kind, text in BLOCKS if kind == "yaml")
+    made = set()
+    for workload in (one for one in documents(K8S / "base") if one["kind"] == "Deployment"):
+        labels = workload["spec"]["template"]["metadata"]["labels"]
+        shown = {_POD_LABEL + re.sub(r"\W", "_", name): value for name, value in labels.items()}
+        found = re.fullmatch(rule["regex"], ";".join(shown[name] for name in rule["source_labels"]))
+        assert found, labels
+        made.add(rule["replacement"].replace("$1", found[1]))
+    [down] = [alert["expr"] for alert in queries.alerts() if alert["alert"] == "LeadscoreServiceDown"]
+    missed = set(re.findall(r'absent\(up\{job="([^"]+)"\}\)', down))
+    assert missed == {f"leadscore-{service}" for service in SERVICES}
+    assert missed <= made

@@ -25,7 +25,7 @@ GUIDES: Final = "docs/guides"
 
 NOT_HERE: Final = {
     (f"{GUIDES}/production.md", "docker compose"): "needs a Docker engine",
-    (f"{GUIDES}/production.md", "curl -u"): "needs what Docker started",
+    (f"{GUIDES}/production.md", ". /etc/leadscore"): "needs what Docker started",
     (f"{GUIDES}/production.md", "python3 -m venv /opt"): "installs a release for the whole machine, as root",
     (f"{GUIDES}/production.md", "runuser"): "needs the user that the block before makes, as root",
     (f"{GUIDES}/production.md", "cp deploy/systemd"): "needs systemd, as root",
