@@ -20,7 +20,7 @@ watch: setup ## Start Prometheus with our alerts on what `make run` started; pri
 	@$(BIN)/python -m services.cli.watch
 
 test: setup ## Run every test on real servers
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --dist worksteal
 
 faults: setup ## Break everything, one fault after the other (SEED=… repeats a run, ROUNDS=3)
 	@mkdir -p .cache

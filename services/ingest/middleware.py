@@ -152,5 +152,6 @@ def _cors(origin: str) -> dict[str, str]:
         "Access-Control-Allow-Origin": origin,
         # sendBeacon always asks with credentials; we set no cookies, so this gives nothing away.
         "Access-Control-Allow-Credentials": "true",
+        "Access-Control-Expose-Headers": "Retry-After",
         "Vary": "Origin",
     }

@@ -40,6 +40,7 @@ class Visit:
 
     source:     who sent it, as soon as that is proven
     by_server:  a server of the company's may have sent it
+    kept:       what is kept of it if it is refused; None: the body as it came
     """
 
     request: Request
@@ -48,6 +49,7 @@ class Visit:
     body: Body
     source: Source | None = None
     by_server: bool = False
+    kept: bytes | None = None
 
     def arrival(self, source: Source) -> Arrival:
         """What all items of this request share."""
@@ -142,7 +144,9 @@ class Receiver:
             authorize.check_origin(source, visit.headers)
             visit.source = source
             visit.by_server = form.server
+            visit.kept = b""  # until it is known what is a secret in it
             fields = forms.fields(await self._read(visit), self._limits)
+            visit.kept = msgspec.json.encode(forms.harmless(fields))
             self._throttled(source, 1)
             parcel = self._single(visit, source, forms.draft(fields, form, visit.received_at))
         await self._sent(visit, parcel, self._limits.ack_s)
@@ -233,7 +237,8 @@ class Receiver:
         try:
             yield
         except Invalid as error:
-            rejection = Rejection(error=error, raw=visit.body.wire, step="receive")
+            raw = visit.body.wire if visit.kept is None else visit.kept
+            rejection = Rejection(error=error, raw=raw, step="receive")
             if visit.source is None:
                 count(metrics.NOBODY, 0, [rejection])
             else:

@@ -60,7 +60,7 @@ def judge(address: Address, allowed: Sequence[Network] = ()) -> Verdict:
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return judge(address.ipv4_mapped, allowed)  # the kernel connects to exactly that
     if not _within(address, DENIED):
-        return "public"
+        return "allowed" if _within(address, allowed) else "public"
     if not _within(address, allowed):
         return "denied"
     inner = _wrapped(address)

@@ -15,17 +15,19 @@ from shared.leads.transition_row import ABOUT_OBJECTION, TransitionRow
 
 # Only the oldest unplanned transition of a lead. SKIP LOCKED alone would let a second planner take
 # number 2 of a lead while the first one still holds number 1, and commit it first.
+# An objection may stand behind it already, of this lead or of the one that it was merged into.
 _CLAIM: Final = f"""
 SELECT {", ".join(TransitionRow.__struct_fields__)}, traceparent,
-  CASE WHEN cause IN ({", ".join(map(repr, sorted(ABOUT_OBJECTION)))}) THEN ARRAY(
-    SELECT DISTINCT d.destination FROM transitions earlier JOIN deliveries d USING (transition_id)
-    WHERE earlier.lead_id IN (
-      SELECT t.lead_id UNION ALL SELECT l.lead_id FROM leads l WHERE l.merged_into = t.lead_id
-    ) AND d.attempt > 0
-  ) WHEN other_leads <> '{{}}' OR corrected <> '{{}}' THEN ARRAY(
+  CASE WHEN other_leads <> '{{}}' OR corrected <> '{{}}' THEN ARRAY(
     SELECT DISTINCT d.destination FROM transitions earlier JOIN deliveries d USING (transition_id)
     WHERE earlier.lead_id = t.lead_id
-  ) ELSE '{{}}' END AS had_it
+  ) ELSE '{{}}' END AS had_it,
+  EXISTS (
+    SELECT FROM transitions o WHERE o.lead_id = t.lead_id AND o.sequence > t.sequence AND o.cause = 'objected'
+  ) OR EXISTS (
+    SELECT FROM leads l JOIN transitions o ON o.lead_id = l.merged_into
+    WHERE l.lead_id = t.lead_id AND o.cause = 'objected'
+  ) AS objected
 FROM transitions AS t
 WHERE planned_at IS NULL
   AND NOT EXISTS (
@@ -72,6 +74,17 @@ FROM waiting WHERE d.delivery_id = waiting.delivery_id
 RETURNING d.destination, d.state
 """  # noqa: S608 - the only inserted text is a constant
 
+# Whoever was sent something of these leads, or is being sent it, whatever became of it.
+_HAD_IT: Final = """
+SELECT t.transition_id, ARRAY(
+  SELECT DISTINCT d.destination FROM transitions earlier JOIN deliveries d USING (transition_id)
+  WHERE earlier.lead_id IN (
+    SELECT t.lead_id UNION ALL SELECT l.lead_id FROM leads l WHERE l.merged_into = t.lead_id
+  ) AND d.attempt > 0
+) AS had_it
+FROM transitions t WHERE t.transition_id = ANY($1::uuid[])
+"""
+
 _MARK: Final = """
 UPDATE transitions t SET planned_at = now(), planned_for = string_to_array(n.planned_for, ',')
 FROM unnest($1::uuid[], $2::text[]) AS n (transition_id, planned_for)
@@ -102,6 +115,20 @@ class Planned:
 async def claim(connection: Any, limit: int) -> list[Mapping[str, Any]]:
     """Lock transitions that nobody has planned, oldest first, one per lead."""
     return list(await connection.fetch(_CLAIM, limit))
+
+
+async def with_who_had_it(connection: Any, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows, those about objections with the destinations that have to hear of it.
+
+    Asked after `cancel`: a delivery that is not under way by then never will be.
+    """
+    about = [row["transition_id"] for row in rows if row["cause"] in ABOUT_OBJECTION]
+    if not about:
+        return list(rows)
+    had = {row["transition_id"]: row["had_it"] for row in await connection.fetch(_HAD_IT, about)}
+    return [
+        {**row, "had_it": had[row["transition_id"]]} if row["transition_id"] in had else row for row in rows
+    ]
 
 
 async def write(connection: Any, deliveries: Sequence[Planned]) -> None:

@@ -3,7 +3,8 @@
 In: the wake-up bell. Out: rows in `deliveries`, and a ring for whoever delivers.
 Refuses to lose a transition (P5): it is marked as planned in the transaction that wrote its deliveries, and
 one that cannot be read or rendered becomes a dead letter for every destination that would have got it.
-An objection gives up what waits of its lead, in the transaction that plans what is told of it.
+An objection gives up what waits of its lead, in the transaction that plans what is told of it; what was not
+planned by then is told nobody.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -73,13 +74,14 @@ class Planner:
         """Plan one batch; the number of transitions planned."""
         with metrics.PLAN_SECONDS.time():
             async with transaction(self._database) as connection:
-                rows = await outbox.claim(connection, self._batch)
+                claimed = await outbox.claim(connection, self._batch)
+                objected = [row for row in claimed if row["cause"] == "objected"]
+                cancelled = await outbox.cancel(connection, objected)
+                rows = await outbox.with_who_had_it(connection, claimed)
                 with traced.planning(self._traces, rows) as told:
                     planned = {row["transition_id"]: list(plan(row, self._routing)) for row in told}
                     deliveries = [one for some in planned.values() for one in some]
                     await outbox.write(connection, deliveries)
-                    objected = [row for row in rows if row["cause"] == "objected"]
-                    cancelled = await outbox.cancel(connection, objected)
                     await outbox.mark(connection, _destinations(planned))
         if deliveries:
             self._planned()
@@ -103,6 +105,8 @@ def plan(row: Mapping[str, Any], routing: Routing) -> Iterator[Planned]:
             _planned(row, (name, routing.kinds[name].wants), b"", error) for name in sorted(routing.active)
         )
         return
+    if row.get("objected") and transition.cause not in ABOUT_OBJECTION:
+        return  # it waited for us while the person objected: nothing more is told of before
     bodies: Bodies = {}
     had_it = [name for name in sorted(row.get("had_it", ())) if name in routing.active]
     for name in had_it:

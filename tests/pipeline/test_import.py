@@ -178,5 +178,5 @@ async def test_two_formats_are_one_history(leadscore: Installation, tmp_path: Pa
     await until(lambda: leadscore.taken(2 * len(ROWS)), within_s=60)
     books = await leadscore.books()
     assert (books["counted"], books["duplicate"]) == (len(ROWS), len(ROWS))
-    (line,) = (tmp_path / "history.csv.rejected.jsonl").read_text().splitlines()
+    (line,) = (tmp_path / "history.csv.product.rejected.jsonl").read_text().splitlines()
     assert json.loads(line)["row"] == {"event": "nobody"}

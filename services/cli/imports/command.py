@@ -1,7 +1,7 @@
 """`leadscore import FILE --source ID`: history from elsewhere, through the same path as everything else.
 
 In: a file of events, a source of sources.yaml. Out: events on the events topic, what was sent; exit code 1 if
-any row is no event: those are in FILE.rejected.jsonl. Beside the file is also how far the import is
+any row is no event: those are in FILE.SOURCE.rejected.jsonl. Beside the file is also how far the import is
 (FILE.<source>.import.json), so that the same command goes on after whatever stopped it.
 Refuses sources that sources.yaml does not know, and to wake sales for what is long past unless told to.
 """

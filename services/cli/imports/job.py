@@ -113,10 +113,11 @@ async def import_file(wish: Wish, told: Told) -> Job:
     fresh = Progress(file_sha256=await asyncio.to_thread(_digest, wish.file), options=wish.options())
     place = kept.beside(wish.file, wish.source)
     progress = fresh if wish.dry_run else kept.begun(place, fresh, again=wish.again)
-    rejected = wish.file.with_name(wish.file.name + (".dry-run" if wish.dry_run else "") + ".rejected.jsonl")
+    kind = "dry-run.rejected" if wish.dry_run else "rejected"
+    rejected = wish.file.with_name(f"{wish.file.name}.{wish.source}.{kind}.jsonl")
     if progress.finished:
         return Job(progress=progress, rejected=rejected, nothing_to_do=True)
-    reading = Reading(wish.file, wish.encoding)
+    reading = Reading(wish.file, wish.encoding, meaning.columns_of_ids())
     told.rows, told.began_s = progress.rows, monotonic()
 
     def note(understood: Understood) -> None:

@@ -53,8 +53,8 @@ def begun(path: Path, fresh: Progress, *, again: bool) -> Progress:
 
     Raises Invalid `other_options` if the import began with others.
     """
-    kept = _read(path)
-    if again or kept is None or kept.file_sha256 != fresh.file_sha256:
+    kept = None if again else _read(path)
+    if kept is None or kept.file_sha256 != fresh.file_sha256:
         return fresh
     if kept.options != fresh.options:
         raise Invalid(

@@ -4,7 +4,7 @@ In: .jsonl, .csv (both also .gz) or .parquet. Out: rows in their order, and how 
 Refuses files of another kind, and a header that names a column twice. What is in a row is not looked at.
 
 Cells of a CSV file are text. What is written as JSON writes a number, true or false becomes that, so that the
-same events have the same properties from every format; 007 and +49 stay text.
+same events have the same properties from every format; 007 and +49 stay text, and so does every id.
 """
 
 import csv
@@ -14,7 +14,7 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -25,13 +25,14 @@ from typing import IO, Any, Final, cast
 
 import msgspec
 
+from services.ingest import decode
 from shared.errors import Invalid
 
 KINDS: Final = (".jsonl", ".ndjson", ".csv", ".parquet")
 _LARGEST_CELL: Final = 16 * 1024 * 1024
 _AT_ONCE: Final = 1_000
 # Fifteen digits: what a double holds exactly. Longer ones are ids.
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?")
+_NUMBER: Final = re.compile(r"(?!(?:[-.]*[0-9]){16})-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _WORDS: Final = {"true": True, "false": False, "TRUE": True, "FALSE": False, "True": True, "False": False}
 
 
@@ -48,11 +49,15 @@ class Row:
 
 
 class Reading:
-    """A file while it is being read: its rows, and which share of it is done."""
+    """A file while it is being read: its rows, and which share of it is done.
 
-    def __init__(self, path: Path, encoding: str = "utf-8-sig") -> None:
+    ids: columns of CSV that stay text, whatever is in them
+    """
+
+    def __init__(self, path: Path, encoding: str = "utf-8-sig", ids: Collection[str] = frozenset()) -> None:
         self.path = path
         self._encoding = encoding
+        self._ids = ids
         self.done: float = 0.0
 
     def rows(self) -> Iterator[Row]:
@@ -89,7 +94,7 @@ class Reading:
                 for cells in reader:
                     if any(cells):
                         self._tell(reader.line_num, told)
-                        yield Row(line=reader.line_num, raw=_encoded(_of_cells(names, cells)))
+                        yield Row(line=reader.line_num, raw=_encoded(self._of_cells(names, cells)))
             except (UnicodeDecodeError, LookupError, csv.Error) as error:
                 raise Invalid(
                     "unreadable_file",
@@ -97,13 +102,24 @@ class Reading:
                     "--encoding cp1252",
                 ) from error
 
+    def _of_cells(self, names: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
+        """A row without its empty cells; cells beyond the header are kept under `_more`."""
+        row: dict[str, Any] = {
+            name: cell if name in self._ids else _value(cell)
+            for name, cell in zip(names, cells, strict=False)
+            if cell and name
+        }
+        if more := [cell for cell in cells[len(names) :] if cell]:
+            row["_more"] = more
+        return row
+
     def _parquet(self) -> Iterator[Row]:
         file = _parquet_file(self.path)
         line = 0
         for batch in file.iter_batches(batch_size=_AT_ONCE):
             for values in batch.to_pylist():
                 line += 1
-                present = {name: value for name, value in values.items() if value is not None}
+                present = {name: _known(value) for name, value in values.items() if value is not None}
                 yield Row(line=line, raw=_encoded(present))
             self.done = line / max(1, file.metadata.num_rows)
 
@@ -137,16 +153,6 @@ def _header(names: Sequence[str]) -> list[str]:
     return stripped
 
 
-def _of_cells(names: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
-    """A row without its empty cells; cells beyond the header are kept under `_more`."""
-    row: dict[str, Any] = {
-        name: _value(cell) for name, cell in zip(names, cells, strict=False) if cell and name
-    }
-    if more := [cell for cell in cells[len(names) :] if cell]:
-        row["_more"] = more
-    return row
-
-
 def _value(cell: str) -> Any:
     """What a cell says: a number, a truth, an object written as JSON, or text."""
     if cell in _WORDS:
@@ -155,8 +161,8 @@ def _value(cell: str) -> Any:
         return float(cell) if "." in cell else int(cell)
     if cell[0] in "{[":
         try:
-            return json.loads(cell)
-        except ValueError:
+            return json.loads(decode.whole_characters(cell.encode()))
+        except (ValueError, RecursionError):
             return cell
     return cell
 
@@ -165,11 +171,20 @@ def _encoded(row: dict[str, Any]) -> bytes:
     return msgspec.json.encode(row, enc_hook=_plain)
 
 
+def _known(value: Any) -> Any:
+    """A value of Parquet as JSON would have it, where msgspec would write something else."""
+    if isinstance(value, Decimal) and value.is_finite():
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, dict):
+        return {name: _known(one) for name, one in value.items()}
+    return [_known(one) for one in value] if isinstance(value, list) else value
+
+
 def _plain(value: Any) -> Any:
     """What Parquet has and JSON has not."""
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    return float(value) if isinstance(value, Decimal) else str(value)
+    return value.isoformat() if isinstance(value, datetime | date) else str(value)
 
 
 def _parquet_file(path: Path) -> Any:

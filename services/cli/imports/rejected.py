@@ -38,7 +38,7 @@ class RejectedRows:
     def __enter__(self) -> Self:
         if self.path.exists():
             with self.path.open("r+b") as file:
-                file.truncate(self._kept_bytes)
+                file.truncate(min(self._kept_bytes, self.path.stat().st_size))
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -11,7 +11,7 @@ Refuses (`Invalid`) what is no JSON object or has no time: history that does not
 | none of these    | a plain row: columns by our names, `properties.x` etc. |
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any, Final
@@ -40,6 +40,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 FIELDS: Final = frozenset(name for names in COLUMNS.values() for name in names)
 _PARTS: Final = {column: part for part, columns in COLUMNS.items() for column in columns}
 
+_IDS: Final = ("message_id", "user_id", "anonymous_id", "previous_id", "account_id")
 _TIMES: Final = ("occurred", "sent", "collected")
 _CLOUD_ONLY: Final = ("specversion", "source", "datacontenttype", "dataschema", "subject")
 
@@ -59,32 +60,37 @@ class Meaning:
     zone: tzinfo | None = None
     limits: Limits = field(default_factory=Limits)
 
+    def columns_of_ids(self) -> frozenset[str]:
+        """Columns, by their names in the file, that name an event or somebody."""
+        ours = {name for part in _IDS for name in COLUMNS[part]}
+        return frozenset(ours | {column for column, name in self.renamed.items() if name in ours})
+
 
 def drafts(raw: bytes, meaning: Meaning) -> Iterator[Draft | Invalid]:
     """What this row says; each item of a batch by itself, so that a bad one costs only itself."""
     raw = decode.whole_characters(raw)
     try:
-        items, sent = _items(raw, meaning)
+        items, defaults, sent = _items(raw, meaning)
     except Invalid as error:
         yield error
         return
-    for item in items:
+    for each in items:
         try:
+            item = segment.with_defaults(decode.event_object(each, meaning.limits), defaults)
             yield _timed(_draft(item, sent, meaning), meaning.zone)
         except Invalid as error:
             yield error
 
 
-def _items(raw: bytes, meaning: Meaning) -> tuple[list[dict[str, Any]], Any]:
-    """The objects in a row: one, or those of a batch with what they inherit, and when that was sent."""
+def _items(raw: bytes, meaning: Meaning) -> tuple[Sequence[bytes], Mapping[str, Any], Any]:
+    """The objects in a row as JSON: one, or those of a batch; what they inherit, and when that was sent."""
     if b'"batch"' not in raw:
-        return [decode.event_object(raw, meaning.limits)], None
+        return [raw], {}, None
     whole = decode.shaped(raw, _any)
     if not isinstance(whole, dict) or not isinstance(whole.get("batch"), list):
-        return [decode.event_object(raw, meaning.limits)], None
+        return [raw], {}, None
     batch = segment.open_batch(raw, meaning.limits)
-    items = [decode.event_object(each, meaning.limits) for each in batch.raw]
-    return [segment.with_defaults(item, batch.defaults) for item in items], batch.sent
+    return batch.raw, batch.defaults, batch.sent
 
 
 def _draft(item: dict[str, Any], sent: Any, meaning: Meaning) -> Draft:

@@ -7,7 +7,8 @@ Refuses what services/scorer/people/decide.py refuses.
 import asyncio
 import getpass
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
+from uuid import UUID
 
 import typer
 
@@ -21,7 +22,10 @@ from shared.leads.identifiers import Identifier, IdentityRules
 Lead = Annotated[str, typer.Argument(help="E-mail address, user id, anonymous id or lead id.")]
 By = Annotated[str, typer.Option(help="Who; default: the user of this machine.")]
 
-_STORED = "SELECT kind, value, namespace FROM identities WHERE encode(value, 'hex') = $1"
+_STORED: Final = """
+SELECT kind, value, namespace FROM identities
+WHERE kind IN ('user_id', 'email', 'anonymous_id') AND value = $1
+"""
 
 
 def merge(lead: Lead, other: Lead, *, by: By = "") -> None:
@@ -89,12 +93,19 @@ def _carry_out(decide: Callable[[Decider, IdentityRules], Awaitable[str]], by: s
 
 async def _as_given(connection: Any, text: str) -> Any:
     """The lead with this very id, merged away or not; None if it is no lead's id."""
-    return await connection.fetchval("SELECT lead_id FROM leads WHERE lead_id::text = lower($1)", text)
+    try:
+        lead = UUID(text)
+    except ValueError:
+        return None
+    return await connection.fetchval("SELECT lead_id FROM leads WHERE lead_id = $1", lead)
 
 
 async def _meant(connection: Any, text: str, rules: IdentityRules) -> list[Identifier]:
     """What this may name: a stored identifier by its hash, or one as it was sent."""
-    rows = await connection.fetch(_STORED, text.lower())
+    try:
+        rows = await connection.fetch(_STORED, bytes.fromhex(text))
+    except ValueError:
+        rows = []
     if rows:
         return [Identifier(row["kind"], row["value"], row["namespace"] or "") for row in rows]
     return [one for group in await spellings(connection, text, rules) for one in group]

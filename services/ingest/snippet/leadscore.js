@@ -85,7 +85,8 @@
   }
   function leave() {
     var events = queue.filter(function (event) { return flying.indexOf(event) < 0; }).slice(-CHUNK);
-    if (events.length && n.sendBeacon && n.sendBeacon(base + "/v1/b", body(events))) done(events);
+    /* true says that the browser will try; after a failure the next page sends them once more. */
+    if (events.length && n.sendBeacon && n.sendBeacon(base + "/v1/b", body(events)) && !fails) done(events);
   }
   function page(properties) {
     last = w.location.pathname + w.location.search;

@@ -47,7 +47,10 @@ Fields = Mapping[str, Any]
 
 MAX_FIELDS: Final = 200
 
-_SECRET: Final = re.compile(r"pass(word|wd|phrase)|secret|card.?n|cvv|cvc|iban|ssn", re.IGNORECASE)
+_SECRET: Final = re.compile(
+    r"pass(word|wd|phrase)|secret(?!ar)|card[ _-]?n(o|r|um)|cvv|cvc|iban|(?<![a-z])ssn(?![a-z])",
+    re.IGNORECASE,
+)
 _GIVEN: Final = frozenset({"on", "yes", "true", "1"})
 _ABOUT_THE_PAGE: Final = {"page_url": "url", "page_title": "title", "referrer": "referrer"}
 _OURS: Final = frozenset({"anonymous_id", "user_id", "_id", "_redirect", "_charset_", *_ABOUT_THE_PAGE})
@@ -67,12 +70,17 @@ def fields(body: bytes, limits: Limits) -> Fields:
     return collected
 
 
+def harmless(sent: Fields) -> dict[str, Any]:
+    """The fields without passwords, numbers of cards and the like: those are kept nowhere."""
+    return {name: value for name, value in sent.items() if not _SECRET.search(name)}
+
+
 def draft(sent: Fields, form: Form, received_at: datetime) -> Draft:
     """The draft of one submit.
 
     received_at: its day is part of the event's id where the form has none
     """
-    kept = {name: value for name, value in sent.items() if not _SECRET.search(name)}
+    kept = harmless(sent)
     said = {name: value for name, value in kept.items() if not _is_ours(name, form)}
     traits = {name: value for name, value in said.items() if name in form.traits or name == "email"}
     act = {name: value for name, value in said.items() if name not in traits}

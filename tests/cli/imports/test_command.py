@@ -55,7 +55,7 @@ def test_a_dry_run_checks_everything_and_sends_nothing(file: Path) -> None:
     said = run(str(file), "--source", "product", "--dry-run", exit_code=1)
     assert "4 rows, 3 events would be sent, 1 rejected" in said
     assert "line 4: an id is text or a number" in said
-    (rejected,) = file.with_name("history.jsonl.dry-run.rejected.jsonl").read_text().splitlines()
+    (rejected,) = file.with_name("history.jsonl.product.dry-run.rejected.jsonl").read_text().splitlines()
     assert json.loads(rejected) == {
         "line": 4,
         "code": "invalid_id",
