@@ -12,6 +12,7 @@ from services.cli.quiet import quiet
 from services.cli.session import database
 from services.scorer.board.keep import write_noted
 from services.scorer.count import BatchCounter
+from services.scorer.identify.limit_settings import LimitSettings
 from services.scorer.judge.judge_of import judge_of
 from services.scorer.judge.judge_settings import JudgeSettings
 from services.scorer.models.in_force import ModelsInForce
@@ -31,7 +32,8 @@ async def decided(decide: Callable[[Any, BatchCounter], Awaitable[Result]]) -> R
     rules = identity_rules()
     judge = judge_of(load(JudgeSettings), rules)
     models = ModelsInForce(identity_key=rules.fingerprint)
-    counter = BatchCounter(models=models, rules=rules, topic="", ids=SystemIds(), judge=judge)
+    limits = load(LimitSettings).limits()
+    counter = BatchCounter(models=models, rules=rules, limits=limits, topic="", ids=SystemIds(), judge=judge)
     with quiet():
         return await _decided(decide, counter)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
 from starlette.requests import Request
 
 from services.ingest import authorize, decode, metrics

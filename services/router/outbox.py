@@ -20,7 +20,10 @@ _CLAIM: Final = f"""
 SELECT {", ".join(TransitionRow.__struct_fields__)}, traceparent,
   CASE WHEN other_leads <> '{{}}' OR corrected <> '{{}}' THEN ARRAY(
     SELECT DISTINCT d.destination FROM transitions earlier JOIN deliveries d USING (transition_id)
-    WHERE earlier.lead_id = t.lead_id
+    WHERE earlier.lead_id IN (
+      SELECT t.lead_id UNION ALL
+      SELECT l.lead_id FROM leads l WHERE l.merged_into = t.lead_id AND t.corrected <> '{{}}'
+    )
   ) ELSE '{{}}' END AS had_it,
   EXISTS (
     SELECT FROM transitions o WHERE o.lead_id = t.lead_id AND o.sequence > t.sequence AND o.cause = 'objected'

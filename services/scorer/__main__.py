@@ -21,7 +21,6 @@ from services.scorer.books import Books
 from services.scorer.collector import spare_what_stays
 from services.scorer.consume import Consumer
 from services.scorer.count import BatchCounter
-from services.scorer.identify.facts import Limits
 from services.scorer.judge.judge_of import judge_of
 from services.scorer.models import first_model
 from services.scorer.models.in_force import ModelsInForce
@@ -78,10 +77,7 @@ async def serve(settings: ScorerSettings) -> None:
     counter = BatchCounter(
         models=ModelsInForce(changed=spare_what_stays, identity_key=rules.fingerprint),
         rules=rules,
-        limits=Limits(
-            people_per_device=settings.device_people_per_day,
-            ties_per_hour=settings.identifier_ties_per_hour,
-        ),
+        limits=settings.limits(),
         judge=judge_of(settings, rules),
         topic=topics(settings).events,
         ids=SystemIds(),

@@ -32,7 +32,7 @@ def correct(
     news, gone = ({one.event_id for one in some} for some in (change.events, taken))
     ledger = _forgetting(lead.ledger, gone)
     change = replace(change, lead=replace(lead, ledger=ledger), merged=True, corrected=True)
-    if ledger.stage in _LOWEST:
+    if ledger.stage in _LOWEST or ledger.objected:
         return change
     before = [one for one in history if one.event_id not in news]
     stands = _stands(change, before, active, now)

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from services.scorer.identify.limit_settings import LimitSettings
 from services.scorer.judge.judge_settings import JudgeSettings
 from services.scorer.retention.settings import RetentionSettings
 from shared.deployed import shipped
@@ -13,7 +14,13 @@ from shared.settings import DatabaseSettings, KafkaSettings, Port, PositiveS, Se
 
 
 class ScorerSettings(
-    ServiceSettings, KafkaSettings, DatabaseSettings, IdentitySettings, JudgeSettings, RetentionSettings
+    ServiceSettings,
+    KafkaSettings,
+    DatabaseSettings,
+    IdentitySettings,
+    LimitSettings,
+    JudgeSettings,
+    RetentionSettings,
 ):
     """The scorer's settings."""
 
@@ -39,16 +46,6 @@ class ScorerSettings(
     sweep_interval_s: PositiveS = Field(
         default=1.0,
         description="Seconds between looks at the leads whose stage is due to change by time alone.",
-    )
-    device_people_per_day: int = Field(
-        default=4,
-        ge=1,
-        description="A device that serves more people in a day is shared: its anonymous events go to nobody.",
-    )
-    identifier_ties_per_hour: int = Field(
-        default=100,
-        ge=5,
-        description="More new devices of one identifier in an hour suspend it; an address counts as ten.",
     )
     admin_host: str = Field(default="127.0.0.1", description="Address of /metrics, /livez and /readyz.")
     admin_port: Port = Field(

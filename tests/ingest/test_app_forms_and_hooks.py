@@ -180,3 +180,19 @@ async def test_a_source_without_a_hook_has_none(browser: httpx.AsyncClient) -> N
     """Another source's name is no way in."""
     answer = await browser.post("/v1/hooks/sendgrid/product", content=b"[]")
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_hook")
+
+
+@pytest.mark.asyncio
+async def test_a_refused_form_is_kept_without_secrets(
+    browser: httpx.AsyncClient, broker: MemoryBroker
+) -> None:
+    """A mistyped address beside a password: what is kept for somebody to look at does not have it."""
+    fields = {"email": "ann@engines", "password": "hunter2", "company": "ACME"}
+    answer = await browser.post("/v1/forms/contact", data=fields, headers=A_BROWSER)
+    assert answer.status_code == 400
+    raw = base64.b64decode(str(rejected(broker)[0]["raw"]))
+    assert json.loads(raw) == {"email": "ann@engines", "company": "ACME"}
+    parts = b"--x\r\nbroken password=hunter2"
+    kind = {**A_BROWSER, "content-type": "multipart/form-data; boundary=x"}
+    assert (await browser.post("/v1/forms/contact", content=parts, headers=kind)).status_code == 400
+    assert base64.b64decode(str(rejected(broker)[1]["raw"])) == b""

@@ -189,6 +189,14 @@ def test_leaving_sends_what_is_left() -> None:
     assert names(page) == ["page", "Left"]
 
 
+def test_after_a_failure_leaving_forgets_nothing() -> None:
+    """A beacon that the browser takes may be lost as the request was: the next page sends it once more."""
+    page = visit('window.leadscore.track("Left")', 200, 'fire("pagehide")', answers=[{"status": 503}] * 2)
+    assert [request["via"] for request in page["sent"]] == ["fetch", "fetch", "beacon"]
+    left = [event.get("event") or event["type"] for event in json.loads(page["storage"]["leadscore_queue"])]
+    assert left == ["page", "Left"]
+
+
 def test_leaving_does_not_repeat_what_is_on_its_way() -> None:
     """While a request has not been answered yet, the beacon takes only what came later."""
     page = visit('window.leadscore.track("Left"); fire("pagehide")', answers=[{"status": "never"}])

@@ -97,6 +97,7 @@ def test_the_addresses_that_fool_is_global_are_denied(text: str) -> None:
         ("::ffff:10.20.3.4", ["10.20.0.0/16"], "allowed"),
         ("fd12::1", ["fd12::/16", "10.0.0.0/8"], "allowed"),
         ("93.184.215.14", ["10.0.0.0/8"], "public"),
+        ("93.184.215.14", ["93.184.215.0/24"], "allowed"),
         ("64:ff9b::5db8:d70e", ["64:ff9b::/96"], "allowed"),
         ("64:ff9b::a9fe:a9fe", ["64:ff9b::/96"], "denied"),
         ("64:ff9b::a9fe:a9fe", ["64:ff9b::/96", "169.254.0.0/16"], "allowed"),

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.router import queue
+from services.router import outbox, queue
 from services.router.render import type_of
 from shared.database import transaction
 from shared.ids import LeadId
@@ -24,6 +24,17 @@ async def arrived(sql: asyncpg.Connection, destination: str, sequence: int) -> N
         "WHERE destination = $1 AND sequence = $2",
         destination,
         sequence,
+    )
+
+
+async def merged(sql: asyncpg.Connection, loser: LeadId, winner: LeadId) -> None:
+    """Have one lead be merged into the other."""
+    await sql.execute(
+        "INSERT INTO leads (lead_id, merged_into, first_seen_at, last_seen_at, state, ledger, stage, "
+        "stage_since, score, grade, dimensions, scored_at, model_version) "
+        "VALUES ($1, $2, now(), now(), '', '{}', 'sql', now(), 0, 'D4', '{}', now(), 1)",
+        loser,
+        winner,
     )
 
 
@@ -95,13 +106,7 @@ async def test_leads_that_were_merged_into_it_are_meant_too(
     pool: AsyncEngine, sql: asyncpg.Connection
 ) -> None:
     """What waits of a lead that is one with this one now is given up as well, and its receivers hear."""
-    await sql.execute(
-        "INSERT INTO leads (lead_id, merged_into, first_seen_at, last_seen_at, state, ledger, stage, "
-        "stage_since, score, grade, dimensions, scored_at, model_version) "
-        "VALUES ($1, $2, now(), now(), '', '{}', 'sql', now(), 0, 'D4', '{}', now(), 1)",
-        OTHER,
-        LEAD,
-    )
+    await merged(sql, OTHER, LEAD)
     await write_transition(sql, lead=OTHER, sequence=1)
     await planner(pool).turn()
     await arrived(sql, "sales-queue", 1)
@@ -127,3 +132,35 @@ async def test_the_end_of_an_objection_gives_nothing_up(pool: AsyncEngine, sql: 
         ("crm", 2, "lead.objected", "pending"),
         ("crm", 3, "lead.objected", "pending"),
     ]
+
+
+@pytest.mark.asyncio
+async def test_what_nobody_had_planned_by_then_is_told_nobody(
+    pool: AsyncEngine, sql: asyncpg.Connection
+) -> None:
+    """The router was away: the move and the objection wait together. Nobody ever had the lead."""
+    await merged(sql, OTHER, LEAD)
+    await write_transition(sql, lead=OTHER, sequence=1)
+    await write_transition(sql, lead=OTHER, sequence=2)
+    await write_transition(sql, lead=LEAD, sequence=1)
+    await write_transition(sql, lead=LEAD, sequence=2, cause="objected", previous_stage="sql")
+    while await planner(pool).turn():
+        continue
+    assert await states(sql) == []
+
+
+@pytest.mark.asyncio
+async def test_who_is_being_told_while_the_objection_is_planned_hears_of_it(
+    pool: AsyncEngine, sql: asyncpg.Connection
+) -> None:
+    """A courier takes the move after the planner has read the objection: it is under way, so it counts."""
+    await write_transition(sql, lead=LEAD, sequence=1)
+    await planner(pool).turn()
+    await write_transition(sql, lead=LEAD, sequence=2, cause="objected", previous_stage="sql")
+    async with transaction(pool) as planning:
+        rows = await outbox.claim(planning, 10)
+        async with transaction(pool) as courier:
+            assert await queue.claim(courier, "crm", limit=1, token=uuid4(), lease_s=30)
+        assert await outbox.cancel(planning, rows) == ["sales-queue"]
+        (row,) = await outbox.with_who_had_it(planning, rows)
+    assert row["had_it"] == ["crm"]

@@ -57,10 +57,20 @@ async def test_who_had_a_lead_hears_that_it_was_several_people(
 async def test_who_had_a_lead_hears_that_events_of_it_were_taken_back(
     pool: AsyncEngine, sql: asyncpg.Connection
 ) -> None:
-    """In order with its transitions, though no route wants the stage it goes back to."""
-    await write_transition(sql, lead=LEAD, sequence=1)
+    """In order with its transitions, though no route wants the stage it goes back to; a merged one's too."""
+    await sql.execute(
+        "INSERT INTO leads (lead_id, merged_into, first_seen_at, last_seen_at, state, ledger, stage, "
+        "stage_since, score, grade, dimensions, scored_at, model_version) "
+        "VALUES ($1, $2, now(), now(), '', '{}', 'sql', now(), 0, 'D4', '{}', now(), 1)",
+        LeadId(UUID(int=77)),
+        LEAD,
+    )
+    await write_transition(sql, lead=LeadId(UUID(int=77)), sequence=1)
     await planner(pool).turn()
     await sql.execute("DELETE FROM deliveries WHERE destination = 'sales-queue'")
+    await write_transition(sql, lead=LEAD, sequence=1, stage="lead")
+    await planner(pool).turn()
+    await sql.execute("DELETE FROM deliveries WHERE lead_id = $1", LEAD)
     await write_transition(
         sql, lead=LEAD, sequence=2, stage="lead", cause="corrected", corrected=["many_links"]
     )

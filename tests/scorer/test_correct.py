@@ -49,6 +49,14 @@ def test_a_stage_that_the_events_gave_is_taken_back() -> None:
     assert (change.lead.ledger.stage, change.lead.ledger.sequence) == ("lead", 3)
 
 
+def test_who_objects_is_moved_by_nothing() -> None:
+    """Nobody would be told: the stage stays where it is until the objection ends."""
+    lead = standing_at("mql")
+    lead = replace(lead, ledger=replace(lead.ledger, objected=True))
+    change = correct(Change(lead=lead), CLICKS, [VIEW], ACTIVE, NOW)
+    assert (change.passed, change.lead.ledger.stage) == ((), "mql")
+
+
 def test_a_stage_that_came_otherwise_stays() -> None:
     """Its history makes no MQL with the event either: it is one for a reason that no replay knows."""
     change = correct(Change(lead=standing_at("mql")), [did(4, "page.viewed")], [VIEW], ACTIVE, NOW)

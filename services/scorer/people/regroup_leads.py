@@ -73,7 +73,7 @@ async def regroup_leads(  # noqa: PLR0913 - who, by what, and what is asked for
     now: datetime = await connection.fetchval("SELECT now()")
     judged = await known.judge.leads(connection, found.facts)
     if taken is not None:
-        judged.add(_whose(taken, found), taken.event, BY_HAND)
+        judged.add(_whose(taken, people, found), taken.event, BY_HAND)
     lived = await read_histories(connection, sorted(found.facts))
     changes = _changes(gathered, found, in_force.active, lived, now)
     changes = [_corrected(one, judged, lived, in_force.active, now) for one in changes]
@@ -88,10 +88,11 @@ async def regroup_leads(  # noqa: PLR0913 - who, by what, and what is asked for
     )
 
 
-def _whose(taken: Row, found: Regrouping) -> LeadId:
-    """The lead that has this event now."""
+def _whose(taken: Row, people: People, found: Regrouping) -> LeadId:
+    """The lead that has this event now: its row may say one that was merged away long ago."""
     moved = {each.event_id: lead for each, lead in found.moved}
-    return moved.get(taken.event.event_id) or found.merged.get(taken.lead, taken.lead)
+    here = taken.lead if taken.lead in found.facts else people.merged.get(taken.lead, taken.lead)
+    return moved.get(taken.event.event_id) or found.merged.get(here, here)
 
 
 def _corrected(
@@ -136,7 +137,7 @@ def _changes(
     changes = []
     for lead in sorted(found.facts):
         present = gathered.rows.get(lead) or newborn(lead, found.facts[lead], active)
-        change = Change(lead=_as_found(present, found), merged=True)
+        change = Change(lead=_as_found(present, found), merged=True, judged=bool(lived[lead]))
         if lead in found.left or lead in found.back or lead in found.born:
             change = _lived_anew(change, active, lived[lead], now)
         else:

@@ -231,3 +231,15 @@ def test_an_event_says_that_it_is_imported_only_if_it_is() -> None:
     assert event.imported is None
     assert b"imported" not in encode(event)
     assert event.received_at == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_broken_progress_is_begun_anew_on_request(tmp_path: Path) -> None:
+    """The remedy that the message names works; rows that were never kept leave no hole in the file."""
+    place, fresh = tmp_path / "h.jsonl.product.import.json", kept.Progress(file_sha256="x", options="")
+    place.write_bytes(b"\0\0")
+    with pytest.raises(Invalid, match="--again"):
+        kept.begun(place, fresh, again=False)
+    assert kept.begun(place, fresh, again=True) is fresh
+    (tmp_path / "rejected.jsonl").write_bytes(b"{}\n")
+    with RejectedRows(tmp_path / "rejected.jsonl", 100):
+        assert (tmp_path / "rejected.jsonl").read_bytes() == b"{}\n"

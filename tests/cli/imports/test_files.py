@@ -1,13 +1,17 @@
 """Files of history, read and understood: the same events from every format, a reason for what is none."""
 
+import csv
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet as pq
 
 from services.cli.imports.history_event import Origin
 from services.cli.imports.read import Reading
@@ -251,3 +255,60 @@ def test_an_import_goes_on_after_the_rows_that_are_done(tmp_path: Path) -> None:
     """In chunks, the rest only."""
     rows = Reading(jsonl(tmp_path / "h.jsonl", [json.dumps(n) for n in range(7)])).rows()
     assert [[int(row.raw) for row in some] for some in chunks(rows, 2, 2)] == [[2, 3], [4, 5], [6]]
+
+
+def test_ids_of_a_table_stay_as_they_are(tmp_path: Path) -> None:
+    """What looks like a number is none: 4711.10 is not 4711.1, and no digit is rounded away."""
+    table = tmp_path / "ids.csv"
+    table.write_text(
+        "event,nr,user_id,occurred_at,score\n"
+        "a,4711.1,1672531200.123456701,2021-03-01T08:00:00Z,1.50\n"
+        "a,4711.10,1672531200.123456702,2021-03-01T08:00:00Z,1672531200.123456701\n"
+    )
+    meaning = Meaning(renamed={"nr": "message_id", "score": "properties.score"})
+    reading = Reading(table, ids=meaning.columns_of_ids())
+    first, second = understand(reading.rows(), meaning, Origin(source=SOURCE, mark="silent"), NOW).events
+    assert [first.event_id, second.event_id] == [event_id("product", nr) for nr in ("4711.1", "4711.10")]
+    assert [first.user_id, second.user_id] == ["1672531200.123456701", "1672531200.123456702"]
+    assert [first.properties["score"], second.properties["score"]] == [1.5, "1672531200.123456701"]
+
+
+def test_a_cell_with_odd_json_costs_nobody_else(tmp_path: Path) -> None:
+    """A cut emoji is replaced; what is nested beyond measure stays text; the rows behind it are read."""
+    table = tmp_path / "odd.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["event", "user_id", "occurred_at", "properties", "note"])
+        for cells in (['{"note":"cut \\ud83d"}', ""], ["", "[" * 5_000], ['{"a": 1}', ""]):
+            writer.writerow(["a", "u1", "2021-03-01T08:00:00Z", *cells])
+    events = read(table).events
+    assert [dict(each.properties) for each in events] == [{"note": "cut \ufffd"}, {}, {"a": 1}]
+
+
+def test_decimals_and_bytes_of_parquet_are_what_they_say(tmp_path: Path) -> None:
+    """As in every other format: numbers are numbers, and binary columns of text are text."""
+    table = tmp_path / "typed.parquet"
+    columns = {
+        "event": ["a"],
+        "user_id": [b"alice"],
+        "occurred_at": ["2021-03-01T08:00:00Z"],
+        "properties.price": [Decimal("49.90")],
+        "properties.pages": [Decimal(3)],
+        "properties.tags": [[b"x", b"y"]],
+    }
+    pq.write_table(pa.table(columns), table)
+    (event,) = read(table).events
+    assert event.user_id == "alice"
+    assert event.properties == {"price": 49.9, "pages": 3, "tags": ["x", "y"]}
+
+
+def test_a_bad_item_of_a_batch_costs_only_itself(tmp_path: Path) -> None:
+    """Whatever is wrong with it: no object, nested too deep."""
+    good = {"type": "track", "event": "a", "userId": "u", "timestamp": "2021-03-01T08:00:00Z"}
+    deep: Any = "x"
+    for _ in range(100):
+        deep = {"a": deep}
+    row = {"batch": [good, "text", {**good, "properties": deep}, {**good, "event": "b"}]}
+    understood = read(jsonl(tmp_path / "batch.jsonl", [row]))
+    assert [each.name for each in understood.events] == ["a", "b"]
+    assert [(line, index) for line, index, _, _ in understood.refused] == [(1, 1), (1, 2)]

@@ -136,6 +136,14 @@ def test_secrets_are_left_out(name: str) -> None:
     assert "hunter2" not in msgspec.json.encode(found).decode()
 
 
+@pytest.mark.parametrize(
+    "name", ["businessName", "fitnessNeeds", "witness_name", "secretary", "postcard_newsletter"]
+)
+def test_what_only_looks_like_a_secret_is_kept(name: str) -> None:
+    """The same letters, in another word."""
+    assert draft({"email": "a@example.com", name: "ACME"}).properties[name] == "ACME"
+
+
 def test_a_form_cannot_say_which_form_it_is() -> None:
     """A field named `form` does not pretend to be another form."""
     assert draft({"form": "contact"}).properties["form"] == "demo-request"

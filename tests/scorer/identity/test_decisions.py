@@ -238,3 +238,19 @@ async def test_an_objection_stays_with_whom_it_belongs_to(town: Town) -> None:
 async def scores(town: Town) -> dict[LeadId, int]:
     rows = await town.fetch("SELECT lead_id, score FROM leads WHERE merged_into IS NULL")
     return {row["lead_id"]: row["score"] for row in rows}
+
+
+async def test_leads_of_which_nothing_counts_stay_visitors(town: Town) -> None:
+    """Programs named them: made one by hand, they are still nobody to tell sales about."""
+    bots = [
+        seen(
+            n, user_id=f"u{n}", email=f"u{n}@x.example", name="form.submitted", machine=Machine(reason="bot")
+        )
+        for n in (1, 2)
+    ]
+    await town.count(*bots)
+    one, other = await leads_of(town, "u1", "u2")
+    async with deciding(town) as decider:
+        await decider.one_person(one, other)
+    assert await town.fetch("SELECT stage FROM leads WHERE merged_into IS NULL") == [{"stage": "visitor"}]
+    assert await town.fetch("SELECT FROM transitions") == []

@@ -239,3 +239,17 @@ async def test_the_list_says_why_and_by_whom(town: Town) -> None:
         "test",
         "looked at it",
     )
+
+
+async def test_an_event_of_a_lead_that_was_merged_long_ago_takes_the_stage_back(town: Town) -> None:
+    """Its row says the visitor that the device was; what falls is the lead that it is one with."""
+    await count(town, seen(1, user_id="u1"))
+    await count(town, seen(2, anonymous_id="d2", name="form.submitted"))
+    await count(town, seen(3, user_id="u1", anonymous_id="d2"))
+    assert (await row_of(town, "u1"))["stage"] == "mql"
+    async with deciding(town) as decider:
+        await decider.quarantine(message(2))
+    assert (await row_of(town, "u1"))["stage"] == "lead"
+    told = await town.fetch("SELECT cause, corrected FROM transitions ORDER BY recorded_at DESC LIMIT 1")
+    assert told[0]["cause"] == "corrected"
+    await in_order(town)
