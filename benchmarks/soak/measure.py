@@ -5,8 +5,9 @@ Postgres is away, or a process ends while it is looked at.
 """
 
 import asyncio
+import json
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,10 @@ from benchmarks.meters import family, held
 from benchmarks.soak.senders import Senders
 from shared.errors import LeadscoreError
 from tests.faults.conftest import World
+from tests.installation import ROOT
 
+LOG: Final = ROOT / ".cache" / "soak.jsonl"
+"""The samples of the last soak, to look at while it runs and when something grew."""
 _EVERY_S: Final = 10.0
 _DATABASE: Final = """
 SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::int AS connections,
@@ -51,7 +55,9 @@ class Sample:
 
 
 async def keep(world: World, samples: list[Sample], senders: Senders) -> None:
-    """Add a sample every ten seconds; never returns."""
+    """Add a sample every ten seconds, to LOG too; never returns."""
+    LOG.parent.mkdir(exist_ok=True)
+    LOG.write_text("")
     began = time.monotonic()
     while True:
         await asyncio.sleep(_EVERY_S)
@@ -61,6 +67,8 @@ async def keep(world: World, samples: list[Sample], senders: Senders) -> None:
         except (LeadscoreError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, psutil.Error):
             continue
         samples.append(_sample(time.monotonic() - began, row, taken, senders.acknowledged))
+        with LOG.open("a") as log:
+            log.write(json.dumps(asdict(samples[-1])) + "\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
