@@ -21,7 +21,7 @@ from services.scorer.identify.facts import Facts
 from shared.events import Event
 from shared.ids import LeadId
 from shared.scoring.engine.compiled import Compiled
-from shared.scoring.engine.consent import has_objected
+from shared.scoring.engine.consent import OBJECTION_EVENTS, has_objected, is_left_out
 from shared.scoring.engine.fold import fold, is_current, refold
 from shared.scoring.engine.next_change import is_quiet, next_change
 from shared.scoring.engine.rewind import comes_late, is_sales_fact, tell, tell_again
@@ -267,14 +267,27 @@ def _judge(
     if change.retold:
         ledger, moves = tell_again(ledger, judge, numbers.as_of, history)
     # Nothing that sales says moves somebody of whom nobody knows who it is.
-    told = [event for event in events if is_sales_fact(model, event)] if known else []
+    facts = [event for event in events if is_sales_fact(model, event)] if known else []
+    told = _untold(model, lead.state, change, history) if known and lead.state.consent else facts
     if told:
         ledger, made = tell(ledger, told, judge, numbers.as_of, history)
         moves += made
-        if last is told[-1]:
+    if facts and last is facts[-1]:
+        if told:
             return ledger, moves
+        last = None  # an objection leaves it out: by itself it moves nobody
     made = judge(ledger, last, numbers.as_of)
     return after(ledger, made), moves + made
+
+
+def _untold(model: Compiled, state: LeadState, change: Change, history: Sequence[Event]) -> Sequence[Event]:
+    """The sales facts to tell of somebody who objected once: those from after the end of that, all of them.
+
+    What arrived while the objection stood was not told. An end that happened before it needed the history.
+    """
+    ends = any(event.name in OBJECTION_EVENTS for event in change.events)
+    events = history if ends and history else change.events
+    return [event for event in events if is_sales_fact(model, event) and not is_left_out(state, event)]
 
 
 def _moved_by_model(active: ActiveModel, lead: Lead, before: LeadState, now: datetime) -> list[Transition]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -9,12 +10,15 @@ from uuid import UUID
 
 import pytest
 
+from services.scorer.people.decide_events import EventDecider
 from services.scorer.store import account_queue
 from services.scorer.store import accounts as stored
+from services.scorer.store.histories import By
+from services.scorer.store.identities import IdentityRace
 from shared import database as postgres
 from shared.errors import Transient
 from shared.events import Event
-from shared.ids import LeadId
+from shared.ids import EventId, LeadId
 from shared.leads.account_of import account_of, last_act
 from shared.leads.store.history import histories
 from shared.scoring.engine.accounts import Member, numbers_of
@@ -30,7 +34,8 @@ from tests.scorer.account_world import (
     settled,
     taken,
 )
-from tests.scorer.conftest import MODEL, World, event
+from tests.scorer.conftest import MODEL, Scorer, World, event
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio
 
@@ -191,7 +196,7 @@ def any_event(chance: Random, number: int) -> Event:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_whatever_happens_at_once_accounts_are_what_histories_say(world: World, seed: int) -> None:
-    """Two scorers count and merge, two keepers work beside them: the end is as if computed at leisure."""
+    """Two scorers count, merge and correct beside two keepers: the end is as if computed at leisure."""
     chance = Random(seed)
     first = await taken(world, [event("zero", anonymous_id="zero")])
     second = world.scorer()
@@ -201,14 +206,39 @@ async def test_whatever_happens_at_once_accounts_are_what_histories_say(world: W
     for start in range(0, len(events), 20):
         await world.send(events[start : start + 20])
         await asyncio.sleep(0.02)
+        await one_is_taken_back(world, first, chance)
     await world.until_taken(401)
+    for _ in range(10):
+        await one_is_taken_back(world, first, chance)
     for task in keepers:
         task.cancel()
     await asyncio.gather(*keepers, return_exceptions=True)
     await looked(world, first)
 
     assert len(await world.fetch("SELECT FROM leads WHERE merged_into IS NOT NULL")) > 3
+    assert len(await world.fetch("SELECT FROM events WHERE quarantine = 'by_hand'")) > 10
     await _as_computed_at_leisure(world)
+
+
+async def one_is_taken_back(world: World, scorer: Scorer, chance: Random) -> None:
+    """Somebody decides that the newest event of some lead was no person's, as soon as there is one."""
+
+    async def done() -> bool:
+        newest = await world.fetch(
+            "SELECT DISTINCT ON (lead_id) event_id FROM events WHERE quarantine IS NULL "
+            "ORDER BY lead_id, occurred_at DESC"
+        )
+        if not newest:
+            return False
+        with suppress(IdentityRace):
+            async with postgres.transaction(scorer.engine) as connection:
+                by = By(name="test", note="a machine")
+                decider = EventDecider(connection=connection, counter=scorer.consumer.counter, by=by)
+                await decider.quarantine(EventId(chance.choice(newest)["event_id"]))
+                return True
+        return False
+
+    await until(done, within_s=20)
 
 
 async def _as_computed_at_leisure(world: World) -> None:
@@ -232,6 +262,10 @@ async def _as_computed_at_leisure(world: World) -> None:
         numbers = numbers_of(model, some, now)
         assert stored[name]["active_people"] == numbers.active_people
         assert abs(stored[name]["score"] - numbers.score) <= 1, "a point may have faded since"
+    members = await world.fetch("SELECT lead_id, last_act_at FROM account_members")
+    assert {row["lead_id"]: row["last_act_at"] for row in members} == {
+        one.lead_id: one.last_act_at for some in homes.values() for one in some
+    }
 
 
 async def test_two_scorers_do_not_work_on_accounts_at_once(world: World) -> None:

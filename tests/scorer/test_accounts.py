@@ -5,6 +5,11 @@ from typing import Any
 
 import pytest
 
+from services.scorer.judge.judge import Judge
+from services.scorer.judge.thresholds import Thresholds
+from services.scorer.people.decide import Decider
+from shared import database as postgres
+from shared.ids import LeadId
 from tests.scorer.account_world import SECTION, accounts, form, keeper, looked, moves, people, settled, taken
 from tests.scorer.conftest import MODEL, World, event
 from tests.waiting import until
@@ -183,3 +188,64 @@ async def test_who_objects_is_worth_nothing_to_the_company(world: World) -> None
     account = (await accounts(world))["firma.example"]
     assert (account["people"], account["active_people"], account["score"]) == (2, 1, 4)
     assert account["stage"] == "none"
+
+
+async def test_what_a_mail_gateway_did_makes_nobody_active(world: World) -> None:
+    """Three clicks count, and are taken back when the deliveries a second before them are told."""
+    scorer = await settled(
+        world, [form(f"f{n}", f"p{n}@firma.example", age=timedelta(days=40)) for n in range(3)]
+    )
+    scorer.consumer.counter.judge = Judge(Thresholds(), scorer.consumer.counter.rules)
+    clicks, mails = (
+        [
+            event(
+                f"{name} {n}",
+                name=name,
+                kind="email",
+                email=f"p{n}@firma.example",
+                age=timedelta(seconds=60 * n + before_s),
+                properties={"sg_message_id": f"m{n}.filter", "url": "https://firma.example/offer"},
+                context={"ip": f"203.0.{n}.1", "user_agent": "Chrome/146.0"},
+            )
+            for n in range(3)
+        ]
+        for name, before_s in (("email.clicked", 0), ("email.delivered", 1))
+    )
+    await settled(world, clicks)
+    account = (await accounts(world))["firma.example"]
+    assert (account["active_people"], account["stage"]) == (3, "hot")
+    await settled(world, mails)
+    assert len(await world.fetch("SELECT FROM events WHERE quarantine = 'quick_click'")) == 3
+    account = (await accounts(world))["firma.example"]
+    assert (account["active_people"], account["stage"]) == (0, "none")
+    assert await moves(world) == [("hot", "people"), ("none", "people")]
+
+
+async def test_what_another_person_did_makes_nobody_active(world: World) -> None:
+    """Two leads that were one are taken apart: each is as active as it is by itself."""
+    await settled(world, [form("a", "a@firma.example", age=timedelta(days=40))])
+    await settled(world, [event("b", user_id="u", age=timedelta(days=1))])
+    scorer = await settled(world, [event("m", user_id="u", email="a@firma.example", age=timedelta(days=35))])
+    assert (await accounts(world))["firma.example"]["active_people"] == 1
+    (loser,) = await world.fetch("SELECT lead_id FROM leads WHERE merged_into IS NOT NULL")
+    async with postgres.transaction(world.engine) as connection:
+        decider = Decider(connection=connection, counter=scorer.consumer.counter, made_by="test")
+        await decider.two_people(LeadId(loser["lead_id"]))
+    await looked(world, scorer)
+    account = (await accounts(world))["firma.example"]
+    assert (account["people"], account["active_people"]) == (2, 1)
+
+
+async def test_who_did_something_long_before_much_that_others_did_is_still_active(world: World) -> None:
+    """However many e-mails were delivered to them since."""
+    hour = timedelta(hours=1)
+    who = {"email": "a@firma.example", "account_id": "acme"}
+    await settled(world, [form("a", age=200 * hour, **who)])
+    await settled(
+        world,
+        [
+            event(f"d{n}", name="email.delivered", kind="email", age=(150 - n) * hour, **who)
+            for n in range(100)
+        ],
+    )
+    assert (await accounts(world))["acme"]["active_people"] == 1

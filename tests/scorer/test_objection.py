@@ -128,6 +128,25 @@ async def test_taken_back_only_what_follows_counts(world: World) -> None:
 
 
 @pytest.mark.asyncio
+async def test_what_sales_said_while_an_objection_stood_moves_nobody(world: World) -> None:
+    """In whatever order it is told once the objection is known; what sales says of later counts."""
+    await world.scorer().start()
+    moved: dict[str, Any] = {"name": "lead.moved", "kind": "crm"}
+    for number, order in enumerate([(0, 1, 2, 3), (0, 2, 1, 3), (0, 3, 1, 2), (0, 3, 2, 1), (2, 0, 3, 1)]):
+        who = {"email": f"p{number}@x.example"}
+        made = [
+            objects(f"o{number}", 4 * DAY, **who),
+            event(f"d{number}", age=3 * DAY, properties={"stage": "customer"}, **moved, **who),
+            agrees_again(f"w{number}", 2 * DAY, **who),
+            event(f"m{number}", age=DAY, properties={"stage": "recycled"}, **moved, **who),
+        ]
+        await count(world, event(f"v{number}", age=5 * DAY, **who), *(made[place] for place in order))
+    assert [row["stage"] for row in await leads(world)] == ["recycled"] * 5
+    stages = {row["stage"] for row in await world.fetch("SELECT stage FROM transitions")}
+    assert stages == {"lead", "recycled"}
+
+
+@pytest.mark.asyncio
 async def test_somebody_else_does_not_take_an_objection_back(world: World) -> None:
     """Merged with a person who objected, the lead objects; the other one's word does not lift that."""
     await world.scorer().start()

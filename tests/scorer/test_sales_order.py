@@ -57,8 +57,9 @@ class Told:
         self.stored += new.values()
         change = Change(lead=self.lead, events=tuple(new.values()), judged=bool(new))
         history = sorted(self.stored, key=_in_order)
-        state = fold_in(ACTIVE, change) or from_history(ACTIVE, history)
-        settled = settle(ACTIVE, change, state, self.now, history if told_late(ACTIVE, change) else ())
+        folded = fold_in(ACTIVE, change)
+        read = history if folded is None or told_late(ACTIVE, change) else ()
+        settled = settle(ACTIVE, change, folded or from_history(ACTIVE, history), self.now, read)
         self.lead = settled.lead
         self.transitions += settled.transitions
         assert decode_ledger(encode_ledger(self.lead.ledger)) == self.lead.ledger

@@ -32,13 +32,14 @@ async def move(
     told = await _belongings(connection, accounts, asked)
     await stored.found(connection, [name for name, _ in told.values() if name], now, version)
     joining = {lead: (name.account_id, acted) for lead, (name, acted) in told.items() if name}
-    joining |= {
-        note.lead_id: (before[note.lead_id], note.last_act_at)
+    acted = {
+        note.lead_id: note.last_act_at
         for note in notes
         if note.lead_id in before and not note.says and note.lead_id not in gone
     }
     await stored.leave(connection, sorted(gone | (told.keys() - joining.keys())))
     await stored.join(connection, joining)
+    await stored.act(connection, acted)
     return {*before.values(), *(account for account, _ in joining.values())}
 
 
@@ -47,7 +48,11 @@ async def _belongings(
 ) -> dict[LeadId, Belonging]:
     """What the histories of these leads say."""
     newest = await newest_events(connection, leads, _NEWEST)
-    unsaid = [lead for lead, events in newest.items() if len(events) == _NEWEST and not said_account(events)]
+    unsaid = [
+        lead
+        for lead, events in newest.items()
+        if len(events) == _NEWEST and not (said_account(events) and last_act(events))
+    ]
     known = {**newest, **await histories(connection, unsaid)}
     return {
         lead: (account_of(events, accounts.private_domains), last_act(events))

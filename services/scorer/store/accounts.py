@@ -28,11 +28,15 @@ SELECT lead_id FROM leads WHERE merged_into = ANY($1::uuid[])
 _HOME: Final = "SELECT lead_id, account_id FROM account_members WHERE lead_id = ANY($1::uuid[])"
 _LEAVE: Final = "DELETE FROM account_members WHERE lead_id = ANY($1::uuid[])"
 _JOIN: Final = """
-INSERT INTO account_members AS held (lead_id, account_id, last_act_at)
+INSERT INTO account_members (lead_id, account_id, last_act_at)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS n (lead_id, account_id, last_act_at)
 ORDER BY lead_id
-ON CONFLICT (lead_id) DO UPDATE SET
-  account_id = EXCLUDED.account_id, last_act_at = greatest(held.last_act_at, EXCLUDED.last_act_at)
+ON CONFLICT (lead_id) DO UPDATE SET account_id = EXCLUDED.account_id, last_act_at = EXCLUDED.last_act_at
+"""
+_ACT: Final = """
+UPDATE account_members AS held SET last_act_at = n.last_act_at
+FROM unnest($1::uuid[], $2::timestamptz[]) AS n (lead_id, last_act_at)
+WHERE held.lead_id = n.lead_id AND (held.last_act_at IS NULL OR held.last_act_at < n.last_act_at)
 """
 _FOUND: Final = """
 INSERT INTO accounts (account_id, kind, name, since, scored_at, model_version)
@@ -117,7 +121,10 @@ async def leave(connection: Any, leads: Sequence[LeadId]) -> None:
 
 
 async def join(connection: Any, joining: Mapping[LeadId, tuple[AccountId, datetime | None]]) -> None:
-    """These leads belong to these accounts, and last did something at these moments or later."""
+    """These leads belong to these accounts, and last did something at these moments.
+
+    It may be earlier than the one stored: what a machine did was taken back, or another person was taken out.
+    """
     if joining:
         await connection.execute(
             _JOIN,
@@ -125,6 +132,12 @@ async def join(connection: Any, joining: Mapping[LeadId, tuple[AccountId, dateti
             [account for account, _ in joining.values()],
             [last_act_at for _, last_act_at in joining.values()],
         )
+
+
+async def act(connection: Any, acted: Mapping[LeadId, datetime | None]) -> None:
+    """These members did something at these moments; what is stored may be later, and then stays."""
+    if acted:
+        await connection.execute(_ACT, list(acted), list(acted.values()))
 
 
 async def found(connection: Any, names: Iterable[AccountName], now: datetime, version: int) -> None:

@@ -76,6 +76,14 @@ def objected_since(state: LeadState) -> datetime | None:
     return datetime.fromtimestamp(since[0], UTC) if since else None
 
 
+def is_left_out(state: LeadState, event: Event) -> bool:
+    """Whether an objection leaves this event out: it stands, or the event is not from after its end."""
+    if not state.consent:
+        return False
+    kept = state.consent.get(OBJECTION, _UNSAID)
+    return not _counts(kept, (event.occurred_at.timestamp(), event.event_id.bytes))
+
+
 def is_granted(purpose: Purpose, kept: Kept) -> bool:
     """Whether the person agrees now."""
     return _granted(purpose, kept.get(purpose.id, _UNSAID))
@@ -127,13 +135,18 @@ def _after_objection(kept: Kept, moment: Moment, newest_s: float) -> tuple[bool,
     event, stamp = moment
     before = kept.get(OBJECTION, _UNSAID)
     if event.name not in OBJECTION_EVENTS:
-        return not before.withdrawals and stamp > (before.since or _NEVER), False, kept
+        return _counts(before, stamp), False, kept
     if stamp[0] <= newest_s:
         return None
     heard = _hear(_OBJECTING, before, moment, answer=event.name == PERSON_OBJECTION_WITHDRAWN)
     assert heard is not None  # it is newer than whatever was said
     granted, now = heard
     return granted, not granted, {**kept, OBJECTION: now}
+
+
+def _counts(objection: PurposeState, stamp: Stamp) -> bool:
+    """Whether no objection stands, and this is after the end of the last one."""
+    return not objection.withdrawals and stamp > (objection.since or _NEVER)
 
 
 def _hear(
