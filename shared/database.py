@@ -9,8 +9,8 @@ json and jsonb comes along: parameters are JSON text, columns come back as Pytho
 """
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -156,6 +156,17 @@ async def transaction(database: AsyncEngine) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
+async def savepoint(connection: Any) -> AsyncIterator[None]:
+    """A part of a transaction that is rolled back alone, so that the rest can go on without it.
+
+    Raises Transient as `transaction` does, so that whoever passes a fault by sees which are ours.
+    """
+    with _mapped():
+        async with connection.transaction():
+            yield
+
+
+@asynccontextmanager
 async def snapshot(database: AsyncEngine) -> AsyncIterator[Any]:
     """A raw asyncpg connection that reads everything as of one moment (REPEATABLE READ), and cannot write.
 
@@ -172,7 +183,7 @@ async def snapshot(database: AsyncEngine) -> AsyncIterator[Any]:
 @asynccontextmanager
 async def _connection(database: AsyncEngine) -> AsyncIterator[Any]:
     """A raw asyncpg connection from the pool, thrown away if its server is gone."""
-    try:
+    with _mapped():
         async with database.connect() as pooled:
             driver = (await pooled.get_raw_connection()).driver_connection
             assert driver is not None
@@ -181,10 +192,19 @@ async def _connection(database: AsyncEngine) -> AsyncIterator[Any]:
             except BaseException as error:
                 # Cancelled or failed half-way: nobody knows what the server still sends on this line. One to
                 # a server that cannot be written to may lead to a former primary, a new one to its successor.
-                stale = isinstance(error, asyncpg.ReadOnlySQLTransactionError)
+                # Out of a savepoint it comes as the cause of a Transient.
+                known = (error, error.__cause__)
+                stale = any(isinstance(one, asyncpg.ReadOnlySQLTransactionError) for one in known)
                 if stale or driver.is_closed() or driver.is_in_transaction():
                     await pooled.invalidate()
                 raise
+
+
+@contextmanager
+def _mapped() -> Iterator[None]:
+    """What another attempt may survive comes out as Transient."""
+    try:
+        yield
     except (asyncpg.PostgresError, DBAPIError, *_LOST) as error:
         if transient := _as_transient(error):
             raise transient from error

@@ -115,7 +115,7 @@ class Consumer:
         partitions = self._partitions(records)
         try:
             for piece in pieces(decode_records(records)):
-                await self._commit_or_split(piece)
+                await self._follow_up(await self._commit_or_split(piece))
             for partition in partitions:
                 partition.failures = 0
         except (Transient, IdentityRace, Fenced) as error:
@@ -156,23 +156,29 @@ class Consumer:
         mine = self.assignment.partitions
         return [mine[number] for number in numbers if number in mine]
 
-    async def _commit_or_split(self, batch: Sequence[Decoded]) -> None:
+    async def _commit_or_split(self, batch: Sequence[Decoded]) -> list[Report]:
         """Commit a batch; if it holds poison, halve it until the one record stands alone."""
         batch = [one for one in batch if self._is_next(one.record)]
         if not batch:
-            return
+            return []
         try:
-            await self._commit(batch)
+            return [await self._commit(batch)]
         except (Transient, IdentityRace, Fenced, Misconfigured):
             raise
         except Exception as error:  # noqa: BLE001 - whatever one record breaks, its neighbours go on
             if len(batch) > 1:
                 half = len(batch) // 2
-                await self._commit_or_split(batch[:half])
-                await self._commit_or_split(batch[half:])
-                return
+                first = await self._commit_or_split(batch[:half])
+                return first + await self._commit_or_split(batch[half:])
             _log_poison(batch[0].record, error)
-            await self._commit([batch[0].rejected(_poison(error))])
+            return [await self._commit([batch[0].rejected(_poison(error))])]
+
+    async def _follow_up(self, reports: Sequence[Report]) -> None:
+        """Do what committed batches ask for: what breaks here is none of their records' fault."""
+        if any(report.to_regroup for report in reports):
+            await self.regroup.work_off()
+        if any(report.to_look for report in reports):
+            await self.neighbours.work_off()
 
     def _is_next(self, record: Received) -> bool:
         """Whether a record is still to be counted by us: its partition may be lost, halted, or put back."""
@@ -183,7 +189,7 @@ class Consumer:
             and record.offset >= partition.claim.next_offset
         )
 
-    async def _commit(self, batch: Sequence[Decoded]) -> None:
+    async def _commit(self, batch: Sequence[Decoded]) -> Report:
         """The transaction: offsets first, then everything else, then the books."""
         partitions = self._partitions(one.record for one in batch)
         records = [one.record for one in batch]
@@ -203,10 +209,7 @@ class Consumer:
         metrics.note(report)
         self._note(kept, moved.now)
         _tell_set_aside(report)
-        if report.to_regroup:
-            await self.regroup.work_off()
-        if report.to_look:
-            await self.neighbours.work_off()
+        return report
 
     def _lose(self, partition: Partition) -> None:
         """Another process has the partition, or the batch was committed already: leave its records out."""

@@ -11,7 +11,7 @@ import pytest_asyncio
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.database import engine, transaction
+from shared.database import engine, savepoint, transaction
 from shared.errors import Transient
 from tests.waiting import until
 
@@ -37,6 +37,29 @@ async def test_a_transaction_commits_or_rolls_back(pool: AsyncEngine) -> None:
             await connection.execute("INSERT INTO kept VALUES (1); SELECT 1 / 0")
     async with transaction(pool) as connection:
         assert await connection.fetchval("SELECT count(*) FROM kept") == 0
+
+
+async def test_a_savepoint_is_rolled_back_alone(pool: AsyncEngine) -> None:
+    """What broke in it is undone and comes out as it is; the transaction goes on."""
+    async with transaction(pool) as connection:
+        await connection.execute(
+            "CREATE TEMP TABLE saved (n int) ON COMMIT DROP; INSERT INTO saved VALUES (1)"
+        )
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            async with savepoint(connection):
+                await connection.execute("INSERT INTO saved VALUES (2); SELECT 1 / 0")
+        async with savepoint(connection):
+            await connection.execute("INSERT INTO saved VALUES (3)")
+        assert [row["n"] for row in await connection.fetch("SELECT n FROM saved ORDER BY n")] == [1, 3]
+
+
+async def test_what_may_pass_is_transient_at_a_savepoint_already(pool: AsyncEngine) -> None:
+    """Whoever catches there must not take a timeout for a fault in the data."""
+    async with transaction(pool) as connection:
+        await connection.execute("SET LOCAL statement_timeout = '50ms'")
+        with pytest.raises(Transient):
+            async with savepoint(connection):
+                await connection.execute("SELECT pg_sleep(5)")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from services.scorer.judge.acts import act
 from services.scorer.judge.differences import Differences, differences, doubted
 from services.scorer.judge.news import WHOLE, Span, held_span, news, with_a_delivery
 from services.scorer.judge.recipients import click_of
-from services.scorer.judge.signals import REASONS, Verdict
+from services.scorer.judge.signals import NEIGHBOURS, REASONS, Verdict
 from services.scorer.judge.thresholds import Thresholds
 from services.scorer.judge.verdicts import verdicts
 from services.scorer.settle import Lead
@@ -164,16 +164,19 @@ class Judge:
     ) -> dict[LeadId, dict[EventId, Verdict]]:
         leads = list(stored if only is None else only)
         known = {lead: [*stored[lead], *fresh.get(lead, ())] for lead in leads}
-        clicks = [
-            row.event.event_id for some in known.values() for row in some if row.event.name == EMAIL_CLICKED
-        ]
-        crowded = (
-            await domain_clicks.crowded(connection, clicks) if self.limits.looks_at_neighbours else set()
-        )
+        clicks = [row for some in known.values() for row in some if row.event.name == EMAIL_CLICKED]
+        crowded = await self._crowded(connection, clicks)
         return {
             lead: verdicts([act(row.event, believed=_believed(row)) for row in some], crowded, self.limits)
             for lead, some in known.items()
         }
+
+    async def _crowded(self, connection: Any, clicks: Sequence[Row]) -> set[EventId]:
+        """Those of these clicks that had neighbours; domain_clicks forgets that, the event's row does not."""
+        if not self.limits.looks_at_neighbours:
+            return set()
+        known = {row.event.event_id for row in clicks if row.quarantine == NEIGHBOURS}
+        return known | await domain_clicks.crowded(connection, (row.event.event_id for row in clicks))
 
     def _proof_spans(
         self, weak: Mapping[LeadId, set[EventId]], stored: Rows, fresh: Rows

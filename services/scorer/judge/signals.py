@@ -13,7 +13,9 @@ STRONG: Final = (
 )
 """Held against an event whatever the person does later, the most telling first."""
 
-WEAK: Final = ("quick_click", "before_open", "neighbours")
+NEIGHBOURS: Final = "neighbours"
+
+WEAK: Final = ("quick_click", "before_open", NEIGHBOURS)
 """Lifted by a visit that follows, or by a later proof that a person was there."""
 
 REASONS: Final = frozenset({*STRONG, *WEAK})

@@ -12,7 +12,7 @@ from typing import Final
 from services.scorer.judge import clicks
 from services.scorer.judge.acts import Act
 from services.scorer.judge.clicks import Found, Message
-from services.scorer.judge.signals import Signal, Verdict, verdict
+from services.scorer.judge.signals import NEIGHBOURS, Signal, Verdict, verdict
 from services.scorer.judge.thresholds import BURST_S, MINUTE_S, Thresholds, lies_in
 from services.scorer.judge.timeline import Timeline
 from services.scorer.judge.visits import Visits
@@ -55,7 +55,7 @@ def verdicts(acts: Sequence[Act], crowded: Collection[EventId], limits: Threshol
     return {event: found for event, found in judged.items() if found}
 
 
-_NEIGHBOURS: Final = Signal("neighbours", "several recipients of its domain clicked in the same seconds")
+_NEIGHBOURS: Final = Signal(NEIGHBOURS, "several recipients of its domain clicked in the same seconds")
 
 
 def message_known(one: Act) -> bool:

@@ -12,7 +12,7 @@ from services.scorer.count import BatchCounter
 from services.scorer.identify.evidence import evidence
 from services.scorer.judge.judge import Judged
 from services.scorer.models.in_force import InForce
-from services.scorer.store import events, histories, leads
+from services.scorer.store import events, histories, leads, verdicts
 from services.scorer.store.histories import BY_HAND, By
 from shared.codec import decode
 from shared.errors import Invalid
@@ -59,6 +59,7 @@ class EventDecider:
         row = await self._find(event)
         if row.quarantine is None:
             raise Invalid("not_quarantined", "this event counts already")
+        await verdicts.forget(self.connection, [event])
         if row.lead != NOBODY and not evidence(row.event, self.counter.rules).strong:
             # Whose device it was then is known; whom that serves now may be somebody else.
             await histories.release(self.connection, [row.event], row.lead, self.by)

@@ -1,7 +1,8 @@
 """domain_clicks: who of a company clicked when, by keyed hashes; kept for days, to see several at once.
 
 In: clicks. Out: which were crowded, and whose they are. Refuses to grow: `clean` forgets what is too old to
-have neighbours that come late, and what was crowded with the look-back of duplicates.
+have neighbours that come late, and what was crowded with the look-back of duplicates. Refuses to take longer
+than its number of clicks asks for: a gateway that scans a whole company must not hold up all others.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,28 +21,41 @@ INSERT INTO domain_clicks (event_id, domain, recipient, lead_id, at)
 SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::uuid[], $5::timestamptz[])
 ON CONFLICT (event_id) DO NOTHING
 """
-_NEIGHBOURS: Final = f"""(
-  SELECT count(DISTINCT n.recipient) FROM domain_clicks n WHERE n.domain = c.domain
-    AND n.at BETWEEN c.at - interval '{NEIGHBOUR_S} s' AND c.at + interval '{NEIGHBOUR_S} s')"""  # noqa: S608 - only constants are inserted
-_CROWD_OWN: Final = f"""
-UPDATE domain_clicks c SET crowded = true WHERE event_id = ANY($1::uuid[]) AND {_NEIGHBOURS} >= $2
-"""  # noqa: S608 - only constants are inserted
+# Near the clicks of ($1, $2): of each click not known to be crowded, how many recipients clicked around it.
+# A running count over moments: a recipient is there from a while before to a while after a click of theirs
+# (turns 0 and 2). Counting around each click anew took 20 s for 300 clicks within three seconds.
+_COUNTED: Final = f"""
+WITH near AS (
+  SELECT domain, unnest(range_agg(tstzrange(
+      at - 2 * interval '{NEIGHBOUR_S} s', at + 2 * interval '{NEIGHBOUR_S} s', '[]'))) AS span
+  FROM unnest($1::bytea[], $2::timestamptz[]) AS n (domain, at) GROUP BY domain
+), clicks AS MATERIALIZED (
+  SELECT found.* FROM near CROSS JOIN LATERAL (
+    SELECT c.* FROM domain_clicks c
+    WHERE c.domain = near.domain AND c.at BETWEEN lower(near.span) AND upper(near.span)
+    OFFSET 0 -- by the index, whatever the planner thinks of the number of spans
+  ) AS found
+), there AS (
+  SELECT domain, unnest(range_agg(tstzrange(
+      at - interval '{NEIGHBOUR_S} s', at + interval '{NEIGHBOUR_S} s', '[]'))) AS span
+  FROM clicks GROUP BY domain, recipient
+), moments AS (
+  SELECT domain, lower(span) AS at, 0 AS turn, 1 AS change, NULL::uuid AS event_id FROM there
+  UNION ALL SELECT domain, at, 1, 0, event_id FROM clicks WHERE NOT crowded
+  UNION ALL SELECT domain, upper(span), 2, -1, NULL FROM there
+), counted AS (
+  SELECT event_id, sum(change) OVER (PARTITION BY domain ORDER BY at, turn) AS recipients FROM moments
+)"""  # noqa: S608 - only constants are inserted
+_CROWD: Final = f"""{_COUNTED}
+UPDATE domain_clicks c SET crowded = true
+WHERE c.event_id = ANY(ARRAY(SELECT event_id FROM counted WHERE recipients >= $3))"""  # noqa: S608 - as above
+_CROWD_OWN: Final = f"{_CROWD} AND c.event_id = ANY($4::uuid[])"
 _TAKE: Final = """
 UPDATE domain_clicks SET looked = true WHERE event_id IN (
   SELECT event_id FROM domain_clicks WHERE NOT looked ORDER BY noted_at LIMIT $1
 ) RETURNING domain, at
 """
-_CROWD_AROUND: Final = f"""
-UPDATE domain_clicks c SET crowded = true
-FROM (
-  SELECT DISTINCT c.event_id FROM unnest($1::bytea[], $2::timestamptz[]) AS n (domain, at)
-  JOIN domain_clicks c ON c.domain = n.domain
-    AND c.at BETWEEN n.at - interval '{NEIGHBOUR_S} s' AND n.at + interval '{NEIGHBOUR_S} s'
-  WHERE {_NEIGHBOURS} >= $3
-) AS found
-WHERE c.event_id = found.event_id
-RETURNING c.lead_id, c.at
-"""  # noqa: S608 - only constants are inserted
+_CROWD_AROUND: Final = f"{_CROWD} RETURNING c.lead_id, c.at"
 _CROWDED: Final = "SELECT event_id FROM domain_clicks WHERE event_id = ANY($1::uuid[]) AND crowded"
 _CLEAN: Final = """
 DELETE FROM domain_clicks WHERE noted_at < now() - CASE WHEN crowded THEN interval '100 days'
@@ -64,15 +78,10 @@ async def note(connection: Any, clicks: Sequence[Click], recipients: int) -> Non
     """Note these, and which of them have neighbours that are known already."""
     if clicks:
         ids = [one.event_id for one in clicks]
-        await connection.execute(
-            _NOTE,
-            ids,
-            [one.domain for one in clicks],
-            [one.recipient for one in clicks],
-            [one.lead for one in clicks],
-            [one.at for one in clicks],
-        )
-        await connection.execute(_CROWD_OWN, ids, recipients)
+        domains, times = [one.domain for one in clicks], [one.at for one in clicks]
+        names, leads = [one.recipient for one in clicks], [one.lead for one in clicks]
+        await connection.execute(_NOTE, ids, domains, names, leads, times)
+        await connection.execute(_CROWD_OWN, domains, times, recipients, ids)
 
 
 async def crowded(connection: Any, clicks: Iterable[EventId]) -> set[EventId]:
@@ -83,9 +92,10 @@ async def crowded(connection: Any, clicks: Iterable[EventId]) -> set[EventId]:
 
 
 async def look(connection: Any, most: int, recipients: int) -> list[tuple[LeadId, datetime]] | None:
-    """Take clicks whose neighbours nobody has looked at; whose are crowded, and when.
+    """Take clicks whose neighbours nobody has looked at; whose are found crowded now, and when.
 
-    None if there are none, or another scorer is looking.
+    What was known to be crowded has been judged so, by its own batch or after an earlier look. None if there
+    is nothing to look at, or another scorer is looking.
     """
     if not await connection.fetchval(_LOCK):
         return None
