@@ -1,4 +1,4 @@
-"""Time alone changes a stage: the sweep, on a real Postgres with a model that forgets in seconds."""
+"""Time alone changes a stage: the sweep, on a real Postgres with a model that forgets in minutes."""
 
 from datetime import timedelta
 
@@ -13,8 +13,8 @@ pytestmark = pytest.mark.asyncio
 
 @pytest.fixture
 def model() -> str:
-    """Clicks that lose half their points in 15 seconds: 45 points are 30 after 9, and 20 after 18."""
-    return MODEL.replace("half_life: 30d", "half_life: 15s")
+    """Clicks that lose half their points every minute: 45 points are 30 after 35 s, and 28 after 41."""
+    return MODEL.replace("half_life: 30d", "half_life: 1m").replace("score: 20", "score: 28")
 
 
 async def stages(world: World) -> list[tuple[str, str]]:
@@ -49,7 +49,7 @@ async def test_a_due_lead_moves_down_with_the_receipt_of_that_moment(world: Worl
     """When the line is crossed the transition says decay, and its score is below the line."""
     scorer = world.scorer()
     await scorer.start()
-    age = timedelta(seconds=4)  # 45 points are 37 now: above 30 for another 5 seconds, above 20 for 14
+    age = timedelta(seconds=30)  # 45 points are 31.8 now: above 30 for another 5 seconds, above 28 for 11
     await world.send(
         [event(f"c{n}", name="email.clicked", email="ada@example.com", age=age) for n in range(3)]
     )
@@ -62,7 +62,7 @@ async def test_a_due_lead_moves_down_with_the_receipt_of_that_moment(world: Worl
 
     await until(fallen, within_s=60)
     last = await world.fetch("SELECT score FROM transitions ORDER BY sequence DESC LIMIT 1")
-    assert last[0]["score"] < 20
+    assert last[0]["score"] < 28
 
 
 async def test_two_sweepers_share_the_work(world: World) -> None:
