@@ -38,7 +38,8 @@ class Line:
 class Proxy:
     """Everything that comes to `port` goes to `target`, and back.
 
-    silent:    nothing is passed on in either direction, and no line is closed: a black hole
+    silent:    nothing is passed on in either direction, and no line is closed: a black hole. What was sent
+               meanwhile arrives when the line is back, as TCP sends again what nobody has confirmed
     cut_next:  how to cut the next COMMIT that moves an offset, one of CUTS: before the server has it, when it
                has it, or when it has answered; empty for not at all
     cuts:      how many were cut
@@ -48,7 +49,8 @@ class Proxy:
     def __init__(self, port: int, target: int) -> None:
         self.port = port
         self._target = target
-        self.silent = False
+        self._up = asyncio.Event()
+        self._up.set()
         self.cut_next = ""
         self.cuts = 0
         self.hold_next = False
@@ -56,6 +58,17 @@ class Proxy:
         self._go_on = asyncio.Event()
         self._lines: set[Line] = set()
         self._server: asyncio.Server | None = None
+
+    @property
+    def silent(self) -> bool:
+        return not self._up.is_set()
+
+    @silent.setter
+    def silent(self, silent: bool) -> None:
+        if silent:
+            self._up.clear()
+        else:
+            self._up.set()
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
@@ -87,8 +100,7 @@ class Proxy:
     async def _to_server(self, line: Line, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(_CHUNK):
             self._note(line, data)
-            if self.silent:
-                continue
+            await self._up.wait()
             if self.hold_next and b"BEGIN" in data:
                 self.hold_next = False
                 self._go_on.clear()
@@ -105,9 +117,9 @@ class Proxy:
         while data := await reader.read(_CHUNK):
             if line.cut:
                 break
-            if not self.silent:
-                line.client.write(data)
-                await line.client.drain()
+            await self._up.wait()
+            line.client.write(data)
+            await line.client.drain()
         line.close()
 
     async def _cut(self, line: Line, data: bytes) -> None:

@@ -133,15 +133,15 @@ async def _people(leadscore: Installation, like: str) -> set[Any]:
 
 
 HOT: Final = 20_000
-# A fetch of the hot partition has some 2,500 records, which is three batches; one more is on its way.
-MOST_BEFORE_OTHERS: Final = 6_000
+BATCH: Final = 1_000
+FETCH_BYTES: Final = 1_048_576
 
 
 @pytest.mark.slow
 @pytest.mark.fault(29, "one lead takes most of the events")
 async def test_row_29_a_hot_key(leadscore: Installation, chance: Random, row: Row) -> None:
     """While its partition has a backlog, events of others wait for a few batches of it, not for all."""
-    more = {"LEADSCORE_SCORER_BATCH_RECORDS": "1000"}
+    more = {"LEADSCORE_SCORER_BATCH_RECORDS": str(BATCH)}
     leadscore.scorer.environment = {**leadscore.scorer.environment, **more}
     await leadscore.start()
     hot = [event(f"hot{n}", anonymous_id="hot") for n in range(HOT * ROUNDS)]
@@ -159,7 +159,8 @@ async def test_row_29_a_hot_key(leadscore: Installation, chance: Random, row: Ro
     traffic.acknowledged |= ids
     row.note(hot_per_s=len(hot) / hot_s, hot_before_others=max(waits), looks=len(waits))
     await all_is_well(row, leadscore, traffic)
-    assert max(waits) <= MOST_BEFORE_OTHERS
+    # What a fetch of the hot partition holds, some 3,000, is counted first; one more is on its way.
+    assert max(waits) <= 2 * FETCH_BYTES / len(encode(hot[0])) + BATCH
 
 
 async def _hot_before_others(leadscore: Installation, flood: asyncio.Task[None]) -> list[int]:
