@@ -159,7 +159,7 @@ async def test_row_29_a_hot_key(leadscore: Installation, chance: Random, row: Ro
     traffic.acknowledged |= ids
     row.note(hot_per_s=len(hot) / hot_s, hot_before_others=max(waits), looks=len(waits))
     await all_is_well(row, leadscore, traffic)
-    # What a fetch of the hot partition holds, some 3,000, is counted first; one more is on its way.
+    # What a fetch of the hot partition holds, some 4,000, is counted first; one more is on its way.
     assert max(waits) <= 2 * FETCH_BYTES / len(encode(hot[0])) + BATCH
 
 
