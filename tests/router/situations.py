@@ -157,3 +157,14 @@ async def eventually_row(
 
     await until(found, within_s=within_s)
     return rows[0]
+
+
+async def merged(sql: asyncpg.Connection, loser: LeadId, winner: LeadId) -> None:
+    """Have one lead be merged into the other."""
+    await sql.execute(
+        "INSERT INTO leads (lead_id, merged_into, first_seen_at, last_seen_at, state, ledger, stage, "
+        "stage_since, score, grade, dimensions, scored_at, model_version) "
+        "VALUES ($1, $2, now(), now(), '', '{}', 'sql', now(), 0, 'D4', '{}', now(), 1)",
+        loser,
+        winner,
+    )

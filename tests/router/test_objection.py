@@ -11,7 +11,7 @@ from services.router.render import type_of
 from shared.database import transaction
 from shared.ids import LeadId
 from tests.router.conftest import ROUTING
-from tests.router.situations import write_transition
+from tests.router.situations import merged, write_transition
 from tests.router.test_plan import deliveries, planner
 
 LEAD, OTHER = LeadId(UUID(int=1)), LeadId(UUID(int=2))
@@ -24,17 +24,6 @@ async def arrived(sql: asyncpg.Connection, destination: str, sequence: int) -> N
         "WHERE destination = $1 AND sequence = $2",
         destination,
         sequence,
-    )
-
-
-async def merged(sql: asyncpg.Connection, loser: LeadId, winner: LeadId) -> None:
-    """Have one lead be merged into the other."""
-    await sql.execute(
-        "INSERT INTO leads (lead_id, merged_into, first_seen_at, last_seen_at, state, ledger, stage, "
-        "stage_since, score, grade, dimensions, scored_at, model_version) "
-        "VALUES ($1, $2, now(), now(), '', '{}', 'sql', now(), 0, 'D4', '{}', now(), 1)",
-        loser,
-        winner,
     )
 
 

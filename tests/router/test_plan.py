@@ -17,7 +17,7 @@ from shared.ids import LeadId, delivery_id
 from shared.testing import FrozenClock
 from tests.router.conftest import ROUTING
 from tests.router.receiver import SECRET
-from tests.router.situations import engine, write_transition
+from tests.router.situations import engine, merged, write_transition
 
 LEAD = LeadId(UUID(int=1))
 GERMAN = ROUTING.replace("{name: sales-queue, kind: kafka}", "{name: sales-queue, kind: kafka, language: de}")
@@ -58,13 +58,7 @@ async def test_who_had_a_lead_hears_that_events_of_it_were_taken_back(
     pool: AsyncEngine, sql: asyncpg.Connection
 ) -> None:
     """In order with its transitions, though no route wants the stage it goes back to; a merged one's too."""
-    await sql.execute(
-        "INSERT INTO leads (lead_id, merged_into, first_seen_at, last_seen_at, state, ledger, stage, "
-        "stage_since, score, grade, dimensions, scored_at, model_version) "
-        "VALUES ($1, $2, now(), now(), '', '{}', 'sql', now(), 0, 'D4', '{}', now(), 1)",
-        LeadId(UUID(int=77)),
-        LEAD,
-    )
+    await merged(sql, LeadId(UUID(int=77)), LEAD)
     await write_transition(sql, lead=LeadId(UUID(int=77)), sequence=1)
     await planner(pool).turn()
     await sql.execute("DELETE FROM deliveries WHERE destination = 'sales-queue'")
