@@ -1,11 +1,13 @@
 """Whether Postgres finds rows by an index: the plans of statements that the scorer sent.
 
-In: a connection, recorded statements. Out: those whose plan reads a whole table that grows with history.
+In: a connection, recorded statements. Out: those whose plan reads a whole table that grows with history; how
+many updates of leads stayed on their page, and what was read from outside of Postgres' own memory.
 Refuses to judge by the text: it asks EXPLAIN, with the values that were sent.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
@@ -17,16 +19,41 @@ _VERBS: Final = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 _GROWING: Final = frozenset(
     {"leads", "identities", "events", "lead_due", "transitions", "lead_merges", "shadow_leads", "deliveries"}
 )
+_READ: Final = """
+SELECT blks_read, blk_read_time * 1000 FROM pg_stat_database WHERE datname = current_database()
+"""
 _HOT: Final = """
 SELECT n_tup_hot_upd::float8 / nullif(n_tup_upd, 0) FROM pg_stat_user_tables WHERE relname = 'leads'
 """
 
 
-async def look(url: str, statements: Iterable[Statement]) -> tuple[list[str], float]:
-    """The statements that read a whole table here, and the share of updates that stayed on their page."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What a database says after a backlog.
+
+    scanned:  statements that read a whole table here
+    hot:      share of the updates of leads that stayed on their page
+    pages:    of 8 KiB, that Postgres asked the operating system for
+    wait_us:  how long it waited for them
+    """
+
+    scanned: Sequence[str]
+    hot: float
+    pages: int
+    wait_us: float
+
+
+async def look(url: str, statements: Iterable[Statement]) -> Looked:
+    """Ask it; of reads, what was counted since `pg_stat_reset`."""
     connection = await asyncpg.connect(url)
     try:
-        return await whole_scans(connection, statements), await hot_share(connection)
+        pages, wait_us = await connection.fetchrow(_READ)
+        return Looked(
+            scanned=await whole_scans(connection, statements),
+            hot=await hot_share(connection),
+            pages=pages,
+            wait_us=wait_us,
+        )
     finally:
         await connection.close()
 

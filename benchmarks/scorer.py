@@ -136,8 +136,8 @@ class _Counting:
         task = Task(name=f"crowded_{leads}", events=self.size.events, crowd=backlog.backlog, fill=fill)
         counted = await backlog.count(self.on, task)
         self._tell(counted)
-        scanned, hot = await plans.look(database_url(self.on, task.name), statements)
-        return Crowded(leads=leads, counted=counted, scanned=scanned, hot=hot)
+        looked = await plans.look(database_url(self.on, task.name), statements)
+        return Crowded(leads=leads, counted=counted, looked=looked)
 
     def _tell(self, counted: Backlog) -> None:
         """What was found, at once: a whole run takes twenty minutes."""

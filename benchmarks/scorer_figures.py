@@ -12,6 +12,7 @@ from benchmarks.bare_sql import Limit
 from benchmarks.figures import Figure, Report
 from benchmarks.machine import Machine
 from benchmarks.path import Path
+from benchmarks.plans import Looked
 
 _MEBIBYTE: Final = 1024**2
 _SCORE_AIM_MS: Final = {100: 30, 1000: 80}
@@ -20,16 +21,11 @@ _WEBHOOK_AIM_MS: Final = {1000: 120}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crowded:
-    """The backlog in a database with so many leads.
-
-    scanned:  statements that read a whole table there
-    hot:      share of the updates of leads that stayed on their page
-    """
+    """The backlog in a database with so many leads."""
 
     leads: int
     counted: Backlog
-    scanned: Sequence[str]
-    hot: float
+    looked: Looked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,16 +103,22 @@ def _beside(results: Results) -> Iterator[Figure]:
 def _crowded(crowded: Sequence[Crowded]) -> Iterator[Figure]:
     first = crowded[0].counted.per_s
     for each in crowded:
-        beside = f"{each.counted.per_s / first:.0%} of the rate with {crowded[0].leads:,}; aim 80 %"
+        cpu = f"{each.counted.cpu_us:,.0f} µs of CPU each"
+        beside = f"{each.counted.per_s / first:.0%} of the rate with {crowded[0].leads:,}, {cpu}; aim 80 %"
         yield Figure(
             what=f"backlog among {each.leads:,} leads, one process",
             measured=f"{each.counted.per_s:,.0f} events/s",
-            beside=beside if each is not crowded[0] else f"{each.counted.cpu_us:,.0f} µs of CPU each",
+            beside=beside if each is not crowded[0] else cpu,
         )
         yield Figure(
             what="… statements of a transaction that read a whole table there, and HOT updates of leads",
-            measured=f"{len(each.scanned)}; {each.hot:.1%}",
-            beside="; ".join(each.scanned)[:200] or "aim 0; > 95 %",
+            measured=f"{len(each.looked.scanned)}; {each.looked.hot:.1%}",
+            beside="; ".join(each.looked.scanned)[:200] or "aim 0; > 95 %",
+        )
+        yield Figure(
+            what="… what Postgres waits for its pages, for one event",
+            measured=f"{each.looked.wait_us / each.counted.events:,.0f} µs",
+            beside=f"{each.looked.pages / each.counted.events:.1f} pages that were not in its own memory",
         )
 
 

@@ -101,15 +101,20 @@ def _own_name(item: Any) -> str:
 
 def _seen(value: Any, schemas: list[Any]) -> str:
     """The value as it stands in the file; secrets and long ones are not repeated."""
-    if SecretStr in schemas or any(
-        getattr(schema, "__name__", "").startswith("Secret") for schema in schemas
-    ):
+    if any(map(_holds_secrets, schemas)):
         return "a secret, not shown"
     if isinstance(value, dict):
         return short("keys " + ", ".join(map(str, value))) if value else "nothing"
     shown = '"' + value + '"' if isinstance(value, str) else str(value)
     shown = {"None": "nothing", "True": "true", "False": "false"}.get(shown, shown)
     return short(shown)
+
+
+def _holds_secrets(schema: Any) -> bool:
+    """Whether a value of this type is a secret, or a list or a choice of them."""
+    if schema is SecretStr or getattr(schema, "__name__", "").startswith("Secret"):
+        return True
+    return any(map(_holds_secrets, get_args(schema)))
 
 
 _WORDING: Final = {

@@ -8,6 +8,8 @@ pool, so that there is one pool, one set of limits and one place where connectio
 json and jsonb comes along: parameters are JSON text, columns come back as Python values.
 """
 
+import os
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -38,6 +40,9 @@ _SESSION: Final = {
 # What the same statement may survive at another time: connection, resources, operator, locks, a server that
 # cannot be written to, rights that somebody forgot to give.
 _TRANSIENT_CLASSES: Final = ("08", "40", "53", "55", "57", "58", "25P03", "25006", "42501")
+
+# Seconds of silence before TCP asks, between two questions, how many; milliseconds for what we sent.
+_KEEPALIVE: Final = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 25_000}
 
 _TLS_FILES: Final = ("sslrootcert", "sslcert", "sslkey")
 _TLS_WAYS: Final = (
@@ -103,7 +108,7 @@ def connector(url: str, **options: Any) -> Callable[[], Awaitable[Any]]:
 
     async def connect() -> Any:
         try:
-            return await asyncpg.connect(address, **options)
+            return _noticing_silence(await asyncpg.connect(address, **options))
         except ssl.SSLError as error:
             raise Transient(f"Postgres cannot be trusted: {tls.reason(error)} {_TLS_WAYS}.") from error
         except _REFUSED as error:
@@ -118,6 +123,23 @@ def connector(url: str, **options: Any) -> Callable[[], Awaitable[Any]]:
             raise Transient(f"Postgres speaks no TLS, and DATABASE_URL asks for it. {_TLS_WAYS}.") from error
 
     return connect
+
+
+def _noticing_silence(connection: Any) -> Any:
+    """The same, ended by the operating system when the other side's machine is gone: after 25 s.
+
+    Who waits for an answer sends nothing, so that TCP would never notice, and the server is not there to.
+    """
+    # Private in asyncpg, read in this one place; tests/shared/test_database.py would notice if it were gone.
+    line = connection._transport.get_extra_info("socket")  # noqa: SLF001
+    if line.family not in {socket.AF_INET, socket.AF_INET6}:
+        return connection
+    with socket.socket(fileno=os.dup(line.fileno())) as same:  # uvloop's own can set nothing
+        same.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE.items():
+            if hasattr(socket, option):  # Linux has all of them
+                same.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    return connection
 
 
 def engine(url: str, *, application: str, pool_size: int) -> AsyncEngine:

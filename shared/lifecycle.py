@@ -78,9 +78,19 @@ class HttpServer:
     """An ASGI app on a port: one uvicorn worker, because metrics of several would each tell a part.
 
     port 0 takes a free one; `address` says which. Starting raises Misconfigured where it cannot listen.
+    proxies: addresses and networks, by comma, whose X-Forwarded-For and -Proto say who asked, and how
     """
 
-    def __init__(self, name: str, app: FastAPI, *, host: str, port: int, drain_s: float = 5.0) -> None:
+    def __init__(  # noqa: PLR0913 - what a server is
+        self,
+        name: str,
+        app: FastAPI,
+        *,
+        host: str,
+        port: int,
+        drain_s: float = 5.0,
+        proxies: str = "",
+    ) -> None:
         self.name = name
         self._host = host
         self._port = port
@@ -93,6 +103,7 @@ class HttpServer:
                 timeout_graceful_shutdown=max(1, round(drain_s)),
                 timeout_keep_alive=30,
                 lifespan="off",
+                forwarded_allow_ips=proxies,
             )
         )
         self._socket: socket.socket | None = None

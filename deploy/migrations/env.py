@@ -20,7 +20,8 @@ _LOOK_S = 0.2
 
 
 def _migrate(connection: Connection) -> None:
-    connection.execute(text("SET lock_timeout = '10s'"))
+    # Everybody who wants that table waits behind us; services/cli/migrate.py asks again.
+    connection.execute(text("SET lock_timeout = '2s'"))
     # Asked again and again: who waited inside a statement would be waited for by CREATE INDEX CONCURRENTLY.
     while not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _MIGRATION_LOCK}):
         connection.commit()

@@ -1,7 +1,9 @@
 """`leadscore migrate`: bring the schema to a revision.
 
-In: a database URL and a revision. Out: tables as deploy/migrations describes them.
-Refuses to run twice at the same time: a second migrator waits for the first (advisory lock).
+In: a database URL and a revision. Out: tables as deploy/migrations describes them. A schema of a newer
+release is left alone: this one runs on it, so that the newer one can be taken back.
+Refuses to run twice at the same time: a second migrator waits for the first (advisory lock). And to make
+everybody wait behind it: a lock that a long reader holds is asked for again and again, for two seconds each.
 """
 
 import asyncio
@@ -13,7 +15,9 @@ import typer
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from asyncpg import InsufficientPrivilegeError, UndefinedTableError
+from alembic.script.revision import ResolutionError
+from alembic.util import CommandError
+from asyncpg import InsufficientPrivilegeError, LockNotAvailableError, UndefinedTableError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -24,6 +28,13 @@ from shared.settings import DatabaseSettings, load
 
 _WAIT_S: Final = 600.0
 _LOOK_S: Final = 1.0
+_IN_USE: Final = """
+SELECT string_agg(format('%s (pid %s)', coalesce(nullif(application_name, ''), usename), pid), ', ') FROM (
+  SELECT application_name, usename, pid FROM pg_stat_activity
+  WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < now() - interval '1 second'
+  ORDER BY xact_start LIMIT 3
+) AS longest
+"""
 MIGRATIONS = DEPLOY / "migrations"
 
 
@@ -36,19 +47,23 @@ def migrate(
 ) -> None:
     """Bring the database's schema to a revision, upwards."""
     url = load(DatabaseSettings).database_url.get_secret_value()
+    reached = head() if revision == "head" else revision
     try:
-        asyncio.run(at_head(url)) if wait else upgrade(url, revision)
+        if wait:
+            asyncio.run(at_head(url))
+        else:
+            reached = upgrade(url, revision)
     except OSError as error:
         raise Transient(f"Postgres is away ({type(error).__name__}): is DATABASE_URL right?") from error
     except DBAPIError as error:
         _refuse(error)
         raise
-    typer.echo(f"the schema is at {head() if revision == 'head' else revision}")
+    typer.echo(f"the schema is at {reached}")
 
 
 def _refuse(error: DBAPIError) -> None:
     """Raise Misconfigured if what an operator has to change is the user's rights."""
-    reason = error.orig and error.orig.__cause__
+    reason = _reason(error)
     if isinstance(reason, InsufficientPrivilegeError):
         remedy = "ALTER DATABASE … OWNER TO … gives them: the user of DATABASE_URL has to own its database."
         raise Misconfigured(
@@ -56,9 +71,64 @@ def _refuse(error: DBAPIError) -> None:
         ) from error
 
 
-def upgrade(url: str, revision: str = "head") -> None:
-    """Migrate upwards. Blocking, and with an event loop of its own: call it from a thread if you have one."""
-    command.upgrade(_config(url), revision)
+def upgrade(
+    url: str,
+    revision: str = "head",
+    *,
+    within_s: float = _WAIT_S,
+    say: Callable[[str], None] = typer.echo,
+) -> str:
+    """Migrate upwards; where the schema is then, in words.
+
+    Blocking, and with an event loop of its own: call it from a thread if you have one.
+
+    say: is told what is waited for
+
+    Raises Transient if somebody holds a table for that long, Misconfigured for a revision that is none.
+    """
+    deadline, said = time.monotonic() + within_s, ""
+    while True:
+        try:
+            command.upgrade(_config(url), revision)
+        except CommandError as error:
+            return _newer(error, revision)
+        except DBAPIError as error:
+            if not isinstance(_reason(error), LockNotAvailableError):
+                raise
+            waiting = f"a table is in use by {asyncio.run(_users(url))}."
+            if time.monotonic() > deadline:
+                raise Transient(f"{waiting} End them, or migrate later.") from error
+            if waiting != said:
+                say(f"waiting: {waiting}")
+                said = waiting
+            time.sleep(_LOOK_S)
+        else:
+            return head() if revision == "head" else revision
+
+
+def _newer(error: CommandError, revision: str) -> str:
+    """What to say of a schema at an unknown revision; raises Misconfigured if we were asked for that."""
+    unknown = error.__cause__
+    if revision == "head" and isinstance(unknown, ResolutionError):
+        return f"{unknown.argument}, which is newer than this release ({head()}): nothing to do"
+    raise Misconfigured(
+        "There is nothing to migrate to:", [f"{error}. The newest revision is {head()}"]
+    ) from error
+
+
+def _reason(error: DBAPIError) -> BaseException | None:
+    """What the driver said."""
+    return error.orig and error.orig.__cause__
+
+
+async def _users(url: str) -> str:
+    """Who has been in a transaction for longest, as far as we may see."""
+    pool = engine(url, application="leadscore-migrate", pool_size=1)
+    try:
+        async with transaction(pool) as connection:
+            return str(await connection.fetchval(_IN_USE) or "somebody who is gone by now")
+    finally:
+        await pool.dispose()
 
 
 def downgrade(url: str, revision: str) -> None:

@@ -54,7 +54,7 @@ async def serve(settings: IngestSettings, registry: Registry, known: Providers) 
         "ingest",
         version("leadscore"),
         live={},
-        ready={"kafka": publisher.trouble, "stopping": lambda: "draining" if stopping.is_set() else ""},
+        ready={"kafka": publisher.unready, "stopping": lambda: "draining" if stopping.is_set() else ""},
     )
     await run(
         [
@@ -68,6 +68,7 @@ async def serve(settings: IngestSettings, registry: Registry, known: Providers) 
                 host=settings.host,
                 port=settings.port,
                 drain_s=settings.ack_s + _ANSWER_S,
+                proxies=settings.trusted_proxies,
             ),
             # Stopped first: senders and balancers find another process before this one takes no connection.
             Drain("senders", lambda: asyncio.sleep(settings.drain_s)),

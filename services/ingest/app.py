@@ -146,7 +146,7 @@ def _add_errors(app: FastAPI) -> None:
     async def framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         if error.status_code == 404:
-            return answers.no_such_path(request.url.path)
+            return answers.no_such_path(request.scope["path"])
         return answers.http_error(error.status_code, dict(error.headers or {}))
 
     async def ours(_request: Request, error: Exception) -> Response:

@@ -2,7 +2,7 @@
 
 In: a request. Out: the body as the client meant it, as bytes.
 Refuses what is larger than the limits (before it is in memory), gzip bombs, broken gzip, other
-encodings, and clients that take for ever to send.
+encodings, clients that take for ever to send, and (`Transient`) more than there is room for at the moment.
 
 Content-Length is not asked: some clients send none. Nor is Content-Encoding trusted to say "gzip": some
 browsers' SDKs gzip without it, and some proxies unpack without removing it; the first two bytes do not lie.
@@ -15,7 +15,7 @@ from typing import Final
 from starlette.requests import Request
 
 from services.ingest.limits import Limits
-from shared.errors import Invalid
+from shared.errors import Invalid, Transient
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _GZIP_WINDOW: Final = 31
@@ -26,21 +26,45 @@ _RATIO_FROM_BYTES: Final = 1024 * 1024
 _KNOWN_ENCODINGS: Final = frozenset({b"", b"identity", b"gzip", b"x-gzip"})
 
 
+class Room:
+    """How many bytes of bodies may be in memory at the same time, of all requests together.
+
+    Without it, as many of the largest as may be in flight would be more memory than there is: anybody can
+    send one, and small gzip becomes large.
+    """
+
+    def __init__(self, size_bytes: int) -> None:
+        self._free = size_bytes
+
+    def take(self, size_bytes: int) -> None:
+        """Take so much. Raises Transient if there is less."""
+        if size_bytes > self._free:
+            raise Transient("too much is being received at once. Send again in a moment.", retry_after_s=1)
+        self._free -= size_bytes
+
+    def give_back(self, size_bytes: int) -> None:
+        """That much is no longer held."""
+        self._free += size_bytes
+
+
 class Body:
     """One request's body while it is read.
 
     wire: what has come so far, also when reading ends in a refusal: a rejected request is kept
     """
 
-    def __init__(self, request: Request, limits: Limits) -> None:
+    def __init__(self, request: Request, limits: Limits, room: Room) -> None:
         self._request = request
         self._limits = limits
+        self._room = room
+        self._taken_bytes = 0
         self.wire = b""
 
     async def read(self) -> bytes:
         """The unpacked body.
 
-        Raises Invalid `too_large`, `slow_body`, `invalid_gzip`, `unsupported_encoding`.
+        Raises Invalid `too_large`, `slow_body`, `invalid_gzip`, `unsupported_encoding`; Transient if there is
+        no room for it.
         """
         try:
             async with asyncio.timeout(self._limits.read_s):
@@ -49,7 +73,19 @@ class Body:
             raise Invalid(
                 "slow_body", f"the body was not complete after {self._limits.read_s:g} s. Send it faster"
             ) from error
-        return unpack(self.wire, self._encoding(), self._limits)
+        unpacked = unpack(self.wire, self._encoding(), self._limits)
+        if unpacked is not self.wire:
+            self._take(len(unpacked))
+        return unpacked
+
+    def leave(self) -> None:
+        """Make room for others: this request is settled."""
+        self._room.give_back(self._taken_bytes)
+        self._taken_bytes = 0
+
+    def _take(self, size_bytes: int) -> None:
+        self._room.take(size_bytes)
+        self._taken_bytes += size_bytes
 
     async def _collect(self) -> None:
         """Append chunks until the end or the cap; uvicorn discards what a client sends after our answer."""
@@ -57,6 +93,7 @@ class Body:
         size_bytes = 0
         try:
             async for chunk in self._request.stream():
+                self._take(len(chunk))
                 chunks.append(chunk)
                 size_bytes += len(chunk)
                 if size_bytes > self._limits.body_bytes:

@@ -30,7 +30,12 @@ Shape = TypeVar("Shape")
 
 def looks_like_json(body: bytes) -> bool:
     """Whether the first byte that is not a space opens an object or a list."""
-    return body.removeprefix(_BOM).lstrip()[:1] in {b"{", b"["}
+    return first_byte(body) in {b"{", b"["}
+
+
+def first_byte(body: bytes) -> bytes:
+    """The first that is neither a space nor of a byte order mark; empty if there is none."""
+    return body.removeprefix(_BOM).lstrip()[:1]
 
 
 def whole_characters(body: bytes) -> bytes:

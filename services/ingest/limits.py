@@ -13,6 +13,7 @@ class Limits:
     event_bytes:         one event as JSON, with what its batch adds to it
     body_bytes:          one request as it comes over the wire
     decompressed_bytes:  the same request once unpacked
+    bodies_bytes:        bodies of all requests that are being received, as they come and unpacked
     batch_items:         events in one request
     depth:               JSON objects and lists inside each other
     keys:                keys in one event, all levels together
@@ -24,6 +25,7 @@ class Limits:
     event_bytes: int = 32 * 1024
     body_bytes: int = 500 * 1024
     decompressed_bytes: int = 4 * 1024 * 1024
+    bodies_bytes: int = 64 * 1024 * 1024
     batch_items: int = 2500
     depth: int = 32
     keys: int = 10_000

@@ -1,8 +1,9 @@
 """What every request passes first: trailing slashes, CORS, room for one more, and the stopwatch.
 
 In: ASGI calls. Out: the same calls to the app behind, or an answer at once (preflights; 503 when full).
-Refuses, before a body is read, requests beyond `max_in_flight`, and while Kafka misses its deadlines all but
-a few that find out whether it is back: waiting senders would only fill the memory.
+Refuses, before a body is read, posts beyond `max_in_flight`, and while Kafka misses its deadlines all but a
+few that find out whether it is back: waiting senders would only fill the memory. What browsers fetch (the
+snippet, which keeps what it cannot send) waits for nobody, and is never refused.
 """
 
 import time
@@ -27,6 +28,7 @@ ROUTE: Final = "leadscore.route"
 PROBES: Final = 8
 """Requests that may wait for Kafka at the same time while it is in trouble."""
 
+ORIGIN: Final = "Access-Control-Allow-Origin"
 _ALLOWED_HEADERS: Final = (
     "authorization, content-type, anonymousid, sentat, x-write-key, x-retry-count, x-enable-debug,"
     " x-ip-policy, sp-anonymous"
@@ -76,7 +78,7 @@ class Middleware:
             send = _with_headers(send, _cors(origin))
         if scope["method"] == "OPTIONS":
             await _preflight(origin)(scope, receive, send)
-        elif self._full():
+        elif scope["method"] == "POST" and self._full():
             metrics.TURNED_AWAY.inc()
             response = answers.transient(Transient("too many requests are waiting. Send again later."))
             await response(scope, receive, send)
@@ -140,7 +142,10 @@ def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:
 
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(headers)
+            answer = MutableHeaders(scope=message)
+            answer.update(headers)
+            if ORIGIN in headers:  # beside what the answer varies by itself
+                answer.add_vary_header("Origin")
         await send(message)
 
     return wrapped
@@ -149,9 +154,8 @@ def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:
 def _cors(origin: str) -> dict[str, str]:
     """Let the page read our answer, so that its SDK knows what became of its events."""
     return {
-        "Access-Control-Allow-Origin": origin,
+        ORIGIN: origin,
         # sendBeacon always asks with credentials; we set no cookies, so this gives nothing away.
         "Access-Control-Allow-Credentials": "true",
         "Access-Control-Expose-Headers": "Retry-After",
-        "Vary": "Origin",
     }

@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from services.ingest import authorize, decode, metrics
 from services.ingest.authorize import Headers
-from services.ingest.body import Body
+from services.ingest.body import Body, Room
 from services.ingest.draft import Arrival, Draft
 from services.ingest.limits import Limits
 from services.ingest.marked import MarkedEvents
@@ -105,6 +105,7 @@ class Receiver:
     def __init__(
         self, *, registry: Registry, parcels: ParcelPublisher, clock: Clock, ids: Ids, limits: Limits
     ) -> None:
+        self._room = Room(limits.bodies_bytes)
         self._registry = registry
         self._parcels = parcels
         self._clock = clock
@@ -118,7 +119,7 @@ class Receiver:
     async def batch(self, request: Request) -> Parcel:
         """Many items; a bad one costs only itself."""
         visit = self._visit(request, self._limits)
-        async with self._keeping_refused(visit, self._limits.ack_s):
+        async with self._receiving(visit, self._limits.ack_s):
             self._prove(visit)
             items = segment.open_batch(await self._read(visit), self._limits)
             source = self._prove_by_body(visit, items.key)
@@ -129,7 +130,7 @@ class Receiver:
     async def call(self, request: Request, type_: str) -> Parcel:
         """One item of the type that the path says."""
         visit = self._visit(request, self._limits)
-        async with self._keeping_refused(visit, self._limits.ack_s):
+        async with self._receiving(visit, self._limits.ack_s):
             self._prove(visit)
             item = decode.event_object(await self._read(visit), self._limits)
             source = self._prove_by_body(visit, segment.read_key(item))
@@ -140,7 +141,7 @@ class Receiver:
     async def form(self, request: Request, name: str) -> Submitted:
         """One submit of a form."""
         visit = self._visit(request, self._limits)
-        async with self._keeping_refused(visit, self._limits.ack_s):
+        async with self._receiving(visit, self._limits.ack_s):
             source, form = self._registry.form(name)
             authorize.check_origin(source, visit.headers)
             visit.source = source
@@ -148,6 +149,9 @@ class Receiver:
             visit.kept = b""  # until it is known what is a secret in it
             fields = forms.fields(await self._read(visit), self._limits)
             visit.kept = msgspec.json.encode(forms.harmless(fields))
+            if len(visit.kept) > self._limits.event_bytes:
+                limit = f"At most {self._limits.event_bytes}"
+                raise Invalid("too_large", f"a form of {len(visit.kept)} bytes as JSON. {limit}")
             self._throttled(source, 1)
             parcel = self._single(visit, source, forms.draft(fields, form, visit.received_at))
         await self._sent(visit, parcel, self._limits.ack_s)
@@ -156,7 +160,7 @@ class Receiver:
     async def hook(self, request: Request, provider: Provider, source_id: str) -> Parcel:
         """A batch of a provider's events; refused as a whole only while its signature is not verified."""
         visit = self._visit(request, self._hook_limits)
-        async with self._keeping_refused(visit, self._limits.hook_ack_s):
+        async with self._receiving(visit, self._limits.hook_ack_s):
             source, trust = self._registry.hook(provider.name, source_id)
             body = await self._read(visit)
             provider.verify(visit.body.wire, visit.headers, trust, visit.received_at)
@@ -168,7 +172,7 @@ class Receiver:
             request=request,
             headers=dict(request.scope["headers"]),
             received_at=self._clock.now(),
-            body=Body(request, limits),
+            body=Body(request, limits, self._room),
         )
 
     def _prove(self, visit: Visit) -> None:
@@ -228,21 +232,34 @@ class Receiver:
 
     async def _sent(self, visit: Visit, parcel: Parcel, deadline_s: float) -> Parcel:
         span = visit.request.scope.get(SPAN)
-        await self._parcels.send(parcel, deadline_s=deadline_s, span=span)
+        try:
+            await self._parcels.send(parcel, deadline_s=deadline_s, span=span)
+        finally:
+            visit.body.leave()
         self._marked.note(parcel)
         return parcel
 
     @asynccontextmanager
-    async def _keeping_refused(self, visit: Visit, deadline_s: float) -> AsyncIterator[None]:
-        """Keep a request that is refused if we know whose it is; anybody could fill the topic otherwise."""
+    async def _receiving(self, visit: Visit, deadline_s: float) -> AsyncIterator[None]:
+        """Keep a request that is refused if we know whose it is; anybody could fill the topic otherwise.
+
+        What is not refused goes on to `_sent`, which makes room for others.
+        """
         try:
             yield
         except Invalid as error:
-            raw = visit.body.wire if visit.kept is None else visit.kept
-            rejection = Rejection(error=error, raw=raw, step="receive")
-            if visit.source is None:
-                count(metrics.NOBODY, 0, [rejection])
-            else:
-                kept = Parcel(source=visit.source, received_at=visit.received_at, rejected=[rejection])
-                await self._parcels.send(kept, deadline_s=deadline_s)
+            await self._refused(visit, error, deadline_s)
             raise
+        except BaseException:
+            visit.body.leave()
+            raise
+
+    async def _refused(self, visit: Visit, error: Invalid, deadline_s: float) -> None:
+        raw = visit.body.wire if visit.kept is None else visit.kept
+        rejection = Rejection(error=error, raw=raw, step="receive")
+        visit.body.leave()
+        if visit.source is None:
+            count(metrics.NOBODY, 0, [rejection])
+            return
+        kept = Parcel(source=visit.source, received_at=visit.received_at, rejected=[rejection])
+        await self._parcels.send(kept, deadline_s=deadline_s)

@@ -21,6 +21,11 @@ class IngestSettings(ServiceSettings, KafkaSettings):
     admin_port: Port = Field(
         default=8091, description="Port of /metrics, /livez and /readyz; 0 takes a free one."
     )
+    trusted_proxies: str = Field(
+        default="127.0.0.1,::1",
+        description="Addresses and networks of the proxies before ingest, separated by commas. Of what they "
+        "pass on, X-Forwarded-For and X-Forwarded-Proto say who sent it and whether by https.",
+    )
     sources_file: Path = Field(
         default_factory=lambda: shipped("deploy/config/sources.yaml"),
         description="Who may send, and how they prove it.",
@@ -61,6 +66,13 @@ class IngestSettings(ServiceSettings, KafkaSettings):
     decompressed_bytes: int = Field(
         default=4 * 1024 * 1024, ge=1024, le=256 * 1024 * 1024, description="Largest request once unpacked."
     )
+    bodies_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=1024 * 1024,
+        le=64 * 1024 * 1024 * 1024,
+        description="Bodies of all requests at the same time, unpacked ones counted too; more get a 503 at "
+        "once. The memory of the process is several times as much at the worst.",
+    )
     batch_items: int = Field(default=2500, ge=1, le=100_000, description="Events in one request at most.")
 
     def limits(self) -> Limits:
@@ -69,6 +81,7 @@ class IngestSettings(ServiceSettings, KafkaSettings):
             event_bytes=self.event_bytes,
             body_bytes=self.body_bytes,
             decompressed_bytes=self.decompressed_bytes,
+            bodies_bytes=self.bodies_bytes,
             batch_items=self.batch_items,
             read_s=self.read_s,
             ack_s=self.ack_s,

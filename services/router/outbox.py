@@ -54,7 +54,9 @@ FROM unnest(
 ) AS n (
   delivery_id, destination, transition_id, lead_id, sequence, body, error, event_received_at, kind,
   traceparent)
-ON CONFLICT (delivery_id) DO NOTHING
+ON CONFLICT (delivery_id) DO UPDATE SET body = excluded.body, state = excluded.state,
+  last_error = excluded.last_error, finished_at = excluded.finished_at, next_at = now()
+WHERE deliveries.state = 'dead' AND deliveries.body = '' AND deliveries.retried_at IS NOT NULL
 """
 
 # What waits of a lead whose person objected, and of leads merged into it. What is under way is only marked:
@@ -89,7 +91,10 @@ FROM transitions t WHERE t.transition_id = ANY($1::uuid[])
 """
 
 _MARK: Final = """
-UPDATE transitions t SET planned_at = now(), planned_for = string_to_array(n.planned_for, ',')
+UPDATE transitions t SET planned_at = now(), planned_for = CASE
+  WHEN t.planned_for IS NULL THEN string_to_array(n.planned_for, ',')
+  ELSE ARRAY(SELECT DISTINCT unnest(t.planned_for || string_to_array(n.planned_for, ',')))
+END
 FROM unnest($1::uuid[], $2::text[]) AS n (transition_id, planned_for)
 WHERE t.transition_id = n.transition_id
 """
@@ -135,7 +140,10 @@ async def with_who_had_it(connection: Any, rows: Sequence[Mapping[str, Any]]) ->
 
 
 async def write(connection: Any, deliveries: Sequence[Planned]) -> None:
-    """Write deliveries; one that exists already stays as it is."""
+    """Write deliveries; one that exists already stays as it is.
+
+    Unless it could not be written, and somebody has that tried again.
+    """
     if not deliveries:
         return
     columns = zip(*(_row(one) for one in deliveries), strict=True)
@@ -155,7 +163,10 @@ async def cancel(connection: Any, objected: Sequence[Mapping[str, Any]]) -> list
 
 
 async def mark(connection: Any, planned_for: Mapping[TransitionId, Sequence[str]]) -> None:
-    """Never plan these again. planned_for: transition → destinations that have a delivery for it."""
+    """Never plan these again.
+
+    planned_for: transition → destinations that have a delivery for it, beside those of an earlier planning
+    """
     if planned_for:
         names = [",".join(destinations) for destinations in planned_for.values()]
         await connection.execute(_MARK, list(planned_for), names)

@@ -55,7 +55,8 @@ class Partition:
 class Assignment:
     """The partitions the group gave us (shared.kafka.stream.Owner), each claimed in Postgres.
 
-    finish: waits for the batch that runs right now
+    finish:   waits for the batch that runs right now
+    claiming: given to us, and claimed as soon as Postgres lets us
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Assignment:
         self._database = database
         self._finish = finish
         self.partitions: dict[int, Partition] = {}
+        self.claiming: set[int] = set()
         # A rebalance is no person: what was halted here stays so until the process starts anew.
         self._halts: dict[int, tuple[int, str]] = {}
 
@@ -152,16 +154,20 @@ class Assignment:
     async def _claim(self, number: int, readable: Range, generation: int) -> Claim | None:
         """Claim one partition, as often as it takes while Postgres is away."""
         failures = 0
-        while True:
-            try:
-                async with transaction(self._database) as connection:
-                    return await self._offsets.claim(
-                        connection, number, generation=generation, first=readable.first
-                    )
-            except Transient as error:
-                failures += 1
-                log("scorer.claim_postponed", level="warning", partition=number, reason=str(error))
-                await asyncio.sleep(backoff_s(failures))
+        self.claiming.add(number)
+        try:
+            while True:
+                try:
+                    async with transaction(self._database) as connection:
+                        return await self._offsets.claim(
+                            connection, number, generation=generation, first=readable.first
+                        )
+                except Transient as error:
+                    failures += 1
+                    log("scorer.claim_postponed", level="warning", partition=number, reason=str(error))
+                    await asyncio.sleep(backoff_s(failures))
+        finally:
+            self.claiming.discard(number)
 
 
 def backoff_s(failures: int) -> float:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _POLL_S: Final = 0.2
 _MIRROR_EVERY_S: Final = 5.0
 _STUCK_S: Final = 60.0
+_FOLLOW_UP_S: Final = 2.0
+_TRIED_WHOLE: Final = 2
 _ORPHANED_S: Final = 30.0
 _BEHIND_RECORDS: Final = 500
 
@@ -69,7 +71,7 @@ class Consumer:
         mirrored_s = self._clock.monotonic_s()
         while True:
             self._last_turn_s = self._clock.monotonic_s()
-            if polled := await self._poll(stream, batch_records):
+            if polled := await self._poll(stream, batch_records >> self._halvings(batch_records)):
                 # A task of its own: who cancels us does not cut off a transaction.
                 self._running = asyncio.create_task(self._count(stream, polled))
                 await asyncio.wait({self._running})
@@ -95,6 +97,11 @@ class Consumer:
         """Whether more waits in Kafka than a batch takes at once in quiet times."""
         return self._lag_records > _BEHIND_RECORDS
 
+    def _halvings(self, batch_records: int) -> int:
+        """How often to halve the batch: what is too much for one transaction is too much again."""
+        worst = max((partition.failures for partition in self.assignment.partitions.values()), default=0)
+        return min(max(0, worst - _TRIED_WHOLE), batch_records.bit_length() - 1)
+
     async def _poll(self, stream: Stream, batch_records: int) -> dict[int, list[Received]]:
         try:
             return await stream.poll(self.assignment.readable(), max_records=batch_records, timeout_s=_POLL_S)
@@ -102,11 +109,13 @@ class Consumer:
             for number in error.partitions & self.assignment.partitions.keys():
                 partition = self.assignment.partitions[number]
                 partition.halt(f"its next offset is {partition.claim.next_offset}, Kafka has none there")
-            return {}
         except Transient as error:
             log("scorer.kafka_away", level="warning", reason=str(error))
             await asyncio.sleep(1.0)
-            return {}
+        # What was taken of other partitions before one raised is lost on the way.
+        for number in self.assignment.readable():
+            stream.seek(number, self.assignment.partitions[number].claim.next_offset)
+        return {}
 
     async def _count(self, stream: Stream, polled: Mapping[int, list[Received]]) -> None:
         """Count what was polled; on trouble, put the stream back to what is not counted yet."""
@@ -176,7 +185,7 @@ class Consumer:
     async def _follow_up(self, reports: Sequence[Report]) -> None:
         """Do what committed batches ask for: what breaks here is none of their records' fault."""
         if any(report.to_regroup for report in reports):
-            await self.regroup.work_off()
+            await self.regroup.work_off(within_s=_FOLLOW_UP_S)
         if any(report.to_look for report in reports):
             await self.neighbours.work_off()
 
@@ -258,7 +267,7 @@ class Consumer:
 
         A restart joins anew and gets a fresh claim; waiting would leave the partition unread.
         """
-        orphans = stream.given() - self.assignment.partitions.keys()
+        orphans = stream.given() - self.assignment.partitions.keys() - self.assignment.claiming
         now_s = self._clock.monotonic_s()
         self._orphans_since_s = (self._orphans_since_s or now_s) if orphans else None
         if self._orphans_since_s is not None and now_s - self._orphans_since_s > _ORPHANED_S:

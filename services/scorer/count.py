@@ -241,8 +241,10 @@ class BatchCounter:
 
     async def _not_counted_before(self, connection: Any, first: Mapping[EventId, Decoded]) -> list[Decoded]:
         """Those that have no row yet. Asked under the leads' locks: that makes the answer final."""
-        known = await events.known(connection, first) if first else set()
-        known |= await imported.known(connection, (_event(one) for one in first.values()))
+        if not first:
+            return []
+        some = [_event(one) for one in first.values()]
+        known = await events.known(connection, some) | await imported.known(connection, some)
         return [one for event, one in first.items() if event not in known]
 
     def _place(

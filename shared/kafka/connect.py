@@ -5,6 +5,7 @@ Refuses settings that do not fit together: a password that would go nowhere, a C
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _HANDSHAKE_S: Final = 5.0
 _TLS_WAYS: Final = (
     "KAFKA_SSL_CAFILE names the CA that signed its certificate, KAFKA_BOOTSTRAP_SERVERS the name in it"
 )
+_ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w-]+(\.[\w-]+)*\.?):[0-9]{1,5}")
 _NO_LOGIN: Final = (AuthenticationFailedError, SaslAuthenticationFailed, UnsupportedSaslMechanismError)
 _LOGIN_WAYS: Final = "See KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM"
 
@@ -90,6 +92,9 @@ async def refusal(connection: Connection) -> str:
 
 
 def _mistakes(settings: KafkaSettings) -> Iterator[str]:
+    for address in settings.kafka_bootstrap_servers.split(","):
+        if not _ADDRESS.fullmatch(address.strip()):
+            yield f'KAFKA_BOOTSTRAP_SERVERS has "{address.strip()}". host:port, several by comma, would work.'
     protocol = settings.kafka_security_protocol
     if protocol.startswith("SASL") and not settings.kafka_sasl_username:
         yield f"KAFKA_SECURITY_PROTOCOL is {protocol}, KAFKA_SASL_USERNAME is empty. Set user and password."

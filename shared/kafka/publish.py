@@ -28,6 +28,7 @@ PRODUCE_SECONDS = Histogram(
 )
 
 MAX_RECORD_BYTES: Final = 1_048_576
+UNREADY_S: Final = 15.0
 _RECONNECT_S: Final = 1.0
 _STOP_S: Final = 5.0
 
@@ -77,6 +78,7 @@ class KafkaPublisher:
         self._producer: AIOKafkaProducer | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._missed_deadline = False
+        self._missed_at_s = 0.0
 
     async def start(self) -> None:
         self._reconnect()
@@ -99,7 +101,7 @@ class KafkaPublisher:
             with PRODUCE_SECONDS.time():
                 await _deliver(producer, records, deadline)
         except TimeoutError as error:
-            self._missed_deadline = True
+            self._missed_deadline, self._missed_at_s = True, asyncio.get_running_loop().time()
             _count(records, "late")
             raise Transient(f"Kafka did not acknowledge within {deadline_s:g} s. Send again.") from error
         except MessageSizeTooLargeError as error:
@@ -118,6 +120,14 @@ class KafkaPublisher:
         if self._producer is None:
             return "not connected to Kafka"
         return "Kafka missed the last deadline" if self._missed_deadline else ""
+
+    def unready(self) -> str:
+        """Why a balancer should lead senders elsewhere, empty if not: trouble, while it is fresh.
+
+        Only a request finds out that Kafka is back, and none comes to who is not ready.
+        """
+        stale = asyncio.get_running_loop().time() - self._missed_at_s > UNREADY_S
+        return "" if self._missed_deadline and stale else self.trouble()
 
     async def _replace_if_broken(self, error: KafkaError, producer: AIOKafkaProducer) -> None:
         """Replace a producer that lost its sequence: it would fail for ever (aiokafka #1017)."""
@@ -151,6 +161,10 @@ class KafkaPublisher:
                 await _close(producer)
                 why = await refusal(self._connection) or type(error).__name__
                 log("kafka.connect_failed", level="warning", error=why)
+                await asyncio.sleep(_RECONNECT_S)
+            except Exception as error:  # noqa: BLE001 - nobody waits for this task, and without it nothing works
+                await _close(producer)
+                log("kafka.connect_failed", level="error", error=f"{type(error).__name__}: {error}")
                 await asyncio.sleep(_RECONNECT_S)
             except asyncio.CancelledError:
                 await _close(producer)

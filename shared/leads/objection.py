@@ -1,7 +1,7 @@
 """A lead's history → the events by which its person objects, or takes that back (pure).
 
-In: counted events, the name by which somebody was asked for. Out: events for the events topic; whether the
-person objects. Refuses (`Invalid`) a lead that no identifier of its history names.
+In: counted events, the name by which somebody was asked for. Out: whom an objection may name; events for the
+events topic. Refuses to know whose a name is now: an event's address may have stayed with somebody else.
 
 An objection is an event like any other: it belongs to whom it names, also when people are merged or taken
 apart later, and its order with all others is that of time.
@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from shared.errors import Invalid
 from shared.events import PERSON_OBJECTED, PERSON_OBJECTION_WITHDRAWN, Event, default_namespace
 from shared.ids import EventId, Ids
 from shared.leads.identifiers import is_address
-from shared.leads.portrait import portrait
 
 SOURCE: Final = "leadscore"
 """The source of what somebody decides at the terminal"""
@@ -41,18 +39,25 @@ class Said:
     at: datetime
 
 
-def objection(history: Sequence[Event], who: str, said: Said, ids: Ids) -> list[Event]:
-    """The event by which this person objects.
+def names(history: Sequence[Event], who: str) -> list[Named]:
+    """Whom an objection of this lead may name: who was asked for, then addresses, user ids, devices.
+
+    Of each kind the newest first.
 
     who:  what the person was asked for by; if an event names it, the objection does
-
-    Raises Invalid (`nobody_named`).
     """
-    named = _as_asked(history, who)
-    if named == Named():
-        named = _strongest(history)
-    if named == Named():
-        raise Invalid("nobody_named", f"no event says who {who} is. Give an address, or an id as it was sent")
+    newest = history[::-1]
+    found = [
+        _as_asked(history, who),
+        *(Named(email=event.email) for event in newest if event.email),
+        *(Named(user_id=user_id, namespace=namespace) for user_id, namespace in _user_ids(newest)),
+        *(Named(anonymous_id=event.anonymous_id) for event in newest if event.anonymous_id),
+    ]
+    return [named for named in dict.fromkeys(found) if named != Named()]
+
+
+def objection(named: Named, said: Said, ids: Ids) -> list[Event]:
+    """The event by which this person objects."""
     return [_event(PERSON_OBJECTED, named, said, ids)]
 
 
@@ -100,13 +105,3 @@ def _user_ids(history: Sequence[Event]) -> Iterator[tuple[str, str]]:
     for event in history:
         if event.user_id:
             yield event.user_id, event.namespace or default_namespace(event.kind, event.source)
-
-
-def _strongest(history: Sequence[Event]) -> Named:
-    """An address, else a user id, else a device."""
-    person = portrait(history).person
-    if person.get("email"):
-        return Named(email=person["email"])
-    for namespace, user_id in person["ids"].items():
-        return Named(user_id=user_id, namespace=namespace)
-    return Named(anonymous_id=person.get("anonymous_id"))

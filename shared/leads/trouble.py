@@ -41,8 +41,9 @@ _QUARANTINED: Final = """
 SELECT found.*, coalesce(v.signals, '{}') AS signals FROM (
   SELECT e.quarantine AS reason, count(*)::int AS number,
     (array_agg(e.event_id ORDER BY e.occurred_at DESC, e.event_id))[1] AS event
-  FROM events e JOIN leads l USING (lead_id)
-  WHERE coalesce(l.merged_into, l.lead_id) = $1 AND e.quarantine IS NOT NULL GROUP BY 1
+  FROM events e
+  WHERE e.lead_id = ANY(ARRAY(SELECT lead_id FROM leads WHERE merged_into = $1) || $1::uuid)
+    AND e.quarantine IS NOT NULL GROUP BY 1
 ) found LEFT JOIN event_verdicts v ON v.event_id = found.event
 ORDER BY number DESC, reason
 """

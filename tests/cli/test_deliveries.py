@@ -124,6 +124,10 @@ async def test_one_that_was_never_written_is_planned_anew(
         assert "1 will be sent again" in await run("deliveries", "retry", "--destination", "crm")
         await until(lambda: bool(receiver.got))
     assert receiver.got[0].verified()["data"]["stage"] == "sql"
+    [row] = await sql.fetch("SELECT retried_at FROM deliveries WHERE destination = 'crm'")
+    assert row["retried_at"], "it may overtake others, or be overtaken: reconcile has to know"
+    [planned] = await sql.fetch("SELECT planned_for FROM transitions WHERE transition_id = $1", transition)
+    assert "crm" in planned["planned_for"]
 
 
 async def test_only_dead_ones_are_retried(sql: asyncpg.Connection) -> None:

@@ -99,6 +99,50 @@ def test_an_old_process_does_not_wait_for_its_own_schema(database: str) -> None:
     asyncio.run(at_head(database, within_s=0))
 
 
+def test_an_old_release_leaves_a_newer_schema_alone(
+    database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Taken back, it migrates before its start as ever: there is nothing to do, and that is no failure."""
+    monkeypatch.setenv("DATABASE_URL", database)
+    execute(database, "UPDATE alembic_version SET version_num = 'of the next release'")
+    migrate(revision="head", wait=False)
+    assert f"at of the next release, which is newer than this release ({head()})" in capsys.readouterr().out
+
+
+def test_a_revision_that_is_none_is_refused(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the newest one that there is."""
+    monkeypatch.setenv("DATABASE_URL", database)
+    with pytest.raises(Misconfigured, match=f"nothing to migrate to:.*\n.*9999.*newest revision is {head()}"):
+        migrate(revision="9999", wait=False)
+
+
+def test_a_table_that_is_read_is_waited_for(database: str) -> None:
+    """By asking again: nobody else waits long behind a migration. Who holds it is said."""
+
+    async def hold(seconds: float) -> None:
+        reader = await asyncpg.connect(database, server_settings={"application_name": "a long report"})
+        async with reader.transaction():
+            await reader.execute("SELECT count(*) FROM deliveries")
+            await asyncio.sleep(seconds)
+        await reader.close()
+
+    async def both(said: list[str], **options: float) -> None:
+        holding = asyncio.create_task(hold(6))
+        await asyncio.sleep(1.5)
+        try:
+            await asyncio.to_thread(upgrade, database, say=said.append, **options)
+        finally:
+            await holding
+
+    downgrade(database, "-1")
+    told: list[str] = []
+    with pytest.raises(Transient, match=r"in use by a long report \(pid \d+\)\. End them, or"):
+        asyncio.run(both([], within_s=0))
+    asyncio.run(both(told))
+    assert [said.partition(" (")[0] for said in told] == ["waiting: a table is in use by a long report"]
+    assert query(database, "SELECT version_num FROM alembic_version") == [(head(),)]
+
+
 def test_an_empty_database_is_waited_for(database: str) -> None:
     """Before the first migration there is no revision at all."""
     downgrade(database, "base")

@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from starlette.types import Message
 
 from shared.testing import MemoryBroker
 from tests.ingest.senders import LIMITED_KEY, PRODUCT_KEY, SITE, WEBSITE_KEY, events, rejected
@@ -301,3 +303,29 @@ async def test_basic_auth_is_segments(browser: httpx.AsyncClient, broker: Memory
     answer = await browser.post("/v1/track", json=TRACK, headers={"authorization": f"Basic {credential}"})
     assert answer.json() == OK
     assert events(broker)[0]["source"] == "product"
+
+
+@pytest.mark.asyncio
+async def test_a_list_may_begin_with_a_byte_order_mark(
+    client: httpx.AsyncClient, broker: MemoryBroker
+) -> None:
+    """Some editors and .NET write one."""
+    body = b"\xef\xbb\xbf" + json.dumps([{"type": "track", "event": "a", "userId": "u"}]).encode()
+    assert (await client.post("/v1/batch", content=body)).status_code == 200
+    assert len(events(broker)) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_wrong_path_with_broken_words_is_404(app: FastAPI) -> None:
+    """What scanners send is no fault of ours."""
+    answers: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/nope", "query_string": b"\xff", "headers": []}
+    await app({**scope, "http_version": "1.1", "scheme": "http", "server": ("i", 80)}, receive, send)
+    assert answers[0]["status"] == 404

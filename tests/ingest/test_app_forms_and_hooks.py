@@ -196,3 +196,15 @@ async def test_a_refused_form_is_kept_without_secrets(
     kind = {**A_BROWSER, "content-type": "multipart/form-data; boundary=x"}
     assert (await browser.post("/v1/forms/contact", content=parts, headers=kind)).status_code == 400
     assert base64.b64decode(str(rejected(broker)[1]["raw"])) == b""
+
+
+@pytest.mark.asyncio
+async def test_a_form_larger_than_an_event_is_refused_and_kept(
+    browser: httpx.AsyncClient, broker: MemoryBroker
+) -> None:
+    """As any other event is; what is kept of it says how much it was."""
+    fields = {"email": "ann@engines.example", "message": "x" * 40_000}
+    answer = await browser.post("/v1/forms/contact", data=fields, headers=A_BROWSER)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    (kept,) = rejected(broker)
+    assert (kept["code"], int(str(kept["raw_bytes"])) > 40_000, events(broker)) == ("too_large", True, [])

@@ -9,12 +9,13 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from services.ingest.body import Body, unpack
+from services.ingest.body import Body, Room, unpack
 from services.ingest.limits import Limits
-from shared.errors import Invalid
+from shared.errors import Invalid, Transient
 
 SMALL = Limits(body_bytes=1000, decompressed_bytes=5000, read_s=0.2)
 JSON = b'{"event":"a"}'
+ROOM = Room(1_000_000)
 
 
 def request(chunks: Iterable[bytes], *headers: tuple[bytes, bytes], ends: bool = True) -> Request:
@@ -38,14 +39,14 @@ def request(chunks: Iterable[bytes], *headers: tuple[bytes, bytes], ends: bool =
 @pytest.mark.asyncio
 async def test_chunks_become_one_body() -> None:
     """A body without Content-Length comes in chunks and is whole."""
-    assert await Body(request([JSON[:5], JSON[5:]]), SMALL).read() == JSON
+    assert await Body(request([JSON[:5], JSON[5:]]), SMALL, ROOM).read() == JSON
 
 
 @pytest.mark.asyncio
 async def test_too_large_is_refused_while_it_streams() -> None:
     """Reading ends at the cap, and what came until then is kept for the rejected topic."""
     endless = (b"x" * 400 for _ in range(1_000_000))
-    body = Body(request(endless), SMALL)
+    body = Body(request(endless), SMALL, ROOM)
     with pytest.raises(Invalid) as refused:
         await body.read()
     assert refused.value.code == "too_large"
@@ -56,20 +57,20 @@ async def test_too_large_is_refused_while_it_streams() -> None:
 async def test_slow_sender_is_refused() -> None:
     """A client that never finishes its body does not hold a place for ever."""
     with pytest.raises(Invalid) as refused:
-        await Body(request([JSON], ends=False), SMALL).read()
+        await Body(request([JSON], ends=False), SMALL, ROOM).read()
     assert refused.value.code == "slow_body"
 
 
 @pytest.mark.asyncio
 async def test_gzip_needs_no_header() -> None:
     """Gzip is seen by its first bytes, whatever the headers say."""
-    assert await Body(request([gzip.compress(JSON)]), SMALL).read() == JSON
+    assert await Body(request([gzip.compress(JSON)]), SMALL, ROOM).read() == JSON
 
 
 @pytest.mark.asyncio
 async def test_plain_body_with_a_gzip_header_passes() -> None:
     """A proxy that unpacked but left the header does no harm."""
-    assert await Body(request([JSON], (b"content-encoding", b"gzip")), SMALL).read() == JSON
+    assert await Body(request([JSON], (b"content-encoding", b"gzip")), SMALL, ROOM).read() == JSON
 
 
 def test_gzip_members_are_joined() -> None:
@@ -92,7 +93,7 @@ def test_gzip_members_are_joined() -> None:
 def test_what_cannot_be_unpacked_is_refused(wire: bytes, encoding: bytes, code: str) -> None:
     """Bombs, broken gzip and other encodings each have their code."""
     with pytest.raises(Invalid) as refused:
-        unpack(wire, encoding, SMALL)
+        unpack(wire, encoding, SMALL, ROOM)
     assert refused.value.code == code
 
 
@@ -107,3 +108,21 @@ def test_small_repetitive_batches_are_no_bombs() -> None:
     """Equal events pack a hundred times smaller; that is an honest batch."""
     body = b'{"type":"track"},' * 30_000
     assert unpack(gzip.compress(body), b"gzip", Limits()) == body
+
+
+@pytest.mark.asyncio
+async def test_many_bodies_at_once_have_a_bound() -> None:
+    """Of all requests together, unpacked ones counted too; who is settled makes room for the next."""
+    room = Room(1000)
+    packed = gzip.compress(JSON * 60)
+    first, second = (Body(request([packed]), SMALL, room) for _ in range(2))
+    assert await first.read() == JSON * 60
+    with pytest.raises(Transient, match="too much is being received at once"):
+        await second.read()
+    second.leave()
+    first.leave()
+    third = Body(request([packed]), SMALL, room)
+    assert await third.read() == JSON * 60
+    third.leave()
+    third.leave()
+    room.take(1000)

@@ -13,11 +13,13 @@ from services.ingest.middleware import Admission
 from services.ingest.publish import ParcelPublisher
 from services.ingest.receive import Receiver
 from services.ingest.registry import Registry
+from shared.errors import Transient
 from shared.kafka.connect import Connection
-from shared.kafka.publish import KafkaPublisher
+from shared.kafka.publish import KafkaPublisher, Record
 from shared.testing import FrozenClock, SequentialIds
 from shared.topics import Topics
 from tests.ingest.senders import PRODUCT_KEY
+from tests.waiting import until
 
 TRACK = {"event": "a", "userId": "u"}
 
@@ -52,3 +54,36 @@ async def test_no_kafka_is_503_at_once(registry: Registry) -> None:
     assert all(20 <= int(answer.headers["retry-after"]) <= 40 for answer in answers)
     await publisher.stop()
     assert time.monotonic() - started_s < 5
+
+
+@pytest.mark.asyncio
+async def test_who_missed_a_deadline_is_ready_again_soon(
+    monkeypatch: pytest.MonkeyPatch, kafka: Connection, topics: Topics
+) -> None:
+    """Nobody sends to who is not ready, and only a request finds out that Kafka is back."""
+    publisher = KafkaPublisher(kafka)
+    await publisher.start()
+    try:
+        await until(lambda: not publisher.trouble())
+        record = Record(topic=topics.events, key=b"k", value=b"v")
+        with pytest.raises(Transient):
+            await publisher.publish([record], deadline_s=0)
+        assert publisher.trouble() == publisher.unready() == "Kafka missed the last deadline"
+        monkeypatch.setattr("shared.kafka.publish.UNREADY_S", 0)
+        assert (publisher.trouble() != "", publisher.unready()) == (True, "")
+        await publisher.publish([record], deadline_s=10)
+        assert publisher.trouble() == ""
+    finally:
+        await publisher.stop()
+
+
+@pytest.mark.asyncio
+async def test_what_nobody_foresaw_is_told_and_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """An address that aiokafka cannot read would end the task that connects, without a word."""
+    publisher = KafkaPublisher(Connection(bootstrap_servers="kafka:9092x", client_id="test", options={}))
+    await publisher.start()
+    await asyncio.sleep(0.2)
+    assert publisher._connecting is not None
+    assert not publisher._connecting.done()
+    await publisher.stop()
+    assert "ValueError" in capsys.readouterr().out

@@ -83,6 +83,8 @@ async def test_a_full_house_turns_away_at_once(
     answer = await crowded.post("/v1/track", json=TRACK)
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert 20 <= int(answer.headers["retry-after"]) <= 40
+    fetched = [await crowded.get(path) for path in ("/leadscore.js", "/v1/forms/thanks")]
+    assert [answer.status_code for answer in fetched] == [200, 200], "the snippet keeps what it cannot send"
     hanging.let_go.set()
     assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {200}
     assert (await crowded.post("/v1/track", json=TRACK)).status_code == 200
@@ -134,6 +136,8 @@ async def test_pages_may_read_answers_also_errors(browser: httpx.AsyncClient) ->
     assert [answer.status_code for answer in (good, bad)] == [200, 401]
     assert [answer.headers["access-control-allow-origin"] for answer in (good, bad)] == [SITE, SITE]
     assert good.headers["vary"] == "Origin"
+    packed = await browser.get("/leadscore.js", headers={"origin": SITE})
+    assert {one.strip() for one in packed.headers["vary"].split(",")} == {"Accept-Encoding", "Origin"}
 
 
 @pytest.mark.asyncio

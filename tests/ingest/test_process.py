@@ -52,6 +52,8 @@ def test_wrong_sources_are_told_all_at_once(tmp_path: Path) -> None:
     [
         ({"LEADSCORE_INGEST_SOURCES_FILE": "/nowhere.yaml"}, "Set LEADSCORE_INGEST_SOURCES_FILE"),
         ({"LEADSCORE_INGEST_PORT": "many"}, "LEADSCORE_INGEST_PORT"),
+        ({"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092x"}, 'KAFKA_BOOTSTRAP_SERVERS has "kafka:9092x"'),
+        ({"KAFKA_BOOTSTRAP_SERVERS": "one:9092,kafka..svc:9092"}, "host:port, several by comma"),
     ],
 )
 def test_wrong_settings_are_told(tmp_path: Path, changed: dict[str, str], said: str) -> None:

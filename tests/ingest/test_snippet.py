@@ -225,3 +225,11 @@ async def test_ingest_takes_what_the_snippet_sends(browser: httpx.AsyncClient, b
     assert (submitted["name"], submitted["email"]) == ("form.submitted", "a@example.com")
     assert submitted["traits"] == {"email": "a@example.com", "name": "Ann"}
     assert submitted["anonymous_id"] == viewed["anonymous_id"] == page["storage"]["leadscore_id"]
+
+
+def test_a_log_out_loses_nothing() -> None:
+    """What the last visitor did is sent as theirs; the next one is somebody else."""
+    page = visit('window.leadscore.track("Signed Out"), window.leadscore.reset(), window.leadscore.page()')
+    assert names(page) == ["page", "Signed Out", "page"]
+    first, last, other = (event["anonymousId"] for event in sent(page))
+    assert first == last != other

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from services.scorer.people.decide_events import EventDecider
+from services.scorer.poison import CONSECUTIVE
 from services.scorer.store import account_queue
 from services.scorer.store import accounts as stored
 from services.scorer.store.histories import By
@@ -21,7 +22,7 @@ from shared.events import Event
 from shared.ids import EventId, LeadId
 from shared.leads.account_of import account_of, last_act
 from shared.leads.store.history import histories
-from shared.scoring.engine.accounts import Member, numbers_of
+from shared.scoring.engine.accounts import Member, look, numbers_of
 from tests.scorer.account_world import (
     SECTION,
     accounts,
@@ -143,6 +144,25 @@ async def test_a_person_who_breaks_the_look_is_put_off_alone(
     await keeper(scorer).turn_or_put_off()
     assert set(await people(world)) == {"firma.example", "good.example"}
     assert len(await world.fetch("SELECT FROM account_queue")) == 1
+
+
+async def test_an_account_that_breaks_the_look_is_put_off_with_whoever_comes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many people it has: each of them would break the look again, and that ends the scorer."""
+    scorer = await taken(
+        world,
+        [*(form(f"b{n}", f"b{n}@bad.example") for n in range(CONSECUTIVE + 5)), form("g", "g@good.example")],
+    )
+
+    def breaks(accounts: Any, everybody: Sequence[Any], *others: Any) -> Any:
+        if len(everybody) != 1:
+            raise ZeroDivisionError
+        return look(accounts, everybody, *others)
+
+    monkeypatch.setattr("services.scorer.accounts.keep.look", breaks)
+    await keeper(scorer).turn_or_put_off()
+    assert (await people(world))["good.example"] == 1
 
 
 async def test_whoever_was_merged_away_does_not_come_back(world: World) -> None:

@@ -48,9 +48,9 @@ async def test_nothing_of_a_batch_reads_a_whole_table(alone: str) -> None:
     await fill(database, LEADS, people, KEY)
     recorded, _, _ = await count_recorded(database, events, KEY)
     statements = [each for some in recorded for each in some]
-    scanned, hot = await look(database, statements)
-    assert scanned == []
-    assert hot > 0.95
+    looked = await look(database, statements)
+    assert looked.scanned == []
+    assert looked.hot > 0.95
     assert len({arguments[0] for _, arguments, _ in statements}) > 8
 
 

@@ -14,6 +14,7 @@ class Hook(BaseModel):
     type: Literal["hook"]
     url: str
     secret: SecretStr = SecretStr("")
+    secrets: list[SecretStr] = []
 
 
 class Queue(BaseModel):
@@ -142,9 +143,10 @@ def test_the_keys_offered_are_those_of_the_right_kind() -> None:
 
 def test_a_secret_is_not_repeated() -> None:
     """A wrong value in a secret's place is described, not shown."""
-    (problem,) = problems_of("destinations:\n- {id: x, to: {type: hook, url: u, secret: [hunter2]}}\n")
-    assert "hunter2" not in problem
-    assert "a secret, not shown" in problem
+    for wrong in ("secret: [hunter2]", "secrets: hunter2"):
+        (problem,) = problems_of(f"destinations:\n- {{id: x, to: {{type: hook, url: u, {wrong}}}}}\n")
+        assert "hunter2" not in problem
+        assert "a secret, not shown" in problem
 
 
 def test_an_empty_file_is_an_empty_document() -> None:

@@ -1,6 +1,8 @@
 """Which troubles with Postgres may pass, and which are in the data."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import quote
@@ -241,3 +243,14 @@ async def test_a_url_is_read_as_libpq_reads_it(driver: str) -> None:
     assert b"database\0leads\0" in said[0]
     assert b"application_name\0the test\0" in said[0]
     assert said[1] == _PASSWORD.encode() + b"\0"
+
+
+async def test_a_server_whose_machine_is_gone_is_noticed(pool: AsyncEngine) -> None:
+    """Who waits for an answer sends nothing: without TCP's own questions it would wait for ever."""
+    async with transaction(pool) as connection:
+        line = connection._transport.get_extra_info("socket")
+        with socket.socket(fileno=os.dup(line.fileno())) as same:
+            assert same.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            silent_s = same.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+            silent_s += same.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) * 3
+            assert silent_s == 25

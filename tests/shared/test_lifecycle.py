@@ -7,6 +7,7 @@ import socket
 
 import httpx
 import pytest
+from fastapi import FastAPI, Request
 
 from shared.errors import Misconfigured
 from shared.lifecycle import BackgroundTask, Drain, HttpServer, run
@@ -145,3 +146,26 @@ async def test_a_port_that_is_taken_is_told_with_what_would_work() -> None:
     with pytest.raises(Misconfigured, match=rf"admin port 127\.0\.0\.1:{port} .*already in use\.\n.*_PORT"):
         await run([second])
     await first.stop()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("proxies", "seen"), [("127.0.0.1", "https 203.0.113.9"), ("10.0.0.0/8", "http 127.0.0.1")]
+)
+async def test_only_our_proxies_say_who_asks(proxies: str, seen: str) -> None:
+    """Their X-Forwarded headers are believed, and nobody else's."""
+    app = FastAPI()
+
+    @app.get("/")
+    async def asked(request: Request) -> str:
+        assert request.client is not None
+        return f"{request.url.scheme} {request.client.host}"
+
+    server = HttpServer("h", app, host="127.0.0.1", port=0, proxies=proxies)
+    await server.start()
+    says = {"x-forwarded-for": "198.51.100.1, 203.0.113.9", "x-forwarded-proto": "https"}
+    try:
+        async with httpx.AsyncClient(base_url=f"http://{server.address}") as client:
+            assert (await client.get("/", headers=says)).json() == seen
+    finally:
+        await server.stop()

@@ -48,7 +48,7 @@ def upgrade() -> None:
         for name, create in (("deliveries_with_body", _WITH_BODY), ("deliveries_dead", _DEAD)):
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
             op.execute(create)
-        op.execute("SET lock_timeout = '10s'")
+        op.execute("SET lock_timeout = '2s'")
     op.execute(_MONTHS)
     op.execute(_RETRIED)
     op.execute(_KEYS)

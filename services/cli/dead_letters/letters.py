@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+MOST_NUMBER: Final = 2**63 - 1
 _COLUMNS: Final = (
     "dead_letter_id, topic, partition, record_offset, code, message, key, value, headers, at, resolved_at"
 )

@@ -15,7 +15,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.cli.dead_letters import letters as stored
-from services.cli.dead_letters.letters import Letter
+from services.cli.dead_letters.letters import MOST_NUMBER, Letter
 from services.cli.kafka import producer
 from services.cli.quiet import quiet
 from services.cli.session import database
@@ -39,7 +39,10 @@ class Wish:
 
 
 def retry(
-    number: Annotated[int | None, typer.Argument(help="As `leadscore dead-letters list` prints it.")] = None,
+    number: Annotated[
+        int | None,
+        typer.Argument(min=1, max=MOST_NUMBER, help="As `leadscore dead-letters list` prints it."),
+    ] = None,
     *,
     code: Annotated[str, typer.Option(help="All that have this code, the oldest first.")] = "",
     most: Annotated[

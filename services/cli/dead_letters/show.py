@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services.cli.dead_letters import letters as stored
-from services.cli.dead_letters.letters import Letter
+from services.cli.dead_letters.letters import MOST_NUMBER, Letter
 from services.cli.output import age, print_json, text_of, when
 from services.cli.session import database
 from shared.database import transaction
@@ -43,7 +43,9 @@ def letters(
 
 
 def letter(
-    number: Annotated[int, typer.Argument(help="As `leadscore dead-letters list` prints it.")],
+    number: Annotated[
+        int, typer.Argument(min=1, max=MOST_NUMBER, help="As `leadscore dead-letters list` prints it.")
+    ],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:

@@ -26,7 +26,7 @@ _ONE: Final = f"SELECT {_COLUMNS}, body FROM deliveries WHERE delivery_id = $1" 
 
 # The newest first would overtake: of a lead, what happened first is told first.
 _DEAD: Final = """
-SELECT d.delivery_id, d.destination, d.transition_id, d.body = '' AS never_written,
+SELECT d.delivery_id, d.transition_id, d.body = '' AS never_written,
   EXISTS (
     SELECT FROM transitions o WHERE o.cause = 'objected' AND d.transition_id <> o.transition_id
       AND (o.lead_id = d.lead_id AND o.sequence > d.sequence
@@ -50,11 +50,8 @@ UPDATE deliveries SET state = 'superseded', last_error = $2, finished_at = now()
 WHERE delivery_id = ANY ($1::uuid[])
 """
 # It was never written, because it could not be: the router writes it anew, or says again why not.
-_REMOVE: Final = "DELETE FROM deliveries WHERE delivery_id = ANY ($1::uuid[])"
-_PLAN: Final = """
-UPDATE transitions SET planned_at = NULL, planned_for = array_remove(planned_for, $2)
-WHERE transition_id = $1
-"""
+_WRITE_ANEW: Final = "UPDATE deliveries SET retried_at = now() WHERE delivery_id = ANY ($1::uuid[])"
+_PLAN: Final = "UPDATE transitions SET planned_at = NULL WHERE transition_id = ANY ($1::uuid[])"
 _NUMBER: Final = "SELECT count(*)::int FROM deliveries WHERE state = 'dead' AND destination = $1"
 
 _DESTINATIONS: Final = """
@@ -156,9 +153,8 @@ async def retry(connection: Any, *, delivery: UUID | None, destination: str, mos
     unwritten = [row for row in left if row["never_written"]]
     await connection.execute(_SUPERSEDE, _ids(objected), "objected: the person objected since")
     await connection.execute(_SUPERSEDE, _ids(replaced), "superseded: a newer state was told")
-    await connection.execute(_REMOVE, _ids(unwritten))
-    for row in unwritten:
-        await connection.execute(_PLAN, row["transition_id"], row["destination"])
+    await connection.execute(_WRITE_ANEW, _ids(unwritten))
+    await connection.execute(_PLAN, [row["transition_id"] for row in unwritten])
     await connection.execute(_SEND, _ids(row for row in left if not row["never_written"]))
     return Retried(
         sent=len(left) - len(unwritten),

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from services.cli.output import print_json
 from services.cli.session import database
-from shared.database import transaction
+from shared.database import snapshot
 from shared.leads.search import Match, nobodys, search
 from shared.leads.trouble import WHY
 
@@ -40,7 +40,8 @@ def find(
 
 
 async def _read(text: str, most: int) -> tuple[list[Match], dict[str, int]]:
-    async with database() as pool, transaction(pool) as connection:
+    # A snapshot, because a statement has no limit there: every stored event is read.
+    async with database() as pool, snapshot(pool) as connection:
         return await search(connection, text, most), await nobodys(connection, text)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.scorer.models.change_model import Changed
 from services.scorer.store import rescores
 from services.scorer.store.rescores import Progress as Walked
-from shared.database import transaction
+from shared.database import snapshot, transaction
 
 _LOOK_S: Final = 0.25
 _SILENT_S: Final = 10.0
@@ -24,7 +24,7 @@ _LEADS: Final = "SELECT count(*)::int FROM leads"
 
 async def follow(database: AsyncEngine, changed: Changed, *, wait: bool) -> None:
     """Say what is going on, and wait for the end of it if that is wanted."""
-    async with transaction(database) as connection:
+    async with snapshot(database) as connection:
         total = await connection.fetchval(_LEADS)
         now = await rescores.progress(connection, changed.rescore_id)
     where = "in the shadow" if now.purpose == "shadow" else "active"

@@ -20,7 +20,7 @@ from services.cli.session import database
 from services.scorer.models import change_model
 from services.scorer.models.change_model import Changed
 from services.scorer.store.models import Author
-from shared.database import transaction
+from shared.database import snapshot, transaction
 from shared.errors import Invalid
 
 _VERSIONS: Final = "SELECT state, version FROM scoring_models WHERE state IN ('active', 'shadow')"
@@ -90,7 +90,7 @@ async def _stop(who: Author) -> int:
 
 
 async def _compare() -> Comparison:
-    async with database() as pool, transaction(pool) as connection:
+    async with database() as pool, snapshot(pool) as connection:
         versions = {row["state"]: row["version"] for row in await connection.fetch(_VERSIONS)}
         if "shadow" not in versions:
             raise Invalid(

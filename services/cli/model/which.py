@@ -18,6 +18,7 @@ from shared.scoring.engine.compiled import Compiled
 from shared.scoring.file.read import load_model
 
 ACTIVE: Final = "active"
+_TOO_MANY: Final = 2**31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +52,10 @@ async def find(connection: Any, name: str) -> Named:
     """The model of this name: a file's path, a version's number, or `active`."""
     if not is_stored(name):
         return from_file(Path(name))
-    stored = await (
-        stored_models.active(connection) if name == ACTIVE else stored_models.version(connection, int(name))
-    )
+    if name == ACTIVE:
+        stored = await stored_models.active(connection)
+    else:
+        stored = await stored_models.version(connection, int(name)) if int(name) < _TOO_MANY else None
     if stored is None:
         raise Invalid("no_such_model", f"there is no {_title(name)}. `leadscore model history` lists them")
     return _named(stored)

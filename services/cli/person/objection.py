@@ -1,7 +1,8 @@
 """`leadscore person object <lead> [--withdraw]`: a person objects to being scored, or takes that back.
 
 In: a lead by any address or id; a name and a note for whoever asks later. Out: an event on the events topic,
-counted like any other; what became of it. Refuses an objection that stands already, and to take back none.
+counted like any other; what became of it. Refuses an objection that stands already, to take back none, and
+one that no name of the lead would bring to it.
 """
 
 import asyncio
@@ -24,8 +25,8 @@ from shared.ids import LeadId, SystemIds
 from shared.kafka import connect
 from shared.kafka.publish import Publisher, Record
 from shared.leads.find import find
-from shared.leads.identifiers import IdentityRules
-from shared.leads.objection import Said, objection, withdrawal
+from shared.leads.identifiers import Identifier, IdentityRules
+from shared.leads.objection import Named, Said, names, objection, withdrawal
 from shared.leads.store.history import histories
 from shared.leads.store.present import present
 from shared.scoring.engine.consent import has_objected
@@ -33,8 +34,15 @@ from shared.settings import KafkaSettings, load
 
 _DEADLINE_S: Final = 10.0
 _TAKEN_S: Final = 30.0
-_TAKEN: Final = "SELECT count(DISTINCT event_id) FROM events WHERE event_id = ANY($1::uuid[])"
 _NOW: Final = "SELECT now()"
+# An event may name an address that stayed with somebody else, or a device that is now another's.
+_OWNED: Final = """
+SELECT i.kind, i.value
+FROM unnest($1::text[], $2::bytea[]) AS asked (kind, value)
+JOIN identities i ON i.kind = asked.kind AND i.value = asked.value
+JOIN leads l ON l.lead_id = i.lead_id
+WHERE coalesce(l.merged_into, l.lead_id) = $3 AND i.status NOT IN ('shared', 'suspended')
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +74,46 @@ async def decide(pool: AsyncEngine, wish: Wish, rules: IdentityRules) -> tuple[L
     """
     async with transaction(pool) as connection:
         lead = await find(connection, wish.who, rules)
-        if has_objected((await present(connection, lead)).state) is not wish.withdraw:
+        if await _is_done(connection, lead, wish):
             raise _so_already(wish)
         history = (await histories(connection, [lead]))[lead]
         said = Said(by=wish.by, note=wish.note, at=await connection.fetchval(_NOW))
-    ids = SystemIds()
-    sent = withdrawal(history, said, ids) if wish.withdraw else objection(history, wish.who, said, ids)
-    return lead, sent
+        if wish.withdraw:
+            return lead, withdrawal(history, said, SystemIds())
+        named = await _its_own(connection, lead, names(history, wish.who), rules)
+    if named is None:
+        raise Invalid(
+            "nobody_named",
+            f"no name would bring an objection to {wish.who}: what its events say is somebody else's by "
+            f"now, or set aside. `leadscore lead show {lead}` says which; `leadscore lead release` and "
+            "`leadscore lead merge` change that",
+        )
+    return lead, objection(named, said, SystemIds())
+
+
+async def _its_own(
+    connection: Any, lead: LeadId, named: Sequence[Named], rules: IdentityRules
+) -> Named | None:
+    """The first of these names by which an event comes to this lead."""
+    identifiers = {one: found for one in named if (found := _identifier(one, rules))}
+    kinds = [one.kind for one in identifiers.values()]
+    values = [one.value for one in identifiers.values()]
+    rows = await connection.fetch(_OWNED, kinds, values, lead)
+    owned = {(row["kind"], row["value"]) for row in rows}
+    return next((one for one, found in identifiers.items() if (found.kind, found.value) in owned), None)
+
+
+def _identifier(named: Named, rules: IdentityRules) -> Identifier | None:
+    if named.email:
+        return rules.address(named.email)
+    if named.user_id and named.namespace:
+        return rules.user_id(named.user_id, named.namespace)
+    return rules.anonymous_id(named.anonymous_id) if named.anonymous_id else None
+
+
+async def _is_done(connection: Any, lead: LeadId, wish: Wish) -> bool:
+    """Whether the lead stands as is wished."""
+    return has_objected((await present(connection, lead)).state) is not wish.withdraw
 
 
 def _so_already(wish: Wish) -> Invalid:
@@ -99,26 +140,22 @@ async def _carried_out(wish: Wish) -> str:
     settings = load(KafkaSettings)
     where = connect.connection(settings, "leadscore-person")
     async with database() as pool, producer(where) as publisher:
-        lead, events = await decide(pool, wish, identity_rules())
+        rules = identity_rules()
+        lead, events = await decide(pool, wish, rules)
         await send(publisher, connect.topics(settings).events, events)
-        taken = await _taken(pool, events)
+        taken = await _taken(pool, lead, wish, rules)
     what = "is scored again, from now on" if wish.withdraw else "is not scored any more, nor delivered"
     if taken:
         return f"lead {lead} {what}"
     return f"sent; lead {lead} {what} once the scorer has taken this, which it has not in {_TAKEN_S:.0f} s"
 
 
-async def _taken(pool: AsyncEngine, events: Sequence[Event]) -> bool:
-    """Whether the scorer has taken these, before long."""
+async def _taken(pool: AsyncEngine, lead: LeadId, wish: Wish, rules: IdentityRules) -> bool:
+    """Whether the scorer has taken these before long, and they came to this lead."""
     deadline = asyncio.get_running_loop().time() + _TAKEN_S
     while asyncio.get_running_loop().time() < deadline:
         async with transaction(pool) as connection:
-            if await _number(connection, events) == len(events):
+            if await _is_done(connection, await find(connection, str(lead), rules), wish):
                 return True
         await asyncio.sleep(0.1)
     return False
-
-
-async def _number(connection: Any, events: Sequence[Event]) -> int:
-    number: int = await connection.fetchval(_TAKEN, [event.event_id for event in events])
-    return number

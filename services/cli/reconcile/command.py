@@ -39,15 +39,23 @@ def reconcile(
         with _progress() as tell:
             asyncio.run(_walked(wish, findings, tell))
     except BaseException:
+        if findings.numbers:  # whoever goes on from here would never hear of these
+            _tell(findings, as_json=as_json)
         if findings.reached and not sample:
             typer.echo(f"stopped; go on with: leadscore reconcile --from {findings.reached}", err=True)
         raise
+    _tell(findings, as_json=as_json)
+    if after:
+        typer.echo("leads before this one are an earlier run's; what that found, it said", err=True)
+    if findings.numbers:
+        raise typer.Exit(1)
+
+
+def _tell(findings: Findings, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(findings.document(), ensure_ascii=False, indent=2))
     else:
         _show(findings)
-    if findings.numbers:
-        raise typer.Exit(1)
 
 
 async def _walked(wish: Wish, findings: Findings, tell: Callable[[str], None]) -> None:

@@ -35,12 +35,14 @@ class Outcome:
     difference:  in what it differs from what is stored; empty if in nothing
     points:      by how much its score does
     stale:       what is kept of it is of another layout: written anew, it need not be refolded later
+    unreadable:  one of its events cannot be read: nothing can be said of it, nor written
     """
 
     lead: LeadId
     difference: str = ""
     points: int = 0
     stale: bool = False
+    unreadable: bool = False
 
 
 def outcome(stored: StoredLead, model: Compiled, history: Sequence[Event]) -> Outcome:

@@ -1,7 +1,8 @@
 """What a replay reads, and how far it is: `replays`, one row for each.
 
 In: a connection. Out: leads, progress. The row is written after each portion, so that a replay goes on where
-it stopped, whatever stopped it.
+it stopped, whatever stopped it. Refuses to go on with one of more than a week ago: much has happened since to
+the leads that it looked at.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,8 @@ WHERE lead_id = ANY($1::uuid[]) AND merged_into IS NULL ORDER BY lead_id
 """
 _OPEN: Final = """
 SELECT replay_id, reached, leads, events, different, points FROM replays
-WHERE version = $1 AND only_checks = $2 AND finished_at IS NULL ORDER BY replay_id DESC LIMIT 1
+WHERE version = $1 AND only_checks = $2 AND finished_at IS NULL AND started_at > now() - interval '7 days'
+ORDER BY replay_id DESC LIMIT 1
 """
 _BEGIN: Final = """
 INSERT INTO replays (version, only_checks) VALUES ($1, $2)

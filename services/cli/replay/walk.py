@@ -9,6 +9,7 @@ is recorded, and delivered only if that is wished. A lead that is as it was is j
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -23,12 +24,12 @@ from services.cli.replay.store import Replayed
 from services.scorer.board.keep import write_noted
 from services.scorer.models.in_force import ModelsInForce
 from services.scorer.refold import bring_up_to_date, refold_leads
+from services.scorer.settle import ActiveModel
 from shared.codec import decode_all
 from shared.database import snapshot, transaction
 from shared.errors import Invalid
 from shared.ids import LeadId
 from shared.leads.store.history import stored_histories
-from shared.scoring.engine.compiled import Compiled
 
 MOST_EXAMPLES: Final = 10
 _WRITTEN_AT_ONCE: Final = 100
@@ -89,18 +90,18 @@ async def replay(
     async with transaction(database) as connection:
         active = (await models.read(connection)).active
         findings.version = active.version
-        total = 1 if wish.lead else await store.number(connection)
         if wish.lead is None:
             findings.done, findings.goes_on = await store.begin(
                 connection, active.version, only_checks=wish.check
             )
+    async with snapshot(database) as connection:
+        total = 1 if wish.lead else await store.number(connection)
     while leads := await _next(database, wish, findings.done.reached):
         await _bring_up_to_date(database, models, leads, findings, write=not wish.check)
         async with snapshot(database) as connection:
             stored = await store.read(connection, leads)
             events = await stored_histories(connection, [lead for lead in leads if lead in stored])
-        compared = [one for version, one in stored.values() if version == active.version]
-        outcomes, number = await asyncio.to_thread(_outcomes, compared, active.model, events)
+        outcomes, number = await asyncio.to_thread(_outcomes, list(stored.values()), active, events)
         if not wish.check:
             await _write(database, models, outcomes, deliver=wish.deliver)
         findings.add(outcomes, number)
@@ -123,14 +124,22 @@ async def _next(database: AsyncEngine, wish: Wish, after: LeadId) -> list[LeadId
 
 
 def _outcomes(
-    leads: Sequence[StoredLead], model: Compiled, events: Mapping[LeadId, bytes]
+    leads: Sequence[tuple[int, StoredLead]], active: ActiveModel, events: Mapping[LeadId, bytes]
 ) -> tuple[list[Outcome], int]:
-    """How these leads come out, and how many events that took."""
+    """How these leads come out, and how many events that took; only of those whom this version scored last.
+
+    An event that cannot be read costs its lead, and nobody else.
+    """
     outcomes, number = [], 0
-    for one in leads:
-        history = decode_all(events[one.lead])
-        number += len(history)
-        outcomes.append(outcome(one, model, history))
+    for version, one in leads:
+        try:
+            history = decode_all(events[one.lead])
+        except Invalid as error:
+            outcomes.append(Outcome(lead=one.lead, difference=f"unreadable: {error}", unreadable=True))
+            continue
+        if version == active.version:
+            number += len(history)
+            outcomes.append(outcome(one, active.model, history))
     return outcomes, number
 
 
@@ -153,9 +162,10 @@ async def _write(
     database: AsyncEngine, models: ModelsInForce, outcomes: Sequence[Outcome], *, deliver: bool
 ) -> None:
     """Score those anew that came out different, and those whose state is of another layout."""
-    different = {one.lead for one in outcomes if one.difference}
+    different = {one.lead for one in outcomes if one.difference and not one.unreadable}
     act = partial(refold_leads, silent=frozenset() if deliver else different)
-    await _written(database, models, [one.lead for one in outcomes if one.difference or one.stale], act)
+    stale = {one.lead for one in outcomes if one.stale}
+    await _written(database, models, sorted(different | stale), act)
 
 
 async def _written(
@@ -163,7 +173,18 @@ async def _written(
 ) -> None:
     """Have something done to these leads, in transactions as short as a batch's."""
     for start in range(0, len(leads), _WRITTEN_AT_ONCE):
-        async with transaction(database) as connection:
-            in_force = await models.read(connection)
-            await act(connection, in_force, leads[start : start + _WRITTEN_AT_ONCE])
-        await write_noted(database, models.noted)
+        some = leads[start : start + _WRITTEN_AT_ONCE]
+        try:
+            await _written_at_once(database, models, some, act)
+        except Invalid:
+            for lead in some:
+                with suppress(Invalid):  # it is told as unreadable, when its history is replayed
+                    await _written_at_once(database, models, [lead], act)
+
+
+async def _written_at_once(
+    database: AsyncEngine, models: ModelsInForce, leads: Sequence[LeadId], act: Callable[..., Awaitable[None]]
+) -> None:
+    async with transaction(database) as connection:
+        await act(connection, await models.read(connection), leads)
+    await write_noted(database, models.noted)

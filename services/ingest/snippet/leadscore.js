@@ -1,7 +1,7 @@
 /* Leadscore: page views, identify, track and form submits of one website, sent to your own server.
    <script>window.leadscore = window.leadscore || []</script>
    <script async src="https://events.example.com/leadscore.js" data-key="WRITE_KEY"></script>
-   data-consent="ask": nothing is stored or sent until leadscore.push(["consent", true])
+   data-consent="ask": as without consent, until leadscore.push(["consent", true])
    data-fields="email,company": form fields to read; data-auto="off": no page views by themselves
    No consent, or Global Privacy Control: nothing is stored, and only what names a person is sent. */
 (function (w, d, n) {
@@ -74,10 +74,10 @@
     var events = queue.slice(0, CHUNK), text = body(events);
     flying = events;
     /* text/plain with the key in the body: no preflight. What is sent twice counts once, by messageId. */
-    w.fetch(base + "/v1/b", { method: "POST", body: text, credentials: "omit", keepalive: text.length < 6e4,
+    w.fetch(base + "/v1/b", { method: "POST", body: text, credentials: "omit", keepalive: text.length < 2e4,
       headers: { "Content-Type": "text/plain" } }).then(function (answer) {
       flying = [];
-      if (answer.status === 429 || answer.status >= 500) return again(parseInt(answer.headers.get("Retry-After"), 10));
+      if (answer.status === 408 || answer.status === 429 || answer.status >= 500) return again(parseInt(answer.headers.get("Retry-After"), 10));
       fails = 0;
       done(events);
       if (queue.length) later(0);
@@ -134,7 +134,14 @@
       if (opt.auto !== "off" && !last) page();
       if (queue.length) later(50);
     },
-    reset: function () { forget(); if (allowed()) remember(); },
+    reset: function () { /* what the last visitor did is theirs, and still to be sent */
+      var rest = queue;
+      forget();
+      if (allowed()) remember();
+      queue = rest;
+      keep("leadscore_queue", JSON.stringify(queue));
+      if (rest.length) later(0);
+    },
     push: function (call) { var name = call[0]; if (typeof api[name] === "function") api[name].apply(null, call.slice(1)); }
   };
   var stub = w.leadscore;

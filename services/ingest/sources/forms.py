@@ -13,7 +13,7 @@ left out, and so are fields that look like passwords or cards.
 | `utm_*`, click ids, `page_url`, `page_title`, `referrer` | context |
 | `consent_<purpose>`                  | consent: on, yes, true and 1 mean given |
 | the form's `objection` field         | if ticked: the event is `person.objected` |
-| `_id`                                | the idempotency key |
+| `_id`                                | the idempotency key, for this form alone |
 | `_redirect`                          | where the browser goes next |
 | the honeypot                         | if filled: marks the event as a machine's |
 | all others                           | properties, beside `form` |
@@ -72,7 +72,14 @@ def fields(body: bytes, limits: Limits) -> Fields:
 
 def harmless(sent: Fields) -> dict[str, Any]:
     """The fields without passwords, numbers of cards and the like: those are kept nowhere."""
-    return {name: value for name, value in sent.items() if not _SECRET.search(name)}
+    return {name: _harmless(value) for name, value in sent.items() if not _SECRET.search(name)}
+
+
+def _harmless(value: Any) -> Any:
+    """The same of fields inside of fields, as JSON may have them."""
+    if isinstance(value, dict):
+        return harmless(value)
+    return [_harmless(one) for one in value] if isinstance(value, list) else value
 
 
 def draft(sent: Fields, form: Form, received_at: datetime) -> Draft:
@@ -87,7 +94,6 @@ def draft(sent: Fields, form: Form, received_at: datetime) -> Draft:
     return Draft(
         name=_name(kept, form),
         kind="form",
-        message_id=kept.get("_id") or None,
         fingerprint=_fingerprint(kept, form, received_at),
         user_id=kept.get("user_id"),
         anonymous_id=kept.get("anonymous_id"),
@@ -192,7 +198,10 @@ def _is_given(value: Any) -> bool:
 
 
 def _fingerprint(kept: Fields, form: Form, received_at: datetime) -> str:
-    """What makes two submits the same: form, day, fields in any order."""
+    """What makes two submits the same: form and `_id`; without one form, day, and fields in any order."""
+    id_ = kept.get("_id")
+    if type(id_) in {str, int} and id_ != "":
+        return f"form:{form.id}:{id_}"
     canonical = msgspec.json.encode([form.id, received_at.date(), kept], order="sorted")
     return "form:" + hashlib.sha256(canonical).hexdigest()
 

@@ -88,7 +88,7 @@ def open_batch(body: bytes, limits: Limits) -> Items:
 
     Raises Invalid `invalid_json`, `invalid_batch`, `too_many_events`, `too_large`, `too_deep`.
     """
-    if body.lstrip()[:1] == b"[":
+    if decode.first_byte(body) == b"[":
         batch = _Batch(batch=decode.shaped(body, _list_decoder))
     else:
         batch = decode.shaped(body, _batch_decoder)

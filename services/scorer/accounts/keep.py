@@ -125,11 +125,13 @@ class AccountKeeper:
             self._at_hand |= {one.note.lead_id for one in queued}
             notes = [one.note for one in queued]
             touched = await account_members.move(connection, accounts, notes, now, active.version)
+            self._at_hand |= set(touched)
             # What is due has the room that notes leave: at the end of each round there is some.
             room = most - len(queued)
             due = await stored.due(connection, active.version, self._accounts_put_off(), room)
             self._at_hand |= set(due)
-            looked = await self._look(connection, moment, touched, {*touched, *due})
+            wanted = {*touched, *due} - self._accounts_put_off()
+            looked = await self._look(connection, moment, touched, wanted)
             await stored.write(connection, looked, now, active.version)
             waiting = await account_queue.waiting(connection, _MOST_COUNTED)
             await account_queue.remove(connection, queued)

@@ -48,17 +48,19 @@ class BoardKeeper:
         self._interval_s = interval_s
         self._behind = behind
         self._noted = noted
+        self._walking = False
 
     async def run(self) -> None:
         """Work until cancelled; whatever goes wrong only makes lists late."""
         clock = asyncio.get_running_loop().time
-        walks = True
+        first = True
         while True:
             began_s = clock()
             try:
-                if walks or self._noted.overflowed:
+                # Not while one goes on, which would begin again and again: that one ends first.
+                if first or (self._noted.overflowed and not self._walking):
                     await self.begin_walk()
-                    walks = False
+                    first = False
                 goes_on = await self.turn()
             except Transient as error:
                 log("scorer.board_postponed", level="warning", reason=str(error))
@@ -85,8 +87,8 @@ class BoardKeeper:
         taken = self._noted.take(STRETCH)
         shown = await self._show(taken) if taken else 0
         metrics.BOARD_WAITING_LEADS.set(len(self._noted))
-        walks = await self._walk()
-        return walks or (shown > 0 and len(taken) == STRETCH)
+        self._walking = await self._walk()
+        return self._walking or (shown > 0 and len(taken) == STRETCH)
 
     async def _walk(self) -> bool:
         """Compare a stretch of all leads with the board; returns whether the walk goes on."""
@@ -99,13 +101,16 @@ class BoardKeeper:
 
     async def _show(self, taken: Mapping[LeadId, Noted]) -> int:
         """Show these leads; returns how many are shown as they were written. Others are looked at again."""
-        scored_at: Mapping[LeadId, datetime] = {}
         try:
             async with transaction(self._database) as connection:
                 scored_at = await write(connection, {lead: noted.said for lead, noted in taken.items()})
-        finally:
-            shown = self._noted.put_back(taken, scored_at, asyncio.get_running_loop().time())
-        return shown
+        except Transient:
+            self._noted.restore(taken)
+            raise
+        except Exception:  # it may be one of these that breaks us: for a while, and not for ever
+            self._noted.put_back(taken, {}, asyncio.get_running_loop().time())
+            raise
+        return self._noted.put_back(taken, scored_at, asyncio.get_running_loop().time())
 
 
 async def write(connection: Any, some: Mapping[LeadId, Said | None]) -> dict[LeadId, datetime]:

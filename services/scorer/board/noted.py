@@ -17,7 +17,7 @@ from services.scorer.settle import Change, Lead
 from shared.ids import LeadId
 from shared.leads.names import said
 
-MOST: Final = 100_000
+MOST: Final = 20_000
 _WAIT_S: Final = 30.0
 
 Said = AbstractSet[tuple[str, str]]
@@ -79,15 +79,20 @@ class NotedLeads:
         """Look again at those that are not shown as they were written, for a while; returns how many are."""
         shown = 0
         for lead, noted in taken.items():
-            at = scored_at.get(lead)
-            if at is not None and at == noted.scored_at:
+            # Of one that was merged away: that it is on the board no more.
+            if scored_at.get(lead) == noted.scored_at:
                 shown += 1
                 continue
             noted.since_s = now_s if noted.since_s is None else noted.since_s
             if now_s - noted.since_s < _WAIT_S:
-                newer = self._noted.get(lead)
-                self._noted[lead] = newer.with_older(noted) if newer else noted
+                self.restore({lead: noted})
         return shown
+
+    def restore(self, taken: Mapping[LeadId, Noted]) -> None:
+        """Nobody could look at these: they are as they were."""
+        for lead, noted in taken.items():
+            newer = self._noted.get(lead)
+            self._noted[lead] = newer.with_older(noted) if newer else noted
 
     def _add(self, lead: LeadId, noted: Noted) -> None:
         before = self._noted.get(lead)

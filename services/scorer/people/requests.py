@@ -4,6 +4,10 @@ In: regroups. Out: the same rows as an event makes. Refuses to hurry others: one
 """
 
 import asyncio
+import math
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,6 +20,9 @@ from services.scorer.store.identities import IdentityRace
 from shared.database import transaction
 from shared.errors import Misconfigured, Transient
 from shared.telemetry import log
+
+_LITTLE: Final = timedelta(seconds=10)
+_LONG: Final = timedelta(hours=1)
 
 
 class Regroup:
@@ -31,10 +38,12 @@ class Regroup:
             await self.work_off()
             await asyncio.sleep(interval_s)
 
-    async def work_off(self) -> None:
-        """Regroup while there is a request; what fails now is found again later."""
+    async def work_off(self, *, within_s: float = math.inf) -> None:
+        """Regroup while there is a request, and begin none after so long; the rest is found later."""
+        clock = asyncio.get_running_loop().time
+        until_s = clock() + within_s
         try:
-            while await self.turn():
+            while await self.turn() and clock() < until_s:
                 continue
         except (Transient, IdentityRace) as error:
             log("scorer.regroup_postponed", level="warning", reason=str(error))
@@ -50,7 +59,11 @@ class Regroup:
                 if request is None:
                     return False
                 report = await self._counter.regroup(connection, in_force, request.leads)
-        except (Transient, IdentityRace, Misconfigured):
+        except (Transient, IdentityRace):
+            if request is not None:
+                await self._let_others_pass(request)
+            raise
+        except Misconfigured:
             raise
         except Exception as error:
             if request is None:
@@ -62,9 +75,15 @@ class Regroup:
             log("scorer.regroup_too_large", level="warning", leads=len(request.leads))
         return True
 
+    async def _let_others_pass(self, request: Request) -> None:
+        """Have what did not get through now wait a little: it may be more than a transaction can hold."""
+        with suppress(Transient):
+            async with transaction(self._database) as connection:
+                await conflicts.put_off(connection, request, _LITTLE)
+
     async def _put_off(self, request: Request, error: Exception) -> None:
         """The batch that asked is committed: what breaks here is none of its records' fault."""
         log("scorer.regroup_broke", level="error", error=type(error).__name__, leads=len(request.leads))
         metrics.note(Report(regrouped="broke"))
         async with transaction(self._database) as connection:
-            await conflicts.put_off(connection, request)
+            await conflicts.put_off(connection, request, _LONG)

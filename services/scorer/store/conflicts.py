@@ -5,6 +5,7 @@ In: conflicts of a batch, leads to regroup. Out: which conflicts are news; reque
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from services.scorer.identify.facts import Conflict
@@ -49,7 +50,7 @@ DELETE FROM regroups WHERE regroup_id IN (
   FOR UPDATE SKIP LOCKED
 )
 """
-_PUT_OFF: Final = "UPDATE regroups SET requested_at = now() + interval '1 hour' WHERE regroup_id = $1"
+_PUT_OFF: Final = "UPDATE regroups SET requested_at = now() + $2::interval WHERE regroup_id = $1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +114,9 @@ async def done(connection: Any, leads: Iterable[LeadId]) -> None:
     await connection.execute(_DONE, sorted(leads))
 
 
-async def put_off(connection: Any, request: Request) -> None:
-    """Have this request taken in an hour: it breaks our code."""
-    await connection.execute(_PUT_OFF, request.number)
+async def put_off(connection: Any, request: Request, wait: timedelta) -> None:
+    """Have this request taken after so long, and others before it."""
+    await connection.execute(_PUT_OFF, request.number, wait)
 
 
 def _sides(row: Any) -> tuple[Identifier, Identifier]:

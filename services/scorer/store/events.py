@@ -5,7 +5,7 @@ The caller asks `known` first, holding the locks of the leads that the events be
 that order is what makes the answer final (docs/decisions/0003).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +18,7 @@ _LOOK_BACK: Final = "35 days"
 
 _KNOWN: Final = f"""
 SELECT event_id FROM events
-WHERE event_id = ANY($1::uuid[]) AND received_at > now() - interval '{_LOOK_BACK}'
+WHERE event_id = ANY($1::uuid[]) AND received_at > least(now(), $2) - interval '{_LOOK_BACK}'
 """  # noqa: S608 - the only inserted text is the constant above
 
 _COLUMNS: Final = (
@@ -42,9 +42,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     body: bytes
 
 
-async def known(connection: Any, ids: Iterable[EventId]) -> set[EventId]:
-    """Those of these ids that were counted (or quarantined) before."""
-    rows = await connection.fetch(_KNOWN, list(ids))
+async def known(connection: Any, some: Collection[Event]) -> set[EventId]:
+    """The ids of those that were counted (or quarantined) before.
+
+    Looked for from the oldest of them on: a record may have lain for months, in Kafka or as a dead letter,
+    while its sender sent it again.
+    """
+    oldest = min(event.received_at for event in some)
+    rows = await connection.fetch(_KNOWN, [event.event_id for event in some], oldest)
     return {EventId(row["event_id"]) for row in rows}
 
 

@@ -21,6 +21,7 @@ from shared.errors import Invalid
 from shared.events import Event
 from shared.ids import SystemIds, event_id
 from shared.kafka.stream import Received
+from shared.leads.find import find
 from shared.leads.identifiers import IdentityRules
 from shared.testing import MemoryBroker
 from tests.cli.commands import run
@@ -132,6 +133,30 @@ async def test_the_objection_names_whom_somebody_asked_for(
     (sent,) = await objected(pool, who)
     names = ("user_id", "namespace", "email", "anonymous_id")
     assert {name: value for name in names if (value := getattr(sent, name))} == named
+
+
+@pytest.mark.asyncio
+async def test_it_names_nobody_else(pool: AsyncEngine) -> None:
+    """Two users give one address, which stays with the first: an objection of the second says her user id."""
+    await count(pool, [event("second", user_id="user-2", email=EMAIL)])
+    async with postgres.transaction(pool) as connection:
+        [first, second] = [str(await find(connection, who, RULES)) for who in ("user-1", "user-2")]
+    assert first != second
+    (sent,) = await objected(pool, second)
+    assert (sent.user_id, sent.email) == ("user-2", None)
+    stands = {who: json.loads(await shown("lead", "show", who, "--json")) for who in (first, second)}
+    assert (stands[first]["objected"], stands[second]["objected"] is not None) == (None, True)
+
+
+@pytest.mark.asyncio
+async def test_an_objection_that_would_count_for_nobody_is_refused(pool: AsyncEngine) -> None:
+    """An address that is set aside brings nothing to its lead; somebody has to decide first."""
+    await count(pool, [event("alone", email="one@crowd.example")])
+    async with postgres.transaction(pool) as connection:
+        lead = str(await find(connection, "one@crowd.example", RULES))
+        await connection.execute("UPDATE identities SET status = 'suspended' WHERE lead_id = $1", lead)
+    with pytest.raises(Invalid, match="is somebody else's by now, or set aside"):
+        await objected(pool, lead)
 
 
 @pytest.mark.asyncio

@@ -339,8 +339,10 @@ async def test_the_command_says_what_is_off_and_ends_with_1(town: Town) -> None:
 
 
 async def test_a_stop_says_how_to_go_on(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Postgres goes away in the middle: the lead that was reached is printed."""
+    """Postgres goes away in the middle: the lead that was reached is printed, and what is off until there."""
     monkeypatch.setattr("services.cli.reconcile.read.MOST_EVENTS", 1)
+    first = "SELECT lead_id FROM leads ORDER BY lead_id LIMIT 1"
+    await town.fetch(f"UPDATE leads SET score = score + 1 WHERE lead_id = ({first})")
     looks = iter(range(3))
 
     async def until_away(connection: Any, leads: Any) -> Any:
@@ -354,6 +356,7 @@ async def test_a_stop_says_how_to_go_on(town: Town, monkeypatch: pytest.MonkeyPa
     second = (await town.fetch("SELECT lead_id FROM leads ORDER BY lead_id OFFSET 1 LIMIT 1"))[0]["lead_id"]
     assert isinstance(done.exception, Transient)
     assert f"leadscore reconcile --from {second}" in done.stderr
+    assert "P3" in done.stdout
 
 
 async def test_what_it_goes_on_from_has_to_be_a_lead(town: Town) -> None:

@@ -179,6 +179,37 @@ async def test_a_replay_goes_on_where_it_was_stopped(town: Town, monkeypatch: py
     assert (again.goes_on, again.done.leads, again.done.different) == (False, 8, 0)
 
 
+async def test_a_replay_of_long_ago_is_begun_anew(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it saw then says nothing about today."""
+    monkeypatch.setattr("services.cli.replay.walk.MOST_LEADS", 2)
+
+    def stop(_findings: Findings, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await replay(town.engine, Wish(check=True), Findings(), stop)
+    await town.fetch("UPDATE replays SET started_at = now() - interval '8 days'")
+    found = await replayed(town, check=True)
+    assert (found.goes_on, found.leads_now, found.done.leads) == (False, 8, 8)
+
+
+async def test_an_event_that_cannot_be_read_costs_its_lead_alone(town: Town) -> None:
+    """It is named, and left as it is; all others are mended, also where a version was published meanwhile."""
+    [broken] = await leads_of(town, "u3")
+    await town.fetch("UPDATE events SET body = '{}' WHERE lead_id = $1", broken)
+    await town.fetch(BREAK, await leads_of(town, "u1", "u2", "u3"))
+    for different in (3, 1):
+        found = await replayed(town)
+        assert (found.done.leads, found.done.different) == (8, different)
+        [told] = [one for one in found.examples if one.unreadable]
+        assert (told.lead, told.difference.partition(":")[0]) == (broken, "unreadable")
+    await publish(town, OTHER)
+    found = await replayed(town)
+    assert (found.behind, found.done.different, len(found.examples)) == (8, 1, 1)
+    behind = "SELECT count(*) FROM leads WHERE merged_into IS NULL AND model_version <> $1"
+    assert await town.fetch(behind, found.version) == [{"count": 0}]
+
+
 async def test_a_publish_meanwhile_ends_it(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of the leads under one version and half under another would be no answer."""
     monkeypatch.setattr("services.cli.reconcile.read.MOST_EVENTS", 1)

@@ -203,3 +203,22 @@ def test_another_submit_is_another_event(other: Draft) -> None:
 def test_browsers_go_only_where_the_form_may_send_them(wish: Any, goes: str) -> None:
     """A hidden field cannot make an open redirect of us."""
     assert forms.next_page({"_redirect": wish}, FORM) == goes
+
+
+def test_an_id_is_of_its_form_alone() -> None:
+    """Two forms that each count their entries have the same numbers; a resent entry is the same event."""
+    other = Form(id="contact", thanks="", redirects=frozenset(), honeypot="h", traits=frozenset())
+    sent = {"_id": "17", "email": "a@example.com"}
+    first, again = draft(sent), draft({**sent, "email": "b@example.com"}, NOW + timedelta(days=3))
+    assert first.fingerprint == again.fingerprint != forms.draft(sent, other, NOW).fingerprint
+
+
+def test_secrets_inside_of_other_fields_are_left_out() -> None:
+    """JSON may have fields inside of fields."""
+    sent = {
+        "email": "a@example.com",
+        "login": {"name": "ada", "password": "hunter2"},
+        "all": [{"cvv": "123"}],
+    }
+    found = draft(sent)
+    assert found.properties == {"login": {"name": "ada"}, "all": [{}], "form": "demo-request"}

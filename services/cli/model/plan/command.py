@@ -6,7 +6,7 @@ asked for. Refuses to change anything: it only reads.
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from services.cli.model.plan.processes import coming_up
+from shared.errors import Misconfigured
 
 if TYPE_CHECKING:
     from services.cli.model.plan.findings import Plan
@@ -37,6 +38,7 @@ def plan(  # noqa: PLR0913 - one parameter for each option of the command
     ] = False,
 ) -> None:
     """Show what publishing a draft would do: on all history, changing nothing."""
+    _check_writable([*([] if no_html else [html]), *([json] if json else [])])
     made = asyncio.run(_made(workers, draft, days=days, emails=emails))
     from services.cli.model.plan import page, text
     from services.cli.model.plan.findings import document
@@ -48,6 +50,23 @@ def plan(  # noqa: PLR0913 - one parameter for each option of the command
     if not no_html:
         html.write_text(page.render(made), encoding="utf-8")
         console.print(f"The page with plots: {html}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _check_writable(files: Sequence[Path]) -> None:
+    """A replay of an hour is not made for a page that cannot be written. Raises Misconfigured."""
+    closed = [
+        file
+        for file in files
+        if not os.access(file if file.exists() else file.parent, os.W_OK) or file.is_dir()
+    ]
+    if closed:
+        raise Misconfigured(
+            "The plan cannot be written:",
+            [
+                f"{file}: no file that we may write. --html and --json take another, --no-html none"
+                for file in closed
+            ],
+        )
 
 
 async def _made(workers: int, draft: str, *, days: int, emails: bool) -> "Plan":

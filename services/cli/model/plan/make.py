@@ -23,7 +23,7 @@ from services.cli.model.which import ACTIVE, Named, find
 from services.cli.session import database
 from services.router import route_file
 from services.router.routing import Outline
-from shared.database import transaction
+from shared.database import snapshot
 from shared.deployed import shipped
 from shared.errors import Misconfigured
 from shared.settings import DatabaseSettings, load
@@ -61,7 +61,7 @@ async def make(wish: Wish, processes: Sequence[Process], watch: Watch) -> Plan:
     routing = _text(settings.routing_file)
     outline = route_file.outline(routing, os.environ, file=str(settings.routing_file))
     async with database() as pool:
-        async with transaction(pool) as connection:
+        async with snapshot(pool) as connection:
             active, draft = await find(connection, ACTIVE), await find(connection, wish.draft)
             counted = await read.count(connection)
         order = _order(settings, wish, (active, draft), routing, counted["now"])
