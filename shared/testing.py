@@ -170,6 +170,9 @@ class MemoryStream:
     def lag_records(self, partition: int, next_offset: int) -> int | None:
         return len(self._log[partition]) - next_offset if partition in self._positions else None
 
+    async def ends(self, partitions: Iterable[int]) -> Mapping[int, int]:
+        return {number: len(self._log[number]) for number in partitions}
+
     async def mirror(self, offsets: Mapping[int, int]) -> None:
         self.mirrored.update(offsets)
 

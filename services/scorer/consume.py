@@ -80,6 +80,7 @@ class Consumer:
                 mirrored_s = self._last_turn_s
                 await stream.mirror({n: p.claim.next_offset for n, p in self.assignment.partitions.items()})
                 await self._look_for_older_database(stream)
+                await self._measure_halted(stream)
             self._measure_lag(stream)
             self._refuse_to_idle(stream)
 
@@ -273,9 +274,19 @@ class Consumer:
         if self._orphans_since_s is not None and now_s - self._orphans_since_s > _ORPHANED_S:
             raise Fenced(f"partitions {sorted(orphans)} are given to us but not claimed by us")
 
+    async def _measure_halted(self, stream: Stream) -> None:
+        """What waits in partitions that nobody reads: their consumer does not hear of what comes."""
+        halted = [number for number, one in self.assignment.partitions.items() if one.halted]
+        for number, end in (await stream.ends(halted) if halted else {}).items():
+            if partition := self.assignment.partitions.get(number):
+                lag = max(0, end - partition.claim.next_offset)
+                metrics.LAG_RECORDS.labels(partition=str(number)).set(lag)
+
     def _measure_lag(self, stream: Stream) -> None:
+        """What waits to be counted by us; partitions that have halted wait for a person."""
         self._lag_records = 0
-        for number, partition in self.assignment.partitions.items():
+        for number in self.assignment.readable():
+            partition = self.assignment.partitions[number]
             lag = stream.lag_records(number, partition.claim.next_offset)
             if lag is not None:
                 self._lag_records += lag

@@ -10,6 +10,7 @@ from collections import Counter as CounterOf
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from time import monotonic
 from typing import Final, Protocol
 
 from aiokafka import AIOKafkaProducer
@@ -101,7 +102,7 @@ class KafkaPublisher:
             with PRODUCE_SECONDS.time():
                 await _deliver(producer, records, deadline)
         except TimeoutError as error:
-            self._missed_deadline, self._missed_at_s = True, asyncio.get_running_loop().time()
+            self._missed_deadline, self._missed_at_s = True, monotonic()
             _count(records, "late")
             raise Transient(f"Kafka did not acknowledge within {deadline_s:g} s. Send again.") from error
         except MessageSizeTooLargeError as error:
@@ -126,7 +127,7 @@ class KafkaPublisher:
 
         Only a request finds out that Kafka is back, and none comes to who is not ready.
         """
-        stale = asyncio.get_running_loop().time() - self._missed_at_s > UNREADY_S
+        stale = monotonic() - self._missed_at_s > UNREADY_S
         return "" if self._missed_deadline and stale else self.trouble()
 
     async def _replace_if_broken(self, error: KafkaError, producer: AIOKafkaProducer) -> None:

@@ -108,6 +108,9 @@ class Stream(Protocol):
     def lag_records(self, partition: int, next_offset: int) -> int | None:
         """Records after `next_offset`, None if not known yet."""
 
+    async def ends(self, partitions: Iterable[int]) -> Mapping[int, int]:
+        """Behind the last record of each partition, also of those that are not read; empty if Kafka is away."""
+
     async def mirror(self, offsets: Mapping[int, int]) -> None:
         """Tell Kafka how far we are, for tools; failing is harmless."""
 
@@ -211,6 +214,18 @@ class KafkaStream(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
             return None
         highwater = self._consumer.highwater(tp)
         return None if highwater is None else max(0, highwater - next_offset)
+
+    async def ends(self, partitions: Iterable[int]) -> Mapping[int, int]:
+        wanted = [TopicPartition(self._topic, number) for number in partitions]
+        if self._consumer is None or not wanted:
+            return {}
+        try:
+            async with asyncio.timeout(_STOP_S):
+                found = await self._consumer.end_offsets(wanted)
+        except (KafkaError, TimeoutError) as error:
+            log("kafka.ends_unknown", level="debug", error=type(error).__name__)
+            return {}
+        return {tp.partition: end for tp, end in found.items()}
 
     async def mirror(self, offsets: Mapping[int, int]) -> None:
         mine = {

@@ -194,6 +194,7 @@ async def test_lag_is_what_is_left(bench: Bench) -> None:
     end = bench.books.given[0].end
     assert bench.stream.lag_records(0, end) == 0
     assert bench.stream.lag_records(0, end - 4) == 4
+    assert (await bench.stream.ends([0]))[0] == end
     await bench.stream.mirror({0: end})
 
 

@@ -8,6 +8,7 @@ from services.scorer.metrics import BOOKED
 from services.scorer.offsets import Offsets
 from shared.database import snapshot
 from tests.scorer.conftest import TOPIC, World, event
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio
 
@@ -70,3 +71,21 @@ async def test_a_partition_that_is_not_ours_has_no_lag(world: World) -> None:
     assert any(REGISTRY.get_sample_value(lag, {"partition": number}) is not None for number in mine)
     await scorer.consumer.assignment.revoked([int(number) for number in mine])
     assert [REGISTRY.get_sample_value(lag, {"partition": number}) for number in mine] == [None] * len(mine)
+
+
+async def test_what_waits_in_a_halted_partition_is_shown(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would look as if events were lost; and it keeps no walk waiting: a person has to come."""
+    monkeypatch.setattr("services.scorer.consume._MIRROR_EVERY_S", 0.02)
+    monkeypatch.setattr("services.scorer.consume._BEHIND_RECORDS", 3)
+    scorer = world.scorer()
+    await scorer.start()
+    await world.send([event("m", user_id="ada")])
+    await world.until_taken(1)
+    [number] = [n for n, one in scorer.consumer.assignment.partitions.items() if one.claim.next_offset]
+    scorer.consumer.assignment.partitions[number].halt("by hand")
+    await world.send([event(f"m{n}", user_id="ada") for n in range(8)])
+    labels = {"partition": str(number)}
+    await until(lambda: REGISTRY.get_sample_value("leadscore_scorer_lag_records", labels) == 8)
+    assert not scorer.consumer.behind()
