@@ -60,7 +60,8 @@ def test_ports_are_those_of_the_services() -> None:
 
 def test_pods_get_the_jobs_that_alerts_go_by() -> None:
     """What the guide adds to Prometheus' discovery makes the jobs of LeadscoreServiceDown of pods' labels."""
-    [rule] = next(yaml.safe_load(text) for kind, text in BLOCKS if kind == "yaml")
+    phases, rule = next(yaml.safe_load(text) for kind, text in BLOCKS if kind == "yaml")
+    assert not re.fullmatch(phases["regex"], "Running")
     made = set()
     for workload in (one for one in documents(K8S / "base") if one["kind"] == "Deployment"):
         labels = workload["spec"]["template"]["metadata"]["labels"]

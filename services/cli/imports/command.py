@@ -43,7 +43,7 @@ def import_(  # noqa: PLR0913 - one parameter for each option that a person may 
     again: Annotated[bool, typer.Option("--again", help="Begin with the first row again.")] = False,
     ahead: Annotated[
         int, typer.Option(min=0, help="Records that may wait for the scorer; 0: any number.")
-    ] = 20_000,
+    ] = 5_000,
 ) -> None:
     """Import history: validated, deduplicated and scored like any event."""
     wish = Wish(

@@ -117,7 +117,10 @@ class AccountKeeper:
             # Versions first, as everybody takes them: a publish waits for whoever scores.
             active = (await self._models.read(connection)).active
             accounts = active.model.accounts
-            if accounts is None or not await stored.begin(connection):
+            if accounts is None:
+                metrics.ACCOUNT_WAITING_LEADS.set(0)  # a version before may have had some
+                return False
+            if not await stored.begin(connection):
                 return False
             now: datetime = await connection.fetchval("SELECT now()")
             moment = _Moment(active=active, accounts=accounts, now=now)
