@@ -1,8 +1,12 @@
 """Stages that never rest: cycles that score lines and time alone would send leads round in."""
 
+from pathlib import Path
+
 import pytest
 
+from services.scorer.models import model_source
 from shared.config_file import parse
+from shared.deployed import shipped
 from shared.errors import Misconfigured
 from shared.scoring.analysis import cycles
 from shared.scoring.engine import transitions
@@ -83,6 +87,16 @@ def test_a_circle_without_an_event_is_a_mistake(given: dict[str, str], message: 
     (problem,) = problems_of(text_of(**given))
     assert message in problem
     assert problem.endswith(ADVICE)
+
+
+def test_a_circle_is_found_in_a_model_of_usual_size(tmp_path: Path) -> None:
+    """The points of the model that ships are too many to try all of them."""
+    text = shipped(Path("deploy/config/scoring.yaml")).read_text()
+    assert text.count("from: [lead, mql]") == 1
+    (tmp_path / "scoring.yaml").write_text(text.replace("from: [lead, mql]", "from: [lead, mql, sql]"))
+    with pytest.raises(Misconfigured) as caught:
+        model_source.read(tmp_path / "scoring.yaml")
+    assert any("cycle: " in problem and "pql" in problem for problem in caught.value.problems)
 
 
 RESTING = {

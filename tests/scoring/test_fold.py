@@ -131,6 +131,22 @@ def test_a_profile_keeps_at_most_a_hundred_attributes_those_of_the_model_first()
     assert one.profile["zone"] == 5
 
 
+def test_a_model_that_asks_for_more_needs_the_history_of_a_full_profile() -> None:
+    """What it asks for may have been left out; of others the state is theirs, too."""
+    before = model(fit=rule("zone", "when: {zone: 5}, points: 1", group="who"))
+    after = model(fit=rule("budget", "when: {zz_budget: 5}, points: 1", group="who"))
+    traits = {f"a{n}": 1 for n in range(MAX_ATTRIBUTES)}
+    for full, current in ((True, False), (False, True)):
+        said = {**(traits if full else {}), "zz_budget": 5}
+        for state in (
+            fold(before, EMPTY, event(1, "x", HOUR, traits=said)),
+            refold(before, [event(1, "x", HOUR, traits=said)]),
+        ):
+            assert state is not None
+            assert (is_current(before, state), is_current(after, state)) == (True, current)
+        assert refold(after, [event(1, "x", HOUR, traits=said)]).profile["zz_budget"] == 5
+
+
 @pytest.mark.parametrize(
     ("value", "kept"),
     [

@@ -155,3 +155,19 @@ def test_models_that_differ_in_more_have_no_twin(other: Callable[[Compiled], Com
     active = three_rules()
     assert other(active) != active
     assert shared(active, other(active)) is None
+
+
+def test_true_is_not_one() -> None:
+    """They are equal in Python, and not in a rule: a draft that changes one for the other differs."""
+
+    def asking(value: str) -> Compiled:
+        fit = small.rule("vip", f"when: {{vip: {value}}}, points: 1", group="who")
+        did = small.rule("a", f"event: a, when: {{x: {value}}}, points: 1")
+        return small.model(engagement=did, fit=fit)
+
+    one, true = asking("1"), asking("true")
+    assert true.beside(one).person is true.person
+    assert shared(one, true) is None
+    found = shared(one, one.changed(engagement=true.engagement))
+    assert found is not None
+    assert found.apart == {"a", "a of 0"}

@@ -4,14 +4,15 @@ In: a model. Out: cycles: those that are mistakes, and those that are slow enoug
 Refuses to tell what only might be: each cycle was walked, with the engine's own idea of which lines hold,
 at points that the model's rules can give.
 
-How: the numbers at which lines change their mind are tried one by one. At fixed numbers every stage has at
-most one next move (the one whose wait ends first), so a walk of as many steps as there are stages ends
-somewhere or is in a cycle.
+How: the numbers at which lines change their mind are tried one by one, as many as there is time for, and then
+those at which two moves hold together, which is what most cycles need. At fixed numbers every stage has at most
+one next move (the one whose wait ends first), so a walk of as many steps as there are stages ends somewhere or
+is in a cycle.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import chain, combinations, islice, product
 from typing import Any, Final
 
 from shared.scoring.analysis.reach import least, most, resting
@@ -24,7 +25,7 @@ from shared.scoring.engine.transitions import LineFacts, holds
 
 Reach = Mapping[str, float]
 
-# How many moves may be tried: the reference model needs half of them, and they take a tenth of a second.
+# How many moves may be tried one by one: they take a tenth of a second.
 _MOST_TRIES: Final = 24_000
 _BEYOND: Final = 1_000
 
@@ -77,8 +78,10 @@ def _cycles(model: Compiled, reach: tuple[Reach, Reach]) -> list[Cycle]:
     """Every cycle within this reach, each once, with its earliest line in the file first."""
     found: dict[frozenset[Path], Cycle] = {}
     moves = [move for stage in model.stages for move in stage.moves if not move.event]
-    tries = max(1, _MOST_TRIES // max(1, len(moves)))
-    for facts in islice(_line_facts(model, moves, reach), tries):
+    profiles = _profiles(moves)
+    tries = max(1, _MOST_TRIES // max(1, len(moves)) // len(profiles))
+    one_by_one = islice(_standings(model, _turns(model, moves), reach), tries)
+    for facts in _line_facts(chain(one_by_one, _together(model, moves, reach)), profiles):
         following = {stage.name: _next(model, stage.name, facts) for stage in model.stages}
         for walk in _round_walks(following):
             key = frozenset(move.place for _, move in walk)
@@ -123,10 +126,11 @@ def _rank(move: Move) -> tuple[bool, list[str]]:
     return move.kind == "enter", list(map(str, move.place))
 
 
-def _line_facts(model: Compiled, moves: Sequence[Move], reach: tuple[Reach, Reach]) -> Iterator[LineFacts]:
-    """Points and profiles at which these moves may differ."""
-    profiles = _profiles(moves)
-    for shown in _standings(model, moves, reach):
+def _line_facts(
+    standings: Iterable[Mapping[str, int]], profiles: Sequence[Mapping[str, Any]]
+) -> Iterator[LineFacts]:
+    """Each of these points, for each of these profiles."""
+    for shown in standings:
         for profile in profiles:
             yield LineFacts(bounds=(shown, shown), profile=profile)
 
@@ -140,11 +144,8 @@ def _profiles(moves: Sequence[Move]) -> list[Mapping[str, Any]]:
     return [{}, *together, *single]
 
 
-def _standings(
-    model: Compiled, moves: Sequence[Move], reach: tuple[Reach, Reach]
-) -> Iterator[dict[str, int]]:
-    """Every combination of points on, above and below the lines, as far as the rules can give them."""
-    low, high = reach
+def _turns(model: Compiled, moves: Sequence[Move]) -> dict[str, set[int]]:
+    """The points at which lines change their mind, and those below."""
     lines = [line for move in moves for line in (move.line, *move.unless)]
     turns: dict[str, set[int]] = {}
     for line in lines:
@@ -153,6 +154,14 @@ def _standings(
         if line.grades:
             for name, letters in (("fit", model.grades.letters), ("engagement", model.grades.numbers)):
                 turns.setdefault(name, set()).update(each - less for each in letters for less in (0, 1))
+    return turns
+
+
+def _standings(
+    model: Compiled, turns: Mapping[str, set[int]], reach: tuple[Reach, Reach]
+) -> Iterator[dict[str, int]]:
+    """Every combination of points on, above and below the lines, as far as the rules can give them."""
+    low, high = reach
     choices = {
         name: sorted(
             value
@@ -163,18 +172,48 @@ def _standings(
     }
     for combination in product(*choices.values()):
         shown = dict(zip(choices, combination, strict=True))
-        if SCORE not in shown or _adds_up(model, shown, reach):
+        least_score, most_score = _possible(model, shown, reach)
+        if SCORE not in shown or least_score <= shown[SCORE] <= most_score:
             yield shown
+
+
+def _together(model: Compiled, moves: Sequence[Move], reach: tuple[Reach, Reach]) -> Iterator[dict[str, int]]:
+    """For each two moves the fewest and the most points at which both hold, if the rules can give any."""
+    names = _turns(model, moves)
+    for two in combinations(moves, 2):
+        lowest = {name: max(_finite(reach[0][name]), *(_from(move, name) for move in two)) for name in names}
+        highest = {
+            name: min(_finite(reach[1][name]), *(_up_to(move, name) for move in two)) for name in names
+        }
+        if any(lowest[name] > highest[name] for name in names):
+            continue
+        nearest = {name: max(lowest[name], min(0, highest[name])) for name in names}
+        for shown in (nearest, highest):
+            if SCORE not in names:
+                yield shown
+                continue
+            least_score, most_score = _possible(model, shown, reach)
+            score = max(lowest[SCORE], least_score)
+            if score <= min(highest[SCORE], most_score):
+                yield {**shown, SCORE: score}
+
+
+def _from(move: Move, name: str) -> int:
+    return move.line.at_least.get(name, -_BEYOND)
+
+
+def _up_to(move: Move, name: str) -> int:
+    return move.line.below.get(name, _BEYOND + 1) - 1
 
 
 def _finite(points: float) -> int:
     return int(max(-_BEYOND, min(_BEYOND, points)))
 
 
-def _adds_up(model: Compiled, shown: Mapping[str, int], reach: tuple[Reach, Reach]) -> bool:
-    """Whether some points of the other dimensions make this score of these dimensions."""
+def _possible(model: Compiled, shown: Mapping[str, int], reach: tuple[Reach, Reach]) -> tuple[int, int]:
+    """The least and the most score with these dimensions, whatever the others are."""
     ends = []
     for end in reach:
         filled = {each.id: shown.get(each.id, _finite(end[each.id])) for each in model.dimensions}
         ends.append(max(0, min(100, whole(weighted(model, filled)))))
-    return ends[0] <= shown[SCORE] <= ends[1]
+    return ends[0], ends[1]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from shared.scoring.definition.model import Model
 from shared.scoring.definition.rules import Clamp, EngagementRule
 from shared.scoring.definition.stages import SCORE
-from shared.scoring.engine.points import HIGHEST, LOWEST
+from shared.scoring.engine.points import HIGHEST, LOWEST, whole
 
 Reach = Mapping[str, float]
 
@@ -47,9 +47,14 @@ def _summed(model: Model, engagement: list[float], fit: list[float]) -> dict[str
     dimensions = {dimension.id: 0.0 for dimension in model.dimensions}
     for group in model.groups:
         dimensions[group.dimension] += group.between.of(groups[group.id])
-    within = {each.id: each.between.of(dimensions[each.id]) for each in model.dimensions}
-    weighted = sum(each.weight * within[each.id] for each in model.dimensions if each.weight)
+    # Lines look at what is shown, in whole points.
+    within = {each.id: _shown(each.between.of(dimensions[each.id])) for each in model.dimensions}
+    weighted = _shown(sum(each.weight * within[each.id] for each in model.dimensions if each.weight))
     return {**within, SCORE: Clamp(lowest=LOWEST, highest=HIGHEST).of(weighted)}
+
+
+def _shown(points: float) -> float:
+    return whole(points) if math.isfinite(points) else points
 
 
 def _most_of(rule: EngagementRule) -> float:

@@ -65,6 +65,7 @@ class Compiled:
     attributes: frozenset[str] = field(repr=False, compare=False)
     purposes: Mapping[str, Purpose] = field(repr=False, compare=False)
     fold_key: str = field(compare=False)
+    full_key: str = field(compare=False)
 
     @classmethod
     def of(cls, model: Model) -> "Compiled":
@@ -74,6 +75,7 @@ class Compiled:
         causes = {
             name: frozenset[str]().union(*(move.event for move in ways)) for name, ways in moves.items()
         }
+        asked, fold_key = _attributes(model), _fold_key(model.engagement)
         return cls(
             model=model,
             event_matchers=event_matchers(model.engagement),
@@ -90,9 +92,10 @@ class Compiled:
             ways={name: tuple(move for move in given if not move.event) for name, given in moves.items()},
             causes=causes,
             sales_facts=FACTS_OF_EVERY_MODEL.union(*causes.values()),
-            attributes=_attributes(model),
+            attributes=asked,
             purposes={rule.purpose.id: rule.purpose for rule in model.engagement if rule.purpose},
-            fold_key=_fold_key(model.engagement),
+            fold_key=fold_key,
+            full_key=f"{fold_key}+{digest(asked)}",
         )
 
     def changed(self, **parts: Any) -> "Compiled":
@@ -101,7 +104,7 @@ class Compiled:
 
     def beside(self, other: "Compiled") -> "Compiled":
         """The same model, finding out together with the other one who a person is, if both ask the same."""
-        if self.fit != other.fit or self.group_index != other.group_index:
+        if digest(self.fit) != digest(other.fit) or self.group_index != other.group_index:
             return self
         return replace(self, person=other.person)
 

@@ -54,14 +54,16 @@ def fold(model: Compiled, state: LeadState, event: Event, *, in_order: bool = Fa
         attributes = attributes.copy()
         add_said(attributes, event, stamp, model.attributes)
     if not state.events:
-        return LeadState(model.fold_key, attributes, rules, 1, at_s, at_s, state.consent)
+        return LeadState(key_of(model, attributes), attributes, rules, 1, at_s, at_s, state.consent)
     first_s, last_s = state.first_s, state.last_s
     if at_s > last_s:
         last_s = at_s
     elif at_s < first_s:
         first_s = at_s
     # The empty one as it is: making another costs.
-    return LeadState(model.fold_key, attributes, rules, state.events + 1, first_s, last_s, state.consent)
+    return LeadState(
+        key_of(model, attributes), attributes, rules, state.events + 1, first_s, last_s, state.consent
+    )
 
 
 def refold(model: Compiled, events: Iterable[Event], *, until: datetime | None = None) -> LeadState:
@@ -81,7 +83,9 @@ def refold(model: Compiled, events: Iterable[Event], *, until: datetime | None =
         apply_match(rules, match_event(model.event_matchers, event), event, stamp)
         if event.traits or event.email:
             add_said(attributes, event, stamp, model.attributes)
-    return LeadState(model.fold_key, attributes, rules, len(ordered), ordered[0][0][0], ordered[-1][0][0])
+    return LeadState(
+        key_of(model, attributes), attributes, rules, len(ordered), ordered[0][0][0], ordered[-1][0][0]
+    )
 
 
 def _fold_by_consent(model: Compiled, state: LeadState, event: Event, newest_s: float) -> LeadState | None:
@@ -110,7 +114,7 @@ def _fold_by_consent(model: Compiled, state: LeadState, event: Event, newest_s: 
             add_said(attributes, event, stamp, model.attributes)
     first_s, last_s = (state.first_s, state.last_s) if state.events else (stamp[0], stamp[0])
     return LeadState(
-        model.fold_key,
+        key_of(model, attributes),
         attributes,
         rules,
         state.events + 1,
@@ -138,7 +142,12 @@ def _needing(match: Match, refused: Collection[str]) -> frozenset[str]:
 
 def is_current(model: Compiled, state: LeadState) -> bool:
     """Whether this state was folded under rules like this model's; if not, refold before scoring."""
-    return state.fold_key == model.fold_key or not state.fold_key
+    return not state.fold_key or state.fold_key == key_of(model, state.attributes)
+
+
+def key_of(model: Compiled, attributes: Mapping[str, Attribute]) -> str:
+    """Under what a state with these attributes is folded: where some may be left out, also what is asked for."""
+    return model.fold_key if len(attributes) < MAX_ATTRIBUTES else model.full_key
 
 
 def stamp_of(event: Event) -> Stamp:

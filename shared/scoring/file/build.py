@@ -9,7 +9,16 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final, cast
 
-from shared.scoring.definition.conditions import ALWAYS, All, Condition, Test, fold_case, on_event
+from shared.scoring.definition.conditions import (
+    ALWAYS,
+    All,
+    AnyOf,
+    Condition,
+    Not,
+    Test,
+    fold_case,
+    on_event,
+)
 from shared.scoring.definition.durations import duration_words
 from shared.scoring.definition.model import Model
 from shared.scoring.definition.rules import (
@@ -185,9 +194,11 @@ def _enter(
 ) -> Move:
     reader, unless = context
     condition = _event_condition(line, path, reader)
-    if line.event and not line.kind and any(name.startswith(_SALES_FACTS) for name in line.event):
+    if sales := [name for name in line.event or () if name.startswith(_SALES_FACTS)]:
         # A public web key can send any name; only a CRM source may say what sales did.
-        condition = All(parts=(Test(field="kind", operator="eq", operand="crm"), condition))
+        named = Test(field="name", operator="in", operand=frozenset(map(fold_case, sales)))
+        by_sales = Test(field="kind", operator="eq", operand="crm")
+        condition = All(parts=(AnyOf(parts=(Not(part=named), by_sales)), condition))
     return Move(
         to=stage,
         kind="enter",

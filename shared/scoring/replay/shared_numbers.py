@@ -11,6 +11,7 @@ the score that was found for the one model is true for the other.
 from dataclasses import dataclass
 from typing import Final
 
+from shared.scoring.definition.digest import digest
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.replay.timeline import Chart
 
@@ -30,15 +31,17 @@ class SharedNumbers:
 
 def shared_numbers(chart: Chart, one: Compiled, other: Compiled) -> SharedNumbers | None:
     """The other model's stages on the rules of `one`, if all else is the same."""
-    if any(getattr(one, part) != getattr(other, part) for part in _SAME):
+    # By their digests: `true` and `1` are equal in Python, and not in a rule.
+    if any(digest(getattr(one, part)) != digest(getattr(other, part)) for part in _SAME):
         return None
-    both = [rule for rule in one.engagement if rule in other.engagement]
-    if both != [rule for rule in other.engagement if rule in one.engagement]:
+    ours, theirs = ([digest(rule) for rule in model.engagement] for model in (one, other))
+    both = [rule for rule in ours if rule in theirs]
+    if both != [rule for rule in theirs if rule in ours]:
         return None  # sums of floats in another order differ in their last bits
     apart = frozenset(
         rule_state
         for model in (one, other)
         for rule, (_, rule_state) in zip(model.engagement, chart.rule_states(model), strict=True)
-        if rule not in both
+        if digest(rule) not in both
     )
     return SharedNumbers(model=one.changed(stages=other.stages).beside(one), apart=apart)

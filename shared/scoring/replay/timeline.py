@@ -21,7 +21,7 @@ from shared.scoring.definition.rules import EngagementRule
 from shared.scoring.definition.stages import Shown
 from shared.scoring.engine.compiled import Compiled
 from shared.scoring.engine.consent import OBJECTION_EVENTS, Kept, consider
-from shared.scoring.engine.fold import add_said, match_event, stamp_of
+from shared.scoring.engine.fold import add_said, key_of, match_event, stamp_of
 from shared.scoring.engine.matching import NOTHING, Match, event_matchers
 from shared.scoring.engine.points import decayed
 from shared.scoring.engine.rule_totals import Rules, apply_match
@@ -267,7 +267,7 @@ class Track:
         said = self._said.after(count) or _NOTHING
         moments = self.timeline.at_s
         kept = dict(self._consents.after(count) or _SAID_NOTHING)
-        return LeadState(self.model.fold_key, said, rules, count, moments[0], moments[count - 1], kept)
+        return LeadState(key_of(self.model, said), said, rules, count, moments[0], moments[count - 1], kept)
 
 
 def _tells_more(known: Attributes, said: Attributes) -> bool:
