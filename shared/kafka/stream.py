@@ -109,7 +109,7 @@ class Stream(Protocol):
         """Records after `next_offset`, None if not known yet."""
 
     async def ends(self, partitions: Iterable[int]) -> Mapping[int, int]:
-        """Behind the last record of each partition, also of those that are not read; empty if Kafka is away."""
+        """The offset behind the last record of each partition, read or not; empty if Kafka is away."""
 
     async def mirror(self, offsets: Mapping[int, int]) -> None:
         """Tell Kafka how far we are, for tools; failing is harmless."""

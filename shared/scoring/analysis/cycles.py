@@ -4,10 +4,10 @@ In: a model. Out: cycles: those that are mistakes, and those that are slow enoug
 Refuses to tell what only might be: each cycle was walked, with the engine's own idea of which lines hold,
 at points that the model's rules can give.
 
-How: the numbers at which lines change their mind are tried one by one, as many as there is time for, and then
-those at which two moves hold together, which is what most cycles need. At fixed numbers every stage has at most
-one next move (the one whose wait ends first), so a walk of as many steps as there are stages ends somewhere or
-is in a cycle.
+How: the numbers at which lines change their mind are tried one by one, as many as there is time for, and
+then those at which two moves hold together, which is what most cycles need. At fixed numbers every stage has
+at most one next move (the one whose wait ends first), so a walk of as many steps as there are stages ends
+somewhere or is in a cycle.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

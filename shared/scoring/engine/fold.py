@@ -146,7 +146,7 @@ def is_current(model: Compiled, state: LeadState) -> bool:
 
 
 def key_of(model: Compiled, attributes: Mapping[str, Attribute]) -> str:
-    """Under what a state with these attributes is folded: where some may be left out, also what is asked for."""
+    """Under what a state with these attributes is folded: what is asked for, where some may be left out."""
     return model.fold_key if len(attributes) < MAX_ATTRIBUTES else model.full_key
 
 
