@@ -73,8 +73,12 @@ class Assignment:
     async def assigned(self, partitions: Mapping[int, Range], generation: int) -> Mapping[int, int]:
         """Claim what the group gave us; Postgres says where each starts."""
         starts: dict[int, int] = {}
+        self.claiming = set(partitions)
         for number, readable in partitions.items():
-            claim = await self._claim(number, readable, generation)
+            try:
+                claim = await self._claim(number, readable, generation)
+            finally:
+                self.claiming.discard(number)
             if claim is None:
                 continue
             self.partitions[number] = partition = Partition(claim=claim)
@@ -154,20 +158,16 @@ class Assignment:
     async def _claim(self, number: int, readable: Range, generation: int) -> Claim | None:
         """Claim one partition, as often as it takes while Postgres is away."""
         failures = 0
-        self.claiming.add(number)
-        try:
-            while True:
-                try:
-                    async with transaction(self._database) as connection:
-                        return await self._offsets.claim(
-                            connection, number, generation=generation, first=readable.first
-                        )
-                except Transient as error:
-                    failures += 1
-                    log("scorer.claim_postponed", level="warning", partition=number, reason=str(error))
-                    await asyncio.sleep(backoff_s(failures))
-        finally:
-            self.claiming.discard(number)
+        while True:
+            try:
+                async with transaction(self._database) as connection:
+                    return await self._offsets.claim(
+                        connection, number, generation=generation, first=readable.first
+                    )
+            except Transient as error:
+                failures += 1
+                log("scorer.claim_postponed", level="warning", partition=number, reason=str(error))
+                await asyncio.sleep(backoff_s(failures))
 
 
 def backoff_s(failures: int) -> float:

@@ -93,7 +93,7 @@ def test_gzip_members_are_joined() -> None:
 def test_what_cannot_be_unpacked_is_refused(wire: bytes, encoding: bytes, code: str) -> None:
     """Bombs, broken gzip and other encodings each have their code."""
     with pytest.raises(Invalid) as refused:
-        unpack(wire, encoding, SMALL, ROOM)
+        unpack(wire, encoding, SMALL)
     assert refused.value.code == code
 
 

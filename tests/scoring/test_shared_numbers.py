@@ -162,7 +162,7 @@ def test_true_is_not_one() -> None:
 
     def asking(value: str) -> Compiled:
         fit = small.rule("vip", f"when: {{vip: {value}}}, points: 1", group="who")
-        did = small.rule("a", f"event: a, when: {{x: {value}}}, points: 1")
+        did = small.rule("a", f"event: a, when: {{properties.x: {value}}}, points: 1")
         return small.model(engagement=did, fit=fit)
 
     one, true = asking("1"), asking("true")

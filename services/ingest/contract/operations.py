@@ -123,5 +123,5 @@ def _get(path: str, name: str, says: str, codes: Mapping[str, int]) -> Operation
         proof="nothing",
         sent="",
         answers=name,
-        codes={**codes, **BUSY},
+        codes=codes,
     )

@@ -25,7 +25,7 @@ from shared.scoring.engine.transitions import LineFacts, holds
 
 Reach = Mapping[str, float]
 
-# How many moves may be tried one by one: they take a tenth of a second.
+# How many moves may be tried one by one, and twice as many for pairs: that takes some tenths of a second.
 _MOST_TRIES: Final = 24_000
 _BEYOND: Final = 1_000
 
@@ -81,7 +81,9 @@ def _cycles(model: Compiled, reach: tuple[Reach, Reach]) -> list[Cycle]:
     profiles = _profiles(moves)
     tries = max(1, _MOST_TRIES // max(1, len(moves)) // len(profiles))
     one_by_one = islice(_standings(model, _turns(model, moves), reach), tries)
-    for facts in _line_facts(chain(one_by_one, _together(model, moves, reach)), profiles):
+    pairs = islice(combinations(moves, 2), tries)
+    together = _together(model, _turns(model, moves), pairs, reach)
+    for facts in _line_facts(chain(one_by_one, together), profiles):
         following = {stage.name: _next(model, stage.name, facts) for stage in model.stages}
         for walk in _round_walks(following):
             key = frozenset(move.place for _, move in walk)
@@ -177,10 +179,11 @@ def _standings(
             yield shown
 
 
-def _together(model: Compiled, moves: Sequence[Move], reach: tuple[Reach, Reach]) -> Iterator[dict[str, int]]:
+def _together(
+    model: Compiled, names: Iterable[str], pairs: Iterable[tuple[Move, Move]], reach: tuple[Reach, Reach]
+) -> Iterator[dict[str, int]]:
     """For each two moves the fewest and the most points at which both hold, if the rules can give any."""
-    names = _turns(model, moves)
-    for two in combinations(moves, 2):
+    for two in pairs:
         lowest = {name: max(_finite(reach[0][name]), *(_from(move, name) for move in two)) for name in names}
         highest = {
             name: min(_finite(reach[1][name]), *(_up_to(move, name) for move in two)) for name in names

@@ -194,11 +194,14 @@ def _enter(
 ) -> Move:
     reader, unless = context
     condition = _event_condition(line, path, reader)
-    if sales := [name for name in line.event or () if name.startswith(_SALES_FACTS)]:
+    sales = [name for name in line.event or () if name.startswith(_SALES_FACTS)]
+    if line.event and sales and not line.kind:
         # A public web key can send any name; only a CRM source may say what sales did.
-        named = Test(field="name", operator="in", operand=frozenset(map(fold_case, sales)))
-        by_sales = Test(field="kind", operator="eq", operand="crm")
-        condition = All(parts=(AnyOf(parts=(Not(part=named), by_sales)), condition))
+        by_sales: Condition = Test(field="kind", operator="eq", operand="crm")
+        if len(sales) < len(line.event):
+            named = Test(field="name", operator="in", operand=frozenset(map(fold_case, sales)))
+            by_sales = AnyOf(parts=(Not(part=named), by_sales))
+        condition = All(parts=(by_sales, condition))
     return Move(
         to=stage,
         kind="enter",

@@ -90,10 +90,10 @@ def test_fields_go_to_their_places() -> None:
             "website_url": "",
         }
     )
-    assert (found.name, found.kind, found.message_id, found.anonymous_id) == (
+    assert (found.name, found.kind, found.fingerprint, found.anonymous_id) == (
         "form.submitted",
         "form",
-        "once",
+        "form:demo-request:once",
         "anon",
     )
     assert found.emails == ("a@example.com",)
