@@ -126,11 +126,11 @@ def test_a_table_that_is_read_is_waited_for(database: str) -> None:
             await asyncio.sleep(seconds)
         await reader.close()
 
-    async def both(said: list[str], **options: float) -> None:
+    async def both(said: list[str], within_s: float) -> None:
         holding = asyncio.create_task(hold(6))
         await asyncio.sleep(1.5)
         try:
-            await asyncio.to_thread(upgrade, database, say=said.append, **options)
+            await asyncio.to_thread(upgrade, database, within_s=within_s, say=said.append)
         finally:
             await holding
 
@@ -138,7 +138,7 @@ def test_a_table_that_is_read_is_waited_for(database: str) -> None:
     told: list[str] = []
     with pytest.raises(Transient, match=r"in use by a long report \(pid \d+\)\. End them, or"):
         asyncio.run(both([], within_s=0))
-    asyncio.run(both(told))
+    asyncio.run(both(told, within_s=60))
     assert [said.partition(" (")[0] for said in told] == ["waiting: a table is in use by a long report"]
     assert query(database, "SELECT version_num FROM alembic_version") == [(head(),)]
 
