@@ -92,7 +92,7 @@ async def test_what_a_batch_asks_for_cannot_undo_it(
 ) -> None:
     """Whatever breaks after the commit may end the process; what was counted is no dead letter besides."""
 
-    async def breaks() -> None:
+    async def breaks(**_others: object) -> None:
         raise ZeroDivisionError
 
     scorer = world.scorer()
