@@ -152,7 +152,10 @@ async def test_an_account_that_breaks_the_look_is_put_off_with_whoever_comes(
     """However many people it has: each of them would break the look again, and that ends the scorer."""
     scorer = await taken(
         world,
-        [*(form(f"b{n}", f"b{n}@bad.example") for n in range(CONSECUTIVE + 5)), form("g", "g@good.example")],
+        [
+            *(form(f"b{n}", f"b{n}@bad.example") for n in range(2 * CONSECUTIVE + 5)),
+            form("g", "g@good.example"),
+        ],
     )
 
     def breaks(accounts: Any, everybody: Sequence[Any], *others: Any) -> Any:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from shared.codec import decode
 from shared.database import engine as make_engine
@@ -51,6 +52,25 @@ async def test_an_event_counts_once_however_often_it_comes(world: World) -> None
     assert balanced(books)
     assert (await world.fetch("SELECT count(*)::int AS n FROM events"))[0]["n"] == 50
     assert sum(row["event_count"] for row in await live_leads(world)) == 50
+
+
+async def test_a_record_that_lay_for_long_counts_once(world: World) -> None:
+    """A dead letter of 40 days ago, sent again: its sender's own copy of a day later was counted then."""
+    old = event("m", anonymous_id="a")
+    copy, letter = (
+        replace(
+            old,
+            received_at=old.received_at - timedelta(days=days),
+            occurred_at=old.occurred_at - timedelta(days=41),
+        )
+        for days in (39, 40)
+    )
+    await world.send([copy])
+    await world.scorer().start()
+    await world.until_taken(1)
+    await world.send([letter])
+    books = await world.until_taken(2)
+    assert (books["counted"], books["duplicate"]) == (1, 1)
 
 
 async def test_a_restarted_scorer_goes_on_where_the_books_say(world: World) -> None:
