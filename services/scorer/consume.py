@@ -37,6 +37,7 @@ _MIRROR_EVERY_S: Final = 5.0
 _STUCK_S: Final = 60.0
 _FOLLOW_UP_S: Final = 2.0
 _TRIED_WHOLE: Final = 2
+_MOST_HALVED: Final = 10
 _ORPHANED_S: Final = 30.0
 _BEHIND_RECORDS: Final = 500
 
@@ -65,13 +66,14 @@ class Consumer:
         self._last_turn_s = clock.monotonic_s()
         self._orphans_since_s: float | None = None
         self._lag_records = 0
+        self._halved = 0
 
     async def run(self, stream: Stream, *, batch_records: int) -> None:
         """Poll and count until cancelled; raises what a batch raised that nobody foresaw."""
         mirrored_s = self._clock.monotonic_s()
         while True:
             self._last_turn_s = self._clock.monotonic_s()
-            if polled := await self._poll(stream, batch_records >> self._halvings(batch_records)):
+            if polled := await self._poll(stream, max(1, batch_records >> self._halved)):
                 # A task of its own: who cancels us does not cut off a transaction.
                 self._running = asyncio.create_task(self._count(stream, polled))
                 await asyncio.wait({self._running})
@@ -98,11 +100,6 @@ class Consumer:
         """Whether more waits in Kafka than a batch takes at once in quiet times."""
         return self._lag_records > _BEHIND_RECORDS
 
-    def _halvings(self, batch_records: int) -> int:
-        """How often to halve the batch: what is too much for one transaction is too much again."""
-        worst = max((partition.failures for partition in self.assignment.partitions.values()), default=0)
-        return min(max(0, worst - _TRIED_WHOLE), batch_records.bit_length() - 1)
-
     async def _poll(self, stream: Stream, batch_records: int) -> dict[int, list[Received]]:
         try:
             return await stream.poll(self.assignment.readable(), max_records=batch_records, timeout_s=_POLL_S)
@@ -128,6 +125,7 @@ class Consumer:
                 await self._follow_up(await self._commit_or_split(piece))
             for partition in partitions:
                 partition.failures = 0
+            self._halved = max(0, self._halved - 1)
         except (Transient, IdentityRace, Fenced) as error:
             await self._postpone(partitions, error)
         for partition in self._partitions(records):
@@ -257,6 +255,8 @@ class Consumer:
         for partition in partitions:
             partition.failures += 1
         failures = max((partition.failures for partition in partitions), default=1)
+        # What is too much for one transaction is too much again. Each that gets through doubles the next.
+        self._halved = min(self._halved + (failures > _TRIED_WHOLE), _MOST_HALVED)
         reason = "postgres" if isinstance(error, Transient) else "identity_race"
         metrics.RETRIES.labels(reason=reason).inc()
         if isinstance(error, Transient):
