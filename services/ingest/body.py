@@ -39,7 +39,7 @@ class Room:
     def take(self, size_bytes: int) -> None:
         """Take so much. Raises Transient if there is less."""
         if size_bytes > self._free:
-            raise Transient("too much is being received at once. Send again in a moment.", retry_after_s=1)
+            raise Transient("too much is being received at once. Send again in a moment.")
         self._free -= size_bytes
 
     def give_back(self, size_bytes: int) -> None:

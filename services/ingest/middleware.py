@@ -28,7 +28,6 @@ ROUTE: Final = "leadscore.route"
 PROBES: Final = 8
 """Requests that may wait for Kafka at the same time while it is in trouble."""
 
-ORIGIN: Final = "Access-Control-Allow-Origin"
 _ALLOWED_HEADERS: Final = (
     "authorization, content-type, anonymousid, sentat, x-write-key, x-retry-count, x-enable-debug,"
     " x-ip-policy, sp-anonymous"
@@ -143,9 +142,11 @@ def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
             answer = MutableHeaders(scope=message)
-            answer.update(headers)
-            if ORIGIN in headers:  # beside what the answer varies by itself
-                answer.add_vary_header("Origin")
+            for name, value in headers.items():
+                if name == "Vary":  # beside what the answer varies by itself
+                    answer.add_vary_header(value)
+                else:
+                    answer[name] = value
         await send(message)
 
     return wrapped
@@ -154,8 +155,9 @@ def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:
 def _cors(origin: str) -> dict[str, str]:
     """Let the page read our answer, so that its SDK knows what became of its events."""
     return {
-        ORIGIN: origin,
+        "Access-Control-Allow-Origin": origin,
         # sendBeacon always asks with credentials; we set no cookies, so this gives nothing away.
         "Access-Control-Allow-Credentials": "true",
         "Access-Control-Expose-Headers": "Retry-After",
+        "Vary": "Origin",
     }

@@ -277,7 +277,7 @@ class Consumer:
     async def _measure_halted(self, stream: Stream) -> None:
         """What waits in partitions that nobody reads: their consumer does not hear of what comes."""
         halted = [number for number, one in self.assignment.partitions.items() if one.halted]
-        for number, end in (await stream.ends(halted) if halted else {}).items():
+        for number, end in (await stream.ends(halted)).items():
             if partition := self.assignment.partitions.get(number):
                 lag = max(0, end - partition.claim.next_offset)
                 metrics.LAG_RECORDS.labels(partition=str(number)).set(lag)

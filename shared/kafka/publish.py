@@ -78,8 +78,7 @@ class KafkaPublisher:
         self._connection = connection
         self._producer: AIOKafkaProducer | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._missed_deadline = False
-        self._missed_at_s = 0.0
+        self._missed_at_s: float | None = None  # when the last publish missed its deadline; None: it did not
 
     async def start(self) -> None:
         self._reconnect()
@@ -102,7 +101,7 @@ class KafkaPublisher:
             with PRODUCE_SECONDS.time():
                 await _deliver(producer, records, deadline)
         except TimeoutError as error:
-            self._missed_deadline, self._missed_at_s = True, monotonic()
+            self._missed_at_s = monotonic()
             _count(records, "late")
             raise Transient(f"Kafka did not acknowledge within {deadline_s:g} s. Send again.") from error
         except MessageSizeTooLargeError as error:
@@ -114,21 +113,21 @@ class KafkaPublisher:
             _count(records, "failed")
             await self._replace_if_broken(error, producer)
             raise Transient(f"Kafka refused: {type(error).__name__}. Send again.") from error
-        self._missed_deadline = False
+        self._missed_at_s = None
         _count(records, "acknowledged")
 
     def trouble(self) -> str:
         if self._producer is None:
             return "not connected to Kafka"
-        return "Kafka missed the last deadline" if self._missed_deadline else ""
+        return "" if self._missed_at_s is None else "Kafka missed the last deadline"
 
     def unready(self) -> str:
         """Why a balancer should lead senders elsewhere, empty if not: trouble, while it is fresh.
 
         Only a request finds out that Kafka is back, and none comes to who is not ready.
         """
-        stale = monotonic() - self._missed_at_s > UNREADY_S
-        return "" if self._missed_deadline and stale else self.trouble()
+        fresh = self._missed_at_s is not None and monotonic() - self._missed_at_s < UNREADY_S
+        return self.trouble() if fresh or self._producer is None else ""
 
     async def _replace_if_broken(self, error: KafkaError, producer: AIOKafkaProducer) -> None:
         """Replace a producer that lost its sequence: it would fail for ever (aiokafka #1017)."""

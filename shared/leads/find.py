@@ -5,6 +5,7 @@ In: an e-mail address, a user id of any namespace (`17` or `crm:17`), an anonymo
 Refuses (`Invalid`) what nobody has, and an id that several people have in different namespaces.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,6 +20,7 @@ SELECT i.kind, i.value, coalesce(l.merged_into, l.lead_id) AS lead_id
 FROM unnest($1::text[], $2::bytea[]) AS asked (kind, value)
 JOIN identities i ON i.kind = asked.kind AND i.value = asked.value
 JOIN leads l ON l.lead_id = i.lead_id
+WHERE NOT $3 OR i.status NOT IN ('shared', 'suspended')
 """
 _LIVING: Final = "SELECT coalesce(merged_into, lead_id) FROM leads WHERE lead_id = $1"
 _FINGERPRINT: Final = "SELECT fingerprint FROM identity_keys"
@@ -34,14 +36,14 @@ async def find(connection: Any, who: str, rules: IdentityRules) -> LeadId:
     if living is not None:
         return LeadId(living)
     for group in await spellings(connection, who, rules):
-        owners = await _owners(connection, group)
-        if len(set(owners.values())) > 1:
+        found = await owners(connection, group)
+        if len(set(found.values())) > 1:
             names = ", ".join(
-                f"{one.namespace}:{who}" for one in sorted(owners, key=lambda one: one.namespace)
+                f"{one.namespace}:{who}" for one in sorted(found, key=lambda one: one.namespace)
             )
             raise Invalid("several_leads", f"several people have the id {who}. Say which: {names}")
-        if owners:
-            return next(iter(owners.values()))
+        if found:
+            return next(iter(found.values()))
     if await connection.fetchval(_FINGERPRINT) not in {None, rules.fingerprint}:
         raise other_keys()
     what = "no lead has the address" if "@" in who else "there is no lead"
@@ -64,9 +66,16 @@ async def spellings(connection: Any, who: str, rules: IdentityRules) -> list[lis
     return [[one for one in group if one] for group in groups]
 
 
-async def _owners(connection: Any, asked: list[Identifier]) -> dict[Identifier, LeadId]:
+async def owners(
+    connection: Any, asked: Sequence[Identifier], *, believed: bool = False
+) -> dict[Identifier, LeadId]:
+    """The living lead that each of these points to; those that point to none are left out.
+
+    believed:  also those that are set aside, by which no event comes to their lead
+    """
     by_key = {(one.kind, one.value): one for one in asked}
-    rows = await connection.fetch(_OWNERS, [one.kind for one in asked], [one.value for one in asked])
+    kinds, values = [one.kind for one in asked], [one.value for one in asked]
+    rows = await connection.fetch(_OWNERS, kinds, values, believed)
     return {by_key[row["kind"], row["value"]]: LeadId(row["lead_id"]) for row in rows}
 
 

@@ -13,12 +13,18 @@ from sqlalchemy import make_url
 
 from services.cli.migrate import at_head, downgrade, head, migrate, upgrade
 from shared.errors import Misconfigured, Transient
+from tests.waiting import until
 
 HIDDEN = "a-password-that-nobody-prints"
 SHAPE = """
 SELECT table_name, column_name, data_type, is_nullable, column_default
 FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE 'events\\_%'
 ORDER BY table_name, column_name
+"""
+LONG = """
+SELECT count(*) FROM pg_stat_activity
+WHERE application_name = 'a long report' AND datname = current_database()
+  AND xact_start < now() - interval '1 second'
 """
 INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname"
 
@@ -119,20 +125,27 @@ def test_a_revision_that_is_none_is_refused(database: str, monkeypatch: pytest.M
 def test_a_table_that_is_read_is_waited_for(database: str) -> None:
     """By asking again: nobody else waits long behind a migration. Who holds it is said."""
 
-    async def hold(seconds: float) -> None:
-        reader = await asyncpg.connect(database, server_settings={"application_name": "a long report"})
-        async with reader.transaction():
-            await reader.execute("SELECT count(*) FROM deliveries")
-            await asyncio.sleep(seconds)
-        await reader.close()
-
     async def both(said: list[str], within_s: float) -> None:
-        holding = asyncio.create_task(hold(6))
-        await asyncio.sleep(1.5)
+        name = {"application_name": "a long report"}
+        reader, watcher = (
+            await asyncpg.connect(database, server_settings=name),
+            await asyncpg.connect(database),
+        )
+
+        async def is_long() -> bool:
+            return bool(await watcher.fetchval(LONG))
+
         try:
-            await asyncio.to_thread(upgrade, database, within_s=within_s, say=said.append)
+            async with reader.transaction():
+                await reader.execute("SELECT count(*) FROM deliveries")
+                await until(is_long)
+                upgrading = asyncio.create_task(
+                    asyncio.to_thread(upgrade, database, within_s=within_s, say=said.append)
+                )
+                await until(lambda: bool(said) or upgrading.done())
+            await upgrading
         finally:
-            await holding
+            await asyncio.gather(reader.close(), watcher.close())
 
     downgrade(database, "-1")
     told: list[str] = []

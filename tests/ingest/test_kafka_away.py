@@ -81,9 +81,14 @@ async def test_who_missed_a_deadline_is_ready_again_soon(
 async def test_what_nobody_foresaw_is_told_and_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
     """An address that aiokafka cannot read would end the task that connects, without a word."""
     publisher = KafkaPublisher(Connection(bootstrap_servers="kafka:9092x", client_id="test", options={}))
+    said = []
+
+    def is_told() -> bool:
+        said.append(capsys.readouterr().out)
+        return "ValueError" in "".join(said)
+
     await publisher.start()
-    await asyncio.sleep(0.2)
+    await until(is_told)
     assert publisher._connecting is not None
     assert not publisher._connecting.done()
     await publisher.stop()
-    assert "ValueError" in capsys.readouterr().out

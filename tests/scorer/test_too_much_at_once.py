@@ -143,11 +143,11 @@ async def test_a_claim_that_waits_for_postgres_ends_nobody(
     await world.send([event("m", anonymous_id="a")])
     starting = asyncio.create_task(scorer.start())
     await until(lambda: bool(scorer.consumer.assignment.claiming))
-    scorer.task = asyncio.create_task(scorer.consumer.run(scorer.stream, batch_records=100))
+    scorer.task = running = asyncio.create_task(scorer.consumer.run(scorer.stream, batch_records=100))
     for _ in range(10):
         clock.advance(timedelta(seconds=10))
-        await asyncio.sleep(0.05)
-    assert not scorer.task.done()
+        await until(lambda: running.done() or scorer.consumer._last_turn_s == clock.monotonic_s())
+    assert not running.done()
     await scorer.stop()
     away = False
     await starting

@@ -24,7 +24,7 @@ from shared.events import Event
 from shared.ids import LeadId, SystemIds
 from shared.kafka import connect
 from shared.kafka.publish import Publisher, Record
-from shared.leads.find import find
+from shared.leads.find import find, owners
 from shared.leads.identifiers import Identifier, IdentityRules
 from shared.leads.objection import Named, Said, names, objection, withdrawal
 from shared.leads.store.history import histories
@@ -35,14 +35,6 @@ from shared.settings import KafkaSettings, load
 _DEADLINE_S: Final = 10.0
 _TAKEN_S: Final = 30.0
 _NOW: Final = "SELECT now()"
-# An event may name an address that stayed with somebody else, or a device that is now another's.
-_OWNED: Final = """
-SELECT i.kind, i.value
-FROM unnest($1::text[], $2::bytea[]) AS asked (kind, value)
-JOIN identities i ON i.kind = asked.kind AND i.value = asked.value
-JOIN leads l ON l.lead_id = i.lead_id
-WHERE coalesce(l.merged_into, l.lead_id) = $3 AND i.status NOT IN ('shared', 'suspended')
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,13 +86,13 @@ async def decide(pool: AsyncEngine, wish: Wish, rules: IdentityRules) -> tuple[L
 async def _its_own(
     connection: Any, lead: LeadId, named: Sequence[Named], rules: IdentityRules
 ) -> Named | None:
-    """The first of these names by which an event comes to this lead."""
+    """The first of these names by which an event comes to this lead.
+
+    An event may name an address that stayed with somebody else, or a device that is now another's.
+    """
     identifiers = {one: found for one in named if (found := _identifier(one, rules))}
-    kinds = [one.kind for one in identifiers.values()]
-    values = [one.value for one in identifiers.values()]
-    rows = await connection.fetch(_OWNED, kinds, values, lead)
-    owned = {(row["kind"], row["value"]) for row in rows}
-    return next((one for one, found in identifiers.items() if (found.kind, found.value) in owned), None)
+    leads = await owners(connection, list(identifiers.values()), believed=True)
+    return next((one for one, found in identifiers.items() if leads.get(found) == lead), None)
 
 
 def _identifier(named: Named, rules: IdentityRules) -> Identifier | None:

@@ -80,9 +80,9 @@ def _cycles(model: Compiled, reach: tuple[Reach, Reach]) -> list[Cycle]:
     moves = [move for stage in model.stages for move in stage.moves if not move.event]
     profiles = _profiles(moves)
     tries = max(1, _MOST_TRIES // max(1, len(moves)) // len(profiles))
-    one_by_one = islice(_standings(model, _turns(model, moves), reach), tries)
-    pairs = islice(combinations(moves, 2), tries)
-    together = _together(model, _turns(model, moves), pairs, reach)
+    turns = _turns(model, moves)
+    one_by_one = islice(_standings(model, turns, reach), tries)
+    together = _together(model, turns, islice(combinations(moves, 2), tries), reach)
     for facts in _line_facts(chain(one_by_one, together), profiles):
         following = {stage.name: _next(model, stage.name, facts) for stage in model.stages}
         for walk in _round_walks(following):
@@ -174,9 +174,11 @@ def _standings(
     }
     for combination in product(*choices.values()):
         shown = dict(zip(choices, combination, strict=True))
-        least_score, most_score = _possible(model, shown, reach)
-        if SCORE not in shown or least_score <= shown[SCORE] <= most_score:
-            yield shown
+        if SCORE in shown:
+            least_score, most_score = _possible(model, shown, reach)
+            if not least_score <= shown[SCORE] <= most_score:
+                continue
+        yield shown
 
 
 def _together(

@@ -194,11 +194,12 @@ def _enter(
 ) -> Move:
     reader, unless = context
     condition = _event_condition(line, path, reader)
-    sales = [name for name in line.event or () if name.startswith(_SALES_FACTS)]
-    if line.event and sales and not line.kind:
+    events = line.event or []
+    sales = [name for name in events if name.startswith(_SALES_FACTS)]
+    if sales and not line.kind:
         # A public web key can send any name; only a CRM source may say what sales did.
         by_sales: Condition = Test(field="kind", operator="eq", operand="crm")
-        if len(sales) < len(line.event):
+        if len(sales) < len(events):
             named = Test(field="name", operator="in", operand=frozenset(map(fold_case, sales)))
             by_sales = AnyOf(parts=(Not(part=named), by_sales))
         condition = All(parts=(by_sales, condition))

@@ -40,8 +40,8 @@ def shared_numbers(chart: Chart, one: Compiled, other: Compiled) -> SharedNumber
         return None  # sums of floats in another order differ in their last bits
     apart = frozenset(
         rule_state
-        for model in (one, other)
-        for rule, (_, rule_state) in zip(model.engagement, chart.rule_states(model), strict=True)
-        if digest(rule) not in both
+        for model, rules in ((one, ours), (other, theirs))
+        for rule, (_, rule_state) in zip(rules, chart.rule_states(model), strict=True)
+        if rule not in both
     )
     return SharedNumbers(model=one.changed(stages=other.stages).beside(one), apart=apart)
