@@ -118,7 +118,7 @@ def main() -> int:
     """Run the command that argv names; 2 for wrong configuration, 1 for other trouble."""
     argv = sys.argv[1:]
     if argv and argv[0] not in _OWNERS:
-        for name, value in Installation.of(os.environ).known().items():
+        for name, value in _known().items():
             os.environ[name] = os.environ.get(name) or value
     try:
         application(COMMANDS, argv)(argv)
@@ -126,6 +126,15 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, Misconfigured) else 1
     return 0
+
+
+def _known() -> dict[str, str]:
+    """What `leadscore up` noted here; a command that needs none of it goes on without."""
+    try:
+        return Installation.of(os.environ).known()
+    except Misconfigured as error:
+        print(error, file=sys.stderr)
+        return {}
 
 
 def application(commands: Mapping[str, tuple[str, str]], argv: Sequence[str]) -> typer.Typer:

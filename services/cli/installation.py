@@ -91,8 +91,15 @@ class Installation:
         """Keep where things are, for the other commands."""
         _write(self.folder / "addresses.env", addresses)
 
+    def forget(self) -> None:
+        """Nothing is there any more: the other commands must not find who takes these addresses next."""
+        (self.folder / "addresses.env").unlink(missing_ok=True)
+
     def known(self) -> dict[str, str]:
-        """Secrets and addresses as they are on disk."""
+        """Secrets and addresses as they are on disk.
+
+        Raises Misconfigured if they are another user's.
+        """
         return _read(self.folder / "secrets.env") | _read(self.folder / "addresses.env")
 
     def wipe(self) -> None:
@@ -141,6 +148,12 @@ def _read(file: Path) -> dict[str, str]:
         lines = file.read_text().splitlines()
     except FileNotFoundError:
         return {}
+    except PermissionError as error:
+        raise Misconfigured(
+            f"{file} is another user's. Run this as the user who started Leadscore here, "
+            "or set LEADSCORE_DATA to a folder of your own.",
+            [],
+        ) from error
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 

@@ -33,6 +33,7 @@ _REPLICAS: Final = 3
 _DENIED: Final = (TopicAuthorizationFailedError, ClusterAuthorizationFailedError)
 _VISIBLE_LIMIT_S: Final = 15.0
 _DAY_MS: Final = 24 * 3600 * 1000
+_SETTINGS: Final = ("min.insync.replicas", "retention.ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,8 @@ class Found:
 
     partitions: int
     replicas: int
+    acknowledging: int
+    """How many of them have to have an event before it is acknowledged (min.insync.replicas)."""
     retention_ms: int
 
 
@@ -120,6 +123,12 @@ def _differences(topic: Topic, seen: Found, replicas: int) -> list[str]:
             "is lost takes events with it. Kafka may have made it by itself (auto.create.topics.enable). Not "
             "changed: `kafka-reassign-partitions` adds replicas; then set min.insync.replicas=2."
         )
+    if seen.acknowledging < _acknowledging(seen.replicas):
+        lines.append(
+            f"{topic.name} has min.insync.replicas={seen.acknowledging}, {_acknowledging(seen.replicas)} is "
+            "wanted: a broker that is lost takes acknowledged events with it. Not changed: `kafka-configs "
+            f"--bootstrap-server … --alter --topic {topic.name} --add-config min.insync.replicas=2`."
+        )
     if seen.retention_ms != topic.retention_ms:
         lines.append(
             f"{topic.name} has retention.ms={seen.retention_ms}, {topic.retention_ms} is wanted. Not "
@@ -162,27 +171,31 @@ async def _found(admin: AIOKafkaAdminClient, topics: Topics) -> dict[str, Found]
     """
     ours = {topic.name for topic in topics.wanted()}
     listed = [each for each in await admin.describe_topics() if each["topic"] in ours]
-    retention = await _retention(admin, [each["topic"] for each in listed])
+    settings = await _settings(admin, [each["topic"] for each in listed])
     return {
         each["topic"]: Found(
             partitions=len(each["partitions"]),
             replicas=min(len(partition["replicas"]) for partition in each["partitions"]),
-            retention_ms=retention[each["topic"]],
+            acknowledging=settings[each["topic"]]["min.insync.replicas"],
+            retention_ms=settings[each["topic"]]["retention.ms"],
         )
         for each in listed
     }
 
 
-async def _retention(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
-    """Topic → milliseconds it keeps records."""
+async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, dict[str, int]]:
+    """Topic → its settings that we look at."""
     if not names:
         return {}
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name, {"retention.ms": None}) for name in names]
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(_SETTINGS)) for name in names]
     answered = [each for response in await admin.describe_configs(asked) for each in response.resources]
     for code, *_rest in answered:
         if code:
             raise for_code(code)
-    return {name: int(entries[0][1]) for _code, _message, _type, name, entries in answered}
+    return {
+        name: {entry[0]: int(entry[1]) for entry in entries}
+        for _code, _message, _type, name, entries in answered
+    }
 
 
 async def _replicas(admin: AIOKafkaAdminClient) -> int:
@@ -205,9 +218,16 @@ async def _create(admin: AIOKafkaAdminClient, missing: Sequence[Topic], replicas
 
 
 def _as_new(topic: Topic, replicas: int) -> NewTopic:
-    """Of three replicas two have to acknowledge."""
-    settings = {"retention.ms": str(topic.retention_ms), "min.insync.replicas": "2" if replicas > 2 else "1"}
+    """Of three replicas two have to acknowledge; of two, one: both could not be taken down in turn."""
+    settings = {
+        "retention.ms": str(topic.retention_ms),
+        "min.insync.replicas": str(_acknowledging(replicas)),
+    }
     return NewTopic(topic.name, topic.partitions, replicas, topic_configs=settings)
+
+
+def _acknowledging(replicas: int) -> int:
+    return 2 if replicas >= _REPLICAS else 1
 
 
 async def _until_led(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> None:

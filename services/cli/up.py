@@ -114,6 +114,7 @@ async def _run(plan: Machine) -> None:
         environment = await _start_servers(plan, running)
         await _prepare(environment)
         services = await _start_services(plan.installation, environment, running)
+        running.callback(plan.installation.forget)
         plan.installation.note(_addresses(environment))
         print(welcome(plan.installation, environment, _origin(plan), time.monotonic() - began), flush=True)
         await together(*(keep(part, _say) for part in [*plan.servers.values(), *services]))

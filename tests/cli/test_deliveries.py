@@ -12,6 +12,7 @@ import pytest_asyncio
 from typer.testing import CliRunner
 
 from services.cli.__main__ import COMMANDS, application
+from services.cli.deliveries import stored
 from shared.errors import Invalid
 from shared.ids import LeadId
 from tests.router.conftest import Running, receiver, running
@@ -103,12 +104,20 @@ async def test_what_nobody_may_hear_any_more_is_not_sent(sql: asyncpg.Connection
     old = await dead(sql, lead=objector, sequence=1)
     await write_transition(sql, lead=objector, sequence=2, cause="objected")
     stale = await dead(sql, lead=other, sequence=1, kind="latest")
-    await write_delivery(sql, lead=other, sequence=2, kind="latest", state="delivered")
+    newer = await write_transition(sql, lead=other, sequence=2)
+    await write_delivery(sql, lead=other, sequence=2, kind="latest", state="delivered", transition_id=newer)
     fine = await dead(sql, lead=other, sequence=3)
     said = await run("deliveries", "retry", "--destination", "crm")
     assert "1 will be sent again; 1 not: the person objected since; 1 not: a newer state" in said
     found = await states(sql)
     assert (found[old], found[stale], found[fine]) == ("superseded", "superseded", "pending")
+
+
+async def test_what_is_dead_is_looked_up_and_not_searched_for(sql: asyncpg.Connection) -> None:
+    """Deliveries are kept: each question about one of many is answered by an index."""
+    await sql.execute("SET enable_seqscan = off")
+    plan = await sql.fetch(f"EXPLAIN {stored._DEAD}", None, "crm", 1000)
+    assert not [row for row in plan if "Seq Scan" in row[0]], plan
 
 
 async def test_one_that_was_never_written_is_planned_anew(

@@ -90,6 +90,15 @@ def test_other_commands_know_secrets_and_addresses(installation: Installation) -
     assert installation.known() == secrets | {"DATABASE_URL": "postgresql://postgres@127.0.0.1:1/x?a=b"}
 
 
+def test_addresses_are_forgotten_with_what_they_were_of(installation: Installation) -> None:
+    """Who takes the same ports next is somebody else; the secrets stay."""
+    secrets = installation.secrets({})
+    installation.note({"DATABASE_URL": "postgresql://postgres@127.0.0.1:1/x"})
+    installation.forget()
+    assert installation.known() == secrets
+    installation.forget()
+
+
 def test_a_second_supervisor_is_refused_while_the_first_lives(installation: Installation) -> None:
     """The lock ends with the process that holds it, even by kill -9, and names it until then."""
     program = (

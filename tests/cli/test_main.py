@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.__main__ import COMMANDS
+from services.cli.__main__ import COMMANDS, main
 from services.cli.installation import Installation
 from tests.servers import REPOSITORY
 
@@ -79,6 +79,26 @@ def test_an_address_comes_from_the_installation_unless_the_environment_has_one(t
         "topics", "--check", LEADSCORE_DATA=str(tmp_path), KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1"
     )
     assert "Kafka at 127.0.0.1:1" in given.stderr
+
+
+def test_a_folder_of_another_user_keeps_nobody_from_other_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One `sudo make run`, and then a command that needs none of it: one line on stderr, and it goes on."""
+    Installation(folder=tmp_path).secrets({})
+    monkeypatch.setattr(Path, "read_text", _denied)  # root reads what it may not
+    monkeypatch.setenv("LEADSCORE_DATA", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["leadscore", "keys", "new", "write"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    said = capsys.readouterr()
+    assert f"{tmp_path / 'secrets.env'} is another user's" in said.err
+    assert "sha256:" in said.out
+
+
+def _denied(*_: object, **__: object) -> str:
+    raise PermissionError(13, "Permission denied")
 
 
 def test_topics_makes_and_checks(kafka_server: str) -> None:

@@ -18,7 +18,7 @@ WANTED = Topic(name="leads.events.v1", partitions=12, retention_ms=14 * _DAY_MS,
 
 def test_a_topic_that_is_as_wanted_needs_nothing() -> None:
     """No line and nothing to create when partitions, replicas and retention agree."""
-    found = Found(partitions=12, replicas=3, retention_ms=14 * _DAY_MS)
+    found = Found(partitions=12, replicas=3, acknowledging=2, retention_ms=14 * _DAY_MS)
     seen = compare([WANTED], {"leads.events.v1": found}, 3)
     assert (seen.missing, seen.differences) == ((), ())
 
@@ -30,13 +30,21 @@ def test_an_absent_topic_is_missing() -> None:
 
 def test_what_differs_is_told_with_the_remedy() -> None:
     """Each difference is one sentence with the value seen, the value wanted and what would work."""
-    found = Found(partitions=3, replicas=1, retention_ms=1000)
+    found = Found(partitions=3, replicas=1, acknowledging=1, retention_ms=1000)
     partitions, replicas, retention = compare([WANTED], {"leads.events.v1": found}, 3).differences
     assert "has 3 partitions, 12 are wanted" in partitions
     assert "kafka-topics --alter" in partitions
     assert "1 replica(s), 3 are wanted" in replicas
     assert "auto.create.topics.enable" in replicas
     assert "retention.ms=1000, 1209600000 is wanted" in retention
+
+
+def test_three_replicas_of_which_one_acknowledges_are_told() -> None:
+    """Replicas were added and the second half of the advice forgotten: one broker's loss is an event's."""
+    found = Found(partitions=12, replicas=3, acknowledging=1, retention_ms=14 * _DAY_MS)
+    (line,) = compare([WANTED], {"leads.events.v1": found}, 3).differences
+    assert "has min.insync.replicas=1, 2 is wanted" in line
+    assert "--add-config min.insync.replicas=2" in line
 
 
 @pytest.mark.asyncio

@@ -90,6 +90,7 @@ def test_one_command_starts_all_and_ctrl_c_leaves_nothing(tmp_path: Path) -> Non
         assert _stop(process, signal.SIGINT) == 0
     assert _all_gone(children, limit_s=0.5)
     assert not list(tmp_path.glob("*/*.pid"))
+    assert not (tmp_path / "addresses.env").exists()
 
 
 def test_your_servers_are_used_and_left_running(

@@ -32,9 +32,11 @@ SELECT d.delivery_id, d.transition_id, d.body = '' AS never_written,
       AND (o.lead_id = d.lead_id AND o.sequence > d.sequence
         OR o.lead_id = (SELECT l.merged_into FROM leads l WHERE l.lead_id = d.lead_id))
   ) AS objected,
+  -- By way of transitions: what was delivered is in no index of a lead's deliveries.
   d.kind = 'latest' AND EXISTS (
-    SELECT FROM deliveries newer WHERE newer.destination = d.destination AND newer.lead_id = d.lead_id
-      AND newer.sequence > d.sequence AND newer.state IN ('pending', 'claimed', 'delivered')
+    SELECT FROM transitions t JOIN deliveries newer USING (transition_id)
+    WHERE t.lead_id = d.lead_id AND t.sequence > d.sequence AND newer.destination = d.destination
+      AND newer.state IN ('pending', 'claimed', 'delivered')
   ) AS replaced
 FROM deliveries d
 WHERE d.state = 'dead' AND ($1::uuid IS NULL OR d.delivery_id = $1) AND ($2 = '' OR d.destination = $2)

@@ -60,8 +60,7 @@ def demo(  # noqa: PLR0913 - each is an option
     now = datetime.now(UTC)
     run_id = _last_run(memory) if same_ids else now.strftime("%Y%m%d-%H%M%S")
     made = plan(chosen(read(), users=users, limit=limit), now, run_id)
-    report = asyncio.run(_run(made, aim, still_s, quiet=as_json))
-    memory.write_text(run_id)
+    report = asyncio.run(_run(made, aim, still_s, memory, quiet=as_json))
     if as_json:
         typer.echo(json.dumps(report.as_dict(), indent=2))
     else:
@@ -70,13 +69,17 @@ def demo(  # noqa: PLR0913 - each is an option
         raise typer.Exit(1)
 
 
-async def _run(made: Plan, aim: Target, still_s: float, *, quiet: bool) -> Report:
-    """Replay with progress on the terminal. Raises Misconfigured if nothing answers there."""
+async def _run(made: Plan, aim: Target, still_s: float, memory: Path, *, quiet: bool) -> Report:
+    """Replay with progress on the terminal. Raises Misconfigured if nothing answers there.
+
+    memory: where the id of this run is noted, before anything is sent
+    """
     database = engine(aim.database_url, application="leadscore-demo", pool_size=1)
     # trust_env: a proxy of the environment does not know our loopback.
     async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
         try:
             watcher = await _begin(database, client, aim)
+            _note_run(memory, made.run.id)
             with _bars(quiet=quiet) as bars:
                 tell = _teller(bars, made.events)
                 return await replay(made, aim.address, watcher, tell=tell, still_s=still_s)
@@ -110,6 +113,12 @@ def _teller(bars: Bars, events: int) -> Tell:
             bars.update(delivered, completed=made, total=made + standing.deliveries.waiting or None)
 
     return tell
+
+
+def _note_run(memory: Path, run_id: str) -> None:
+    # A machine that only sends never had one made.
+    memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    memory.write_text(run_id)
 
 
 def _last_run(memory: Path) -> str:

@@ -64,7 +64,8 @@ def import_(  # noqa: PLR0913 - one parameter for each option that a person may 
             job = asyncio.run(import_file(wish, told))
     except BaseException:
         if told.rows and not dry_run:
-            typer.echo(f"stopped after {told.rows:,} rows; the same command goes on", err=True)
+            how = "the same command without --again" if again else "the same command"
+            typer.echo(f"stopped after {told.rows:,} rows; {how} goes on", err=True)
         raise
     _report(job, told)
     if job.progress.rejected:

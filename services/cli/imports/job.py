@@ -117,6 +117,9 @@ async def import_file(wish: Wish, told: Told) -> Job:
     rejected = wish.file.with_name(f"{wish.file.name}.{wish.source}.{kind}.jsonl")
     if progress.finished:
         return Job(progress=progress, rejected=rejected, nothing_to_do=True)
+    if not wish.dry_run:
+        # Before anything is sent: where nothing can be kept, no import could ever be finished.
+        kept.keep(place, progress)
     reading = Reading(wish.file, wish.encoding, meaning.columns_of_ids())
     told.rows, told.began_s = progress.rows, monotonic()
 

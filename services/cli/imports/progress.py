@@ -49,12 +49,12 @@ def beside(path: Path, source: str) -> Path:
 
 
 def begun(path: Path, fresh: Progress, *, again: bool) -> Progress:
-    """The progress kept there; the fresh one if there is none, the file has another content, or `again`.
+    """The progress kept there; the fresh one if nothing is done, the file has another content, or `again`.
 
     Raises Invalid `other_options` if the import began with others.
     """
     kept = None if again else _read(path)
-    if kept is None or kept.file_sha256 != fresh.file_sha256:
+    if kept is None or kept.file_sha256 != fresh.file_sha256 or not kept.rows:
         return fresh
     if kept.options != fresh.options:
         raise Invalid(
@@ -65,10 +65,22 @@ def begun(path: Path, fresh: Progress, *, again: bool) -> Progress:
 
 
 def keep(path: Path, progress: Progress) -> None:
-    """Write it down in one step."""
+    """Write it down in one step. Raises Invalid `unwritable_folder`."""
     unfinished = path.with_suffix(".unfinished")
-    unfinished.write_bytes(msgspec.json.encode(progress))
-    unfinished.replace(path)
+    try:
+        unfinished.write_bytes(msgspec.json.encode(progress))
+        unfinished.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> Invalid:
+    """What an import keeps beside its file cannot be kept there."""
+    return Invalid(
+        "unwritable_folder",
+        f"{path} cannot be written ({error.strerror}): an import keeps there how far it is, and what it "
+        "rejected. Copy the file to a folder where you may write and there is room",
+    )
 
 
 def _read(path: Path) -> Progress | None:

@@ -9,6 +9,7 @@ from typing import IO, Self
 
 import msgspec
 
+from services.cli.imports.progress import unwritable
 from shared.errors import Invalid
 
 
@@ -48,11 +49,17 @@ class RejectedRows:
     def add(self, line: int, index: int | None, raw: bytes, error: Invalid) -> None:
         """Note one row."""
         if self._file is None:
-            self._file = self.path.open("ab")
+            self._file = self._opened()
         row = RejectedRow(
             line=line, index=index, code=error.code, message=error.message, field=error.field, row=_shown(raw)
         )
         self._file.write(msgspec.json.encode(row) + b"\n")
+
+    def _opened(self) -> IO[bytes]:
+        try:
+            return self.path.open("ab")
+        except OSError as error:
+            raise unwritable(self.path, error) from error
 
     def written(self) -> int:
         """How long the file is, once all of it is there."""

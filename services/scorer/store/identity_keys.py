@@ -75,7 +75,9 @@ async def ensure(database: AsyncEngine, rules: IdentityRules) -> None:
 async def rotate(connection: Any, rules: IdentityRules) -> int:
     """Bring all stored identifiers under the newest of these keys; returns how many, 0 if they are already.
 
-    Raises Invalid: `other_keys` if the keys before it are not those in use, `old_key` if it is one of them.
+    A database from before several changes, such as a dump of long ago, is brought through all of them.
+    Raises Invalid: `other_keys` if it was not written with the oldest of these keys, and those that came
+    next; `old_key` if a key comes twice.
     """
     for statement in _PATIENCE:
         await connection.execute(statement)
@@ -83,13 +85,14 @@ async def rotate(connection: Any, rules: IdentityRules) -> int:
     stored = await connection.fetchval(_STORED)
     if stored == rules.fingerprint:
         return 0
-    if not rules.later or stored != replace(rules, later=rules.later[:-1]).fingerprint:
+    missing = _keys_after(stored, rules)
+    if not missing:
         raise Invalid("other_keys", _OTHER_KEYS)
-    if rules.later[-1] in {rules.key, *rules.later[:-1]}:
+    if len({rules.key, *rules.later}) <= len(rules.later):
         raise Invalid("old_key", _OLD_KEY)
 
     def rewrite(value: bytes) -> bytes:
-        return wrapped(value, rules.later[-1:])
+        return wrapped(value, missing)
 
     number = await _identities(connection, rewrite)
     await _clicks(connection, rewrite)
@@ -98,6 +101,14 @@ async def rotate(connection: Any, rules: IdentityRules) -> int:
     await _merges(connection, rewrite)
     await connection.execute(_CHANGE, rules.fingerprint)
     return number
+
+
+def _keys_after(stored: bytes, rules: IdentityRules) -> tuple[bytes, ...]:
+    """The keys that came after those of this fingerprint; none if it is of other keys."""
+    for known in range(len(rules.later)):
+        if replace(rules, later=rules.later[:known]).fingerprint == stored:
+            return rules.later[known:]
+    return ()
 
 
 _OTHER_KEYS: Final = (

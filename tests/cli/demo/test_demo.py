@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from services.cli.installation import Installation
 from shared.topics import Topics
 from tests.cli.demo.test_target import KNOWN
 from tests.ports import free_port
@@ -64,8 +65,13 @@ def _demo(environment: Mapping[str, str], *options: str) -> tuple[int, dict[str,
     return done.returncode, json.loads(done.stdout)
 
 
-def test_demo_sends_counts_delivers_and_repeats_without_counting(running: Mapping[str, str]) -> None:
-    """Everything sent is counted once; another run counts anew; the same ids again count nothing."""
+def test_demo_sends_counts_delivers_and_repeats_without_counting(
+    running: Mapping[str, str], tmp_path: Path
+) -> None:
+    """Everything sent is counted once; another run counts anew; the same ids again count nothing.
+
+    Also from a machine on which nothing was ever started.
+    """
     code, first = _demo(running, "--users", "12")
     assert (code, first["shortfalls"]) == (0, [])
     events = first["sent"]["events"]
@@ -86,6 +92,11 @@ def test_demo_sends_counts_delivers_and_repeats_without_counting(running: Mappin
     assert repeated["run"] == second["run"]
     assert (repeated["counted"], repeated["quarantined"], repeated["duplicate"]) == (0, 0, events)
     assert repeated["deliveries"] == {}
+
+    never_up = tmp_path / "elsewhere"
+    known = Installation(folder=Path(running["LEADSCORE_DATA"])).known()
+    code, elsewhere = _demo({**known, **running, "LEADSCORE_DATA": str(never_up)}, "--users", "1")
+    assert (code, (never_up / "demo-run").read_text()) == (0, elsewhere["run"])
 
 
 @pytest.mark.parametrize(

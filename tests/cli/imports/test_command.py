@@ -114,6 +114,24 @@ def test_an_import_that_began_otherwise_does_not_go_on(tmp_path: Path) -> None:
         kept.begun(place, fresh, again=False)
 
 
+def test_an_import_of_which_nothing_is_done_begins_with_any_options(tmp_path: Path) -> None:
+    """The first attempt had the wrong encoding and did nothing: the right one is not refused."""
+    place = kept.beside(tmp_path / "a.jsonl", "crm")
+    kept.keep(place, Progress(file_sha256="a", options="--encoding latin-9"))
+    fresh = Progress(file_sha256="a", options="none")
+    assert kept.begun(place, fresh, again=False) is fresh
+
+
+def test_a_folder_where_nothing_can_be_kept_is_told_before_anything_is_sent(file: Path) -> None:
+    """Links that lead nowhere stop root too. There is no Kafka here: it was not asked for."""
+    for name in ("import.unfinished", "dry-run.rejected.jsonl"):
+        file.with_name(f"{file.name}.product.{name}").symlink_to(file.parent / "nowhere" / name)
+    with pytest.raises(Invalid, match=r"import\.json cannot be written"):
+        run(str(file), "--source", "product", exit_code=0)
+    with pytest.raises(Invalid, match=r"rejected\.jsonl cannot be written"):
+        run(str(file), "--source", "product", "--dry-run", exit_code=0)
+
+
 class Killed(Exception):
     """As if the process had ended here."""
 
