@@ -93,16 +93,17 @@ def connector(url: str, **options: Any) -> Callable[[], Awaitable[Any]]:
     """What makes a connection: asyncpg reads the URL as libpq does, `sslmode`, `sslrootcert` and all.
 
     (Through SQLAlchemy only some of these would arrive.) The function raises Transient if the other side
-    proves to be somebody else, speaks no TLS, or does not let us in.
+    is away, proves to be somebody else, speaks no TLS, or does not let us in.
 
     options: more arguments of asyncpg.connect
 
     Raises Misconfigured if the URL names a file that is not there.
     """
-    query = driver_url(url).query
-    named = [(name, query[name]) for name in _TLS_FILES if name in query]
+    read = driver_url(url)
+    named = [(name, read.query[name]) for name in _TLS_FILES if name in read.query]
     if missing := [f"{name}={file}" for name, file in named if not Path(str(file)).is_file()]:
         raise Misconfigured("DATABASE_URL names files that are not there:", missing)
+    where = f"{read.host or 'its socket'}:{read.port or 5432}"
     # Not rendered anew: a password is percent-encoded, and stays as it was written.
     address = f"postgresql://{url.partition('://')[2]}"
 
@@ -117,10 +118,15 @@ def connector(url: str, **options: Any) -> Callable[[], Awaitable[Any]]:
             ) from error
         except asyncpg.ClientConfigurationError as error:
             raise Misconfigured("DATABASE_URL is wrong:", [f"{error}"]) from error
-        except ConnectionError as error:
-            if "SSL upgrade" not in str(error):
-                raise
-            raise Transient(f"Postgres speaks no TLS, and DATABASE_URL asks for it. {_TLS_WAYS}.") from error
+        except OSError as error:
+            if "SSL upgrade" in str(error):
+                raise Transient(
+                    f"Postgres speaks no TLS, and DATABASE_URL asks for it. {_TLS_WAYS}."
+                ) from error
+            raise Transient(
+                f"Postgres is away: {type(error).__name__} at {where}. "
+                "Is it running (`make run` starts one), and does DATABASE_URL name it?"
+            ) from error
 
     return connect
 

@@ -202,9 +202,9 @@ async def _end_session(database: str, pid: int, passed_on: asyncio.Event) -> Non
 
 
 async def test_a_server_that_is_not_there_is_transient() -> None:
-    """Nobody listens: try again later."""
+    """Nobody listens: try again later; it is said where, and what would help."""
     nowhere = engine("postgresql://127.0.0.1:1/none", application="test", pool_size=1)
-    with pytest.raises(Transient, match="away"):
+    with pytest.raises(Transient, match=r"away: ConnectionRefusedError at 127\.0\.0\.1:1\. Is it running"):
         async with transaction(nowhere):
             pass
     await nowhere.dispose()
