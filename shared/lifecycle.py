@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Protocol
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from shared.errors import Misconfigured
 from shared.telemetry import log
@@ -84,7 +84,7 @@ class HttpServer:
     def __init__(  # noqa: PLR0913 - what a server is
         self,
         name: str,
-        app: FastAPI,
+        app: ASGIApp,
         *,
         host: str,
         port: int,

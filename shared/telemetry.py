@@ -11,8 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 Check = Callable[[], str]
 """A readiness check: an empty string when fine, else what is wrong in a few words."""
@@ -61,40 +64,35 @@ def log(event: str, *, level: str = "info", **fields: Any) -> None:
 
 def admin_app(
     service: str, version: str, *, live: Mapping[str, Check], ready: Mapping[str, Check]
-) -> FastAPI:
+) -> Starlette:
     """The app behind a service's admin port.
 
         live:   checks whose failure means "kill this process": never the state of another server
         ready:  checks whose failure means "send it nothing now"
 
     `/livez` and `/readyz` answer 200 or 503 with a JSON body, one entry per check; `/metrics` is the
-    process's Prometheus registry.
+    process's Prometheus registry. Without FastAPI: a sixth of the start of scorer and router.
     """
     _BUILD_INFO.labels(service=service, version=version).set(1)
-    app = FastAPI(title=f"leadscore {service} admin", docs_url=None, redoc_url=None, openapi_url=None)
 
-    @app.get("/metrics")
-    async def metrics() -> Response:
+    async def metrics(_: Request) -> Response:
         return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
-    @app.get("/livez")
-    @app.get("/healthz")
-    async def livez(response: Response) -> dict[str, str]:
-        return _answer(response, live)
+    async def livez(_: Request) -> Response:
+        return _answer(live)
 
-    @app.get("/readyz")
-    async def readyz(response: Response) -> dict[str, str]:
-        return _answer(response, ready)
+    async def readyz(_: Request) -> Response:
+        return _answer(ready)
 
-    return app
+    paths = {"/metrics": metrics, "/livez": livez, "/healthz": livez, "/readyz": readyz}
+    return Starlette(routes=[Route(path, endpoint) for path, endpoint in paths.items()])
 
 
-def _answer(response: Response, checks: Mapping[str, Check]) -> dict[str, str]:
-    """Each check's state, and 503 on the response if one is not fine."""
+def _answer(checks: Mapping[str, Check]) -> JSONResponse:
+    """Each check's state; 503 if one is not fine."""
     states = {name: check() for name, check in checks.items()}
-    if any(states.values()):
-        response.status_code = 503
-    return {name: state or "ok" for name, state in states.items()}
+    said = {name: state or "ok" for name, state in states.items()}
+    return JSONResponse(said, status_code=503 if any(states.values()) else 200)
 
 
 def _name_service(service: str) -> structlog.types.Processor:

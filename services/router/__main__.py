@@ -13,8 +13,8 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple
 
-from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.applications import Starlette
 
 from services.router import metrics, route_file
 from services.router.deliver import Courier, Terms
@@ -176,7 +176,7 @@ def _courier(
     return Courier(terms, sender, recorder, clock=_CLOCK, ids=_IDS, traces=means.traces)
 
 
-def _admin(pulses: Mapping[str, LoopHealth], couriers: list[Courier]) -> FastAPI:
+def _admin(pulses: Mapping[str, LoopHealth], couriers: list[Courier]) -> Starlette:
     """Readiness needs Postgres; liveness only that our loops turn."""
     live = {name: pulse.alive for name, pulse in pulses.items()}
     live |= {f"courier_{number}": courier.pulse.alive for number, courier in enumerate(couriers)}

@@ -12,8 +12,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import uvloop
-from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.applications import Starlette
 
 from services.scorer.accounts.keep import AccountKeeper
 from services.scorer.board.keep import BoardKeeper
@@ -158,7 +158,7 @@ def _beside(
     ]
 
 
-def _admin(consumer: Consumer, stopping: asyncio.Event) -> FastAPI:
+def _admin(consumer: Consumer, stopping: asyncio.Event) -> Starlette:
     ready = {
         "partitions": consumer.assignment.trouble,
         "stopping": lambda: "draining" if stopping.is_set() else "",
