@@ -29,7 +29,8 @@ from services.cli.local.process import Child, Command, stop_leftover, until
 from services.cli.local.server import LocalServer
 from shared.errors import Misconfigured
 
-_START_LIMIT_S: Final = 60.0
+# After kill -9 it reads again what it had not flushed: gigabytes at worst. Stopped at that, it begins anew.
+_START_LIMIT_S: Final = 600.0
 _MEMORY: Final = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _LOGGING: Final = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",

@@ -21,7 +21,7 @@ from services.cli.local.server import LocalServer
 from shared.errors import Misconfigured
 
 DATABASE: Final = "leadscore"
-_START_LIMIT_S: Final = 60.0  # crash recovery replays the log first
+_START_LIMIT_S: Final = 600.0  # crash recovery replays the log first; stopped at that, it would begin anew
 # Only for data that may be lost: a test's.
 _FAST: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 # An eighth of the memory: others live here too. PostgreSQL's own 128 MB make it fetch each page of a history
