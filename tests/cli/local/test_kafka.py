@@ -5,6 +5,7 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
@@ -58,6 +59,21 @@ async def test_kafka_keeps_address_topics_and_records_over_stop_and_kill(tmp_pat
     assert await _first_value(address, Topics().sales) == b"kept"
     await again.stop()
     await server.stop()
+
+
+@pytest.mark.asyncio
+async def test_kafka_starts_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    """Letters beyond ASCII, a comma and a space in the paths of data and jars are no matter."""
+    folder = tmp_path / "Müller, x"
+    folder.mkdir()
+    (folder / "jars").symlink_to(JARS)
+    environment = {"PATH": os.environ["PATH"], "LEADSCORE_KAFKA_JARS": str(folder / "jars")}
+    server = KafkaServer(folder / "kafka", cache=JARS, environment=environment)
+    await server.start()
+    # By this path a leftover is recognised.
+    assert str(folder / "kafka" / "server.properties") in psutil.Process(server.pid).cmdline()
+    await server.stop()
+    assert (folder / "kafka" / "data" / "meta.properties").exists()
 
 
 @pytest.mark.asyncio
