@@ -49,6 +49,24 @@ def test_a_machine_without_prometheus_is_told_how_to_get_it(
     assert "apt-get download prometheus" in capsys.readouterr().err
 
 
+def test_a_second_watch_is_told_where_the_first_one_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It ends with 2, and touches neither the first one's process nor its remembered port."""
+    (tmp_path / "prometheus").write_text("#!/bin/sh\n")
+    (tmp_path / "prometheus").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    here = Installation(folder=tmp_path / "data")
+    monkeypatch.setenv("LEADSCORE_DATA", str(here.folder))
+    here.note(KNOWN)
+    with here.claim_watch() as note:
+        note("http://127.0.0.1:19090/alerts")
+        assert main([]) == 2
+    assert "already runs" in (said := capsys.readouterr().err)
+    assert "http://127.0.0.1:19090/alerts" in said
+    assert not (here.folder / "prometheus").exists()
+
+
 def test_what_was_unpacked_in_tools_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing has to be put on the PATH by hand."""
     monkeypatch.setenv("PATH", str(tmp_path))
