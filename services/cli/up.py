@@ -63,8 +63,7 @@ async def _until_signal(environment: Mapping[str, str]) -> int:
     running = asyncio.create_task(_run(machine(environment)))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Once: a second Ctrl-C must not leave something running.
-        loop.add_signal_handler(number, lambda: running.cancel() if not running.cancelling() else None)
+        loop.add_signal_handler(number, _on_signal, running)
     try:
         await running
     except asyncio.CancelledError:
@@ -77,6 +76,17 @@ async def _until_signal(environment: Mapping[str, str]) -> int:
         _say(str(error))
         return 1
     return 0
+
+
+def _on_signal(running: asyncio.Task[None]) -> None:
+    """Stop in order, once: a second Ctrl-C must not leave something running.
+
+    When all is stopped, only threads may still be waited for (a jar on a slow network): then it ends at once.
+    """
+    if running.done():
+        os._exit(0)
+    if not running.cancelling():
+        running.cancel()
 
 
 def machine(environment: Mapping[str, str]) -> Machine:

@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 import uuid
 from base64 import urlsafe_b64encode
@@ -109,7 +110,7 @@ class KafkaServer(LocalServer):
         self.folder.mkdir(parents=True, exist_ok=True)
         command = self._command()
         await stop_leftover(command)
-        found, classpath = await asyncio.to_thread(self._prepare)
+        found, classpath = await self._until_prepared()
         self.java = found
         self.port, controller = ports.remembered(self.folder / "ports.json", self._wished)
         self._properties.write_text(_properties(self._data.name, (self.port, controller), self._more))
@@ -140,10 +141,18 @@ class KafkaServer(LocalServer):
         """Nothing of the user's, and a locale in which Java reads a path with letters beyond ASCII."""
         return {"PATH": self._environment.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
 
-    def _prepare(self) -> tuple[java.Java, str]:
+    async def _until_prepared(self) -> tuple[java.Java, str]:
+        stop = threading.Event()
+        try:
+            return await asyncio.to_thread(self._prepare, stop)
+        finally:
+            # Who cancels a start does not end its thread, and the process waits for that.
+            stop.set()
+
+    def _prepare(self, stop: threading.Event) -> tuple[java.Java, str]:
         """The Java and the class path to use."""
         found = java.find(self._environment)
-        files = jars.provide(self._cache, jars.wanted(), self._environment)
+        files = jars.provide(self._cache, jars.wanted(), self._environment, stop)
         # Absolute, because Kafka runs in its own folder.
         return found, os.pathsep.join(str(file.absolute()) for file in files)
 

@@ -4,17 +4,20 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from threading import Event
 
 import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from services.cli.local import jars
 from services.cli.local.kafka import KafkaServer
 from services.cli.topics import check, ensure
 from shared.errors import Misconfigured
 from shared.kafka.connect import Connection
 from shared.topics import Topics
 from tests.servers import JARS
+from tests.waiting import until
 
 
 async def _send(address: str, topic: str) -> None:
@@ -85,6 +88,28 @@ async def test_missing_jars_stop_the_start_with_one_sentence(tmp_path: Path) -> 
         await server.start()
     assert not server.running
     assert not (tmp_path / "kafka" / "data").exists()
+
+
+@pytest.mark.asyncio
+async def test_a_start_that_is_given_up_fetches_no_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Ctrl-C in the first start reaches the thread that fetches the jars."""
+    heard: list[bool] = []
+    fetching = Event()
+
+    def provide(_cache: Path, _wanted: object, _environment: object, stop: Event) -> list[Path]:
+        fetching.set()
+        heard.append(stop.wait(10))
+        return []
+
+    monkeypatch.setattr(jars, "provide", provide)
+    starting = asyncio.create_task(KafkaServer(tmp_path, cache=JARS).start())
+    await until(fetching.is_set)
+    starting.cancel()
+    await until(lambda: bool(heard))
+    assert heard == [True]
+    assert starting.cancelled()
 
 
 @pytest.mark.asyncio
