@@ -1,7 +1,7 @@
 """One machine's installation: its data folder, the lock on it, its secrets and addresses.
 
 In: LEADSCORE_DATA (default `.data` here). Out: files in that folder that a restart finds again.
-Refuses two supervisors on one folder, and to delete what it did not make.
+Refuses two supervisors or two watches on one folder, and to delete what it did not make.
 
     .data/postgres .data/kafka    the servers' data, logs, ports
     .data/services                pid files of ingest, scorer, router
@@ -15,7 +15,7 @@ import base64
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,26 +50,50 @@ class Installation:
 
         Raises Misconfigured if another one holds it.
         """
-        with self._open_lock() as lock:
+        with self._hold("lock", self._runs) as note:
+            note(str(os.getpid()))
+            yield
+
+    @contextmanager
+    def claim_watch(self) -> Iterator[Callable[[str], None]]:
+        """Hold what `make watch` measures: no other watch, and no wipe, while the block lasts.
+
+        What is given keeps the address, for whoever is refused.
+
+        Raises Misconfigured if another watch holds it.
+        """
+        with self._hold("watch.lock", self._is_watched) as note:
+            yield note
+
+    def _runs(self, noted: str) -> str:
+        return (
+            f"Leadscore already runs on {self.folder} (process {noted or 'unknown'}). "
+            "Stop it, or set LEADSCORE_DATA to another folder."
+        )
+
+    def _is_watched(self, noted: str) -> str:
+        return (
+            f"`make watch` already runs on {self.folder}: {noted or 'it is just starting'}. "
+            "Use that one, or stop it with Ctrl-C in its terminal."
+        )
+
+    @contextmanager
+    def _hold(self, name: str, refusal: Callable[[str], str]) -> Iterator[Callable[[str], None]]:
+        """Lock this file; what is noted in it is told to whoever finds it locked."""
+        with self._open(name) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 lock.seek(0)
-                raise Misconfigured(
-                    f"Leadscore already runs on {self.folder} (process {lock.read().strip() or 'unknown'}). "
-                    "Stop it, or set LEADSCORE_DATA to another folder.",
-                    [],
-                ) from error
+                raise Misconfigured(refusal(lock.read().strip()), []) from error
             lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
-            yield
+            yield lambda text: print(text, end="", file=lock, flush=True)
 
-    def _open_lock(self) -> IO[str]:
+    def _open(self, name: str) -> IO[str]:
         try:
             # Records and logs in it are about people.
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return (self.folder / "lock").open("a+")
+            return (self.folder / name).open("a+")
         except OSError as error:
             raise Misconfigured(
                 f"{self.folder} cannot be written to ({error.strerror}). Start as the user who made it, "
@@ -105,9 +129,9 @@ class Installation:
     def wipe(self) -> None:
         """Delete the data, the secrets, everything we made.
 
-        Raises Misconfigured while a supervisor runs on them.
+        Raises Misconfigured while a supervisor or a watch runs on them.
         """
-        with self.claim():
+        with self.claim(), self.claim_watch():
             for name in _OURS:
                 path = self.folder / name
                 if path.is_dir():

@@ -32,10 +32,20 @@ def fetch() -> bool:
     """Unpack Debian's package into .tools; False where there is no apt, or the package is out of reach."""
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         return False
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["apt-get", "-q", "download", "prometheus"], cwd=folder, check=False)
-        TOOLS.mkdir(parents=True, exist_ok=True)
-        packages = list(Path(folder).glob("prometheus_*.deb"))
-        for package in packages:
-            subprocess.run(["dpkg-deb", "-x", str(package), str(TOOLS)], check=False)
-    return bool(packages) and find("prometheus") is not None
+    TOOLS.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=TOOLS.parent, prefix="fetching-") as beside:
+        return _unpack(Path(beside)) and find("prometheus") is not None
+
+
+def _unpack(beside: Path) -> bool:
+    """Only what came whole moves to its place: half of it would be taken for Prometheus for ever."""
+    fetched = subprocess.run(["apt-get", "-q", "download", "prometheus"], cwd=beside, check=False)
+    packages = list(beside.glob("prometheus_*.deb"))
+    if fetched.returncode != 0 or not packages:
+        return False
+    whole = beside / "whole"
+    if subprocess.run(["dpkg-deb", "-x", str(packages[0]), str(whole)], check=False).returncode != 0:
+        return False
+    shutil.rmtree(TOOLS, ignore_errors=True)
+    whole.rename(TOOLS)
+    return True

@@ -21,9 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from services.cli import migrate, topics
+from services.cli import migrate, service_ports, topics
 from services.cli.installation import Installation
-from services.cli.local import ports
 from services.cli.local.kafka import KafkaServer
 from services.cli.local.postgres import PostgresServer
 from services.cli.local.process import Command, stop_leftover
@@ -38,12 +37,6 @@ _READY_LIMIT_S: Final = 60.0
 # First wishes; a port that somebody else has is replaced, and the new one is kept for the next start.
 _POSTGRES_PORT: Final = 15432
 _KAFKA_PORTS: Final = (19092, 19093)
-_PORTS: Final = {
-    "LEADSCORE_INGEST_PORT": 8090,
-    "LEADSCORE_INGEST_ADMIN_PORT": 8091,
-    "LEADSCORE_SCORER_ADMIN_PORT": 8092,
-    "LEADSCORE_ROUTER_ADMIN_PORT": 8093,
-}
 _say = prefixed("up", 4)
 
 
@@ -70,8 +63,7 @@ async def _until_signal(environment: Mapping[str, str]) -> int:
     running = asyncio.create_task(_run(machine(environment)))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Once: a second Ctrl-C must not leave something running.
-        loop.add_signal_handler(number, lambda: running.cancel() if not running.cancelling() else None)
+        loop.add_signal_handler(number, _on_signal, running)
     try:
         await running
     except asyncio.CancelledError:
@@ -84,6 +76,17 @@ async def _until_signal(environment: Mapping[str, str]) -> int:
         _say(str(error))
         return 1
     return 0
+
+
+def _on_signal(running: asyncio.Task[None]) -> None:
+    """Stop in order, once: a second Ctrl-C must not leave something running.
+
+    When all is stopped, only threads may still be waited for (a jar on a slow network): then it ends at once.
+    """
+    if running.done():
+        os._exit(0)
+    if not running.cancelling():
+        running.cancel()
 
 
 def machine(environment: Mapping[str, str]) -> Machine:
@@ -108,6 +111,7 @@ def machine(environment: Mapping[str, str]) -> Machine:
 async def _run(plan: Machine) -> None:
     """The recipe; whatever was started is stopped in reverse, however this ends."""
     began = time.monotonic()
+    service_ports.given(plan.environment)  # refused before anything is started
     async with AsyncExitStack() as running:
         running.enter_context(plan.installation.claim())
         await _stop_leftovers(plan.installation)
@@ -140,26 +144,9 @@ async def _start_servers(plan: Machine, running: AsyncExitStack) -> dict[str, st
         **plan.installation.secrets(plan.environment),
         **plan.environment,
         **dict(zip(plan.servers, found, strict=True)),
-        **_service_ports(plan),
+        **service_ports.choose(plan.environment, plan.installation.folder / "ports.json", _say),
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def _service_ports(plan: Machine) -> dict[str, str]:
-    """A port for each listener: as the environment says, else the one of last time, else a free one."""
-    chosen = ports.remembered(plan.installation.folder / "ports.json", list(_PORTS.values()))
-    ours = {name: str(port) for name, port in zip(_PORTS, chosen, strict=True)}
-    for name, port in zip(_PORTS, chosen, strict=True):
-        if not plan.environment.get(name) and port != _PORTS[name]:
-            _say(_other_port(name, port))
-    return {name: plan.environment.get(name) or port for name, port in ours.items()}
-
-
-def _other_port(name: str, port: int) -> str:
-    """Whoever copied the usual address would talk to somebody else's process."""
-    usual = _PORTS[name]
-    taken = "is taken by another process" if ports.listens(usual) else "was taken at an earlier start"
-    return f"port {usual} {taken}: {port} is used instead, now and next time. {name} chooses another"
 
 
 async def _prepare(environment: Mapping[str, str]) -> None:
@@ -218,7 +205,9 @@ def _command(installation: Installation, name: str, environment: Mapping[str, st
 
 def _addresses(environment: Mapping[str, str]) -> dict[str, str]:
     """What the other commands have to know."""
-    return {name: environment[name] for name in ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", *_PORTS)}
+    return {
+        name: environment[name] for name in ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", *service_ports.WISHES)
+    }
 
 
 def _origin(plan: Machine) -> str:

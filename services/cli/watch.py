@@ -1,8 +1,8 @@
 """`make watch`: Prometheus on the installation that runs on this machine, with our rules.
 
 In: .data/addresses.env, deploy/prometheus. Out: Prometheus on a free port of 127.0.0.1 until Ctrl-C.
-Refuses to start where Leadscore does not run; where Prometheus is missing it fetches Debian's package into
-.tools, or says how to get it.
+Refuses to start where Leadscore does not run, or beside another watch; where Prometheus is missing it fetches
+Debian's package into .tools, or says how to get it.
 
     python -m services.cli.watch [--interval 15s] [--rules deploy/prometheus/rules]
 """
@@ -37,13 +37,20 @@ def main(argv: list[str]) -> int:
         here = Installation.of(os.environ)
         text = prometheus.CONFIGURATION.read_text()
         settings = configuration(text, here.known(), interval=wishes.interval, rules=wishes.rules)
-        program, folder = _program(), here.folder / "prometheus"
-        port = _prepare(folder, settings)
-        asyncio.run(_until_signal(_command(program, folder, port), port))
+        _hold(here, _program(), settings)
     except LeadscoreError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, Misconfigured) else 1
     return 0
+
+
+def _hold(here: Installation, program: str, settings: Mapping[str, Any]) -> None:
+    """Watch as the only one here: a second start would stop this Prometheus for a leftover."""
+    folder = here.folder / "prometheus"
+    with here.claim_watch() as note:
+        port = _prepare(folder, settings)
+        note(_alerts(port))
+        asyncio.run(_until_signal(_command(program, folder, port), port))
 
 
 def configuration(text: str, known: Mapping[str, str], *, interval: str, rules: Path) -> dict[str, Any]:
@@ -110,14 +117,18 @@ async def _watch(command: Command, port: int) -> None:
     child = Child(command)
     try:
         await child.start()
-        url = f"http://127.0.0.1:{port}"
-        if said := await ready(f"{url}/-/ready", _READY_LIMIT_S):
+        if said := await ready(f"http://127.0.0.1:{port}/-/ready", _READY_LIMIT_S):
             raise Transient("\n".join([f"Prometheus is not ready: {said}.", *child.last_lines()]))
-        print(f"Prometheus watches Leadscore: {url}/alerts (Ctrl-C stops it)", flush=True)
+        print(f"Prometheus watches Leadscore: {_alerts(port)} (Ctrl-C stops it)", flush=True)
         code = await child.wait()
         raise Transient("\n".join([f"Prometheus ended (exit code {code}).", *child.last_lines()]))
     finally:
         await child.stop()
+
+
+def _alerts(port: int) -> str:
+    """The page to look at."""
+    return f"http://127.0.0.1:{port}/alerts"
 
 
 def _command(program: str, folder: Path, port: int) -> Command:

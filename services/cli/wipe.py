@@ -1,7 +1,7 @@
 """`leadscore wipe`: delete the data of this machine.
 
-In: a yes. Out: a data folder without data, secrets and addresses. Refuses while Leadscore runs on it, and to
-touch a Kafka or Postgres of yours.
+In: a yes. Out: a data folder without data, secrets and addresses. Refuses while Leadscore or
+`make watch` runs on it, and to touch a Kafka or Postgres of yours.
 """
 
 import os

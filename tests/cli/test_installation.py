@@ -133,4 +133,17 @@ def test_wipe_deletes_what_we_made_and_nothing_else(installation: Installation) 
     (installation.folder / "kafka" / "data").mkdir(parents=True)
     (installation.folder / "notes.txt").write_text("mine")
     installation.wipe()
-    assert sorted(each.name for each in installation.folder.iterdir()) == ["lock", "notes.txt"]
+    left = {each.name for each in installation.folder.iterdir()}
+    assert left - {"lock", "watch.lock"} == {"notes.txt"}
+
+
+def test_wipe_refuses_what_a_watch_writes_to(installation: Installation) -> None:
+    """While `make watch` runs, nothing is deleted, and the sentence says where it is."""
+    kept = installation.secrets({})
+    with installation.claim_watch() as note:
+        note("http://127.0.0.1:19090/alerts")
+        with pytest.raises(Misconfigured, match=r"already runs on .*: http://127\.0\.0\.1:19090/alerts"):
+            installation.wipe()
+        assert installation.known() == kept
+    installation.wipe()
+    assert installation.known() == {}

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,8 +22,8 @@ from tests.servers import JARS, REPOSITORY
 
 
 @contextmanager
-def _up(folder: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A supervisor and what it said until it was up; killed at the end if the test did not stop it."""
+def _started(folder: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """A supervisor that is just starting; killed at the end if the test did not stop it."""
     without = {"DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS"}
     inherited = {name: value for name, value in os.environ.items() if name not in without}
     with subprocess.Popen(
@@ -33,16 +34,23 @@ def _up(folder: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[str
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def _up(folder: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A supervisor and what it said until it was up."""
+    with _started(folder, **environment) as process:
         assert process.stdout is not None
         said = ""
         for line in process.stdout:
             said += line
             if line.startswith("Half a year"):
                 break
-        try:
-            yield process, said
-        finally:
-            process.kill()
+        yield process, said
 
 
 def _stop(process: subprocess.Popen[str], number: signal.Signals) -> int:
@@ -120,6 +128,27 @@ def test_your_servers_are_used_and_left_running(
         assert "ingest ended (signal 9); starting it again in 0.25 s" in ended
         assert _stop(process, signal.SIGTERM) == 0
     assert _all_gone(after, limit_s=0.5)
+
+
+def test_a_second_ctrl_c_does_not_wait_for_a_download(tmp_path: Path) -> None:
+    """In the first start on a network that does not answer: all is stopped, then the process ends at once."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        proxy = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        given = dict.fromkeys(("https_proxy", "http_proxy", "HTTPS_PROXY", "HTTP_PROXY"), proxy)
+        cache = {
+            "LEADSCORE_CACHE": str(tmp_path / "cache"),
+            "HOME": str(tmp_path),
+            "NO_PROXY": "",
+            "no_proxy": "",
+        }
+        with _started(tmp_path / "data", DATABASE_URL="postgresql://unused", **cache, **given) as process:
+            assert process.stdout is not None
+            silent.settimeout(20)
+            silent.accept()[0].detach()
+            process.send_signal(signal.SIGINT)
+            assert any("stopped" in line for line in process.stdout)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=5) == 0
 
 
 @pytest.mark.parametrize("name", ["LEADSCORE_INGEST_SOURCES_FILE", "LEADSCORE_ROUTER_ROUTING_FILE"])

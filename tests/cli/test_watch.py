@@ -49,6 +49,24 @@ def test_a_machine_without_prometheus_is_told_how_to_get_it(
     assert "apt-get download prometheus" in capsys.readouterr().err
 
 
+def test_a_second_watch_is_told_where_the_first_one_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """It ends with 2, and touches neither the first one's process nor its remembered port."""
+    (tmp_path / "prometheus").write_text("#!/bin/sh\n")
+    (tmp_path / "prometheus").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    here = Installation(folder=tmp_path / "data")
+    monkeypatch.setenv("LEADSCORE_DATA", str(here.folder))
+    here.note(KNOWN)
+    with here.claim_watch() as note:
+        note("http://127.0.0.1:19090/alerts")
+        assert main([]) == 2
+    assert "already runs" in (said := capsys.readouterr().err)
+    assert "http://127.0.0.1:19090/alerts" in said
+    assert not (here.folder / "prometheus").exists()
+
+
 def test_what_was_unpacked_in_tools_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing has to be put on the PATH by hand."""
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -59,3 +77,23 @@ def test_what_was_unpacked_in_tools_is_found(monkeypatch: pytest.MonkeyPatch, tm
     unpacked.write_text("#!/bin/sh\n")
     unpacked.chmod(0o755)
     assert prometheus.find("promtool") == str(unpacked)
+
+
+def _machine_with_apt(folder: Path, ends_with: int) -> None:
+    """An `apt-get` that has the package, and a `dpkg-deb` that unpacks Prometheus and then ends so."""
+    half = '/bin/mkdir -p "$3/usr/bin" && cd "$3/usr/bin" && echo half > prometheus && /bin/chmod 755 *'
+    for name, does in (("apt-get", "echo > prometheus_1_all.deb"), ("dpkg-deb", f"{half}\nexit {ends_with}")):
+        (folder / name).write_text(f"#!/bin/sh\n{does}\n")
+        (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize("code", [0, 2])
+def test_only_a_whole_package_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int) -> None:
+    """What could not be unpacked to its end (a full disk) is not taken for Prometheus, now or next time."""
+    _machine_with_apt(tmp_path, ends_with=code)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(prometheus, "TOOLS", tmp_path / "tools" / "prometheus")
+    whole = code == 0
+    assert prometheus.fetch() is whole
+    assert (prometheus.find("prometheus") is not None) is whole
+    assert [each.name for each in (tmp_path / "tools").iterdir()] == ["prometheus"] * whole

@@ -4,14 +4,14 @@ import re
 from pathlib import Path
 
 from services.cli.installation import Installation
-from services.cli.up import _PORTS, _other_port
+from services.cli.service_ports import WISHES, _other_port
 from services.cli.welcome import welcome
 from services.scorer.models import model_source
 from tests.installation import ROOT
 
 SECRET = "sk-product-secret"
 ENVIRONMENT = {
-    **{name: str(port) for name, port in _PORTS.items()},
+    **{name: str(port) for name, port in WISHES.items()},
     "DATABASE_URL": "postgresql://me:hidden@127.0.0.1:5432/leadscore",
     "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092",
     "LEADSCORE_KEY_PRODUCT": SECRET,
@@ -30,7 +30,7 @@ def test_the_welcome_shows_no_secret(tmp_path: Path) -> None:
 
 def test_another_port_than_the_usual_is_told() -> None:
     """An address copied from the README would reach somebody else's process."""
-    told = _other_port("LEADSCORE_INGEST_PORT", 15123)
+    told = _other_port("LEADSCORE_INGEST_PORT", 15123, {})
     assert re.match(r"port 8090 (is|was) taken .*: 15123 is used instead", told)
     assert "LEADSCORE_INGEST_PORT" in told
 

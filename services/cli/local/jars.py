@@ -6,6 +6,7 @@ Out: the verified files. Refuses a file whose bytes are not the listed ones, whe
 Renew the list: `make kafka-jars` (needs Maven).
 """
 
+import fcntl
 import hashlib
 import logging
 import os
@@ -13,11 +14,13 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Final
 
-from shared.errors import Misconfigured
+from shared.errors import Misconfigured, Transient
 
 LIST: Final = Path(__file__).with_name("kafka-jars.txt")
 _THREADS: Final = 8
@@ -52,12 +55,19 @@ def wanted(listing: Path = LIST) -> list[Jar]:
     return jars
 
 
-def provide(cache: Path, jars: Sequence[Jar], environment: Mapping[str, str] = os.environ) -> list[Path]:
+def provide(
+    cache: Path,
+    jars: Sequence[Jar],
+    environment: Mapping[str, str] = os.environ,
+    stop: Event | None = None,
+) -> list[Path]:
     """The verified files of these jars, fetched into `cache` where it lacks them. Blocking.
 
-    LEADSCORE_KAFKA_JARS in the environment is used instead of the cache, and nothing is fetched.
+    LEADSCORE_KAFKA_JARS in the environment is used instead of the cache, and nothing is fetched. Once `stop`
+    is set, no further jar is fetched.
 
-    Raises Misconfigured if one is missing there, cannot be fetched, or has other bytes than listed.
+    Raises Misconfigured if one is missing there, cannot be fetched, or has other bytes than listed; Transient
+    if it was stopped.
     """
     if given := environment.get("LEADSCORE_KAFKA_JARS"):
         folder = Path(given)
@@ -67,8 +77,9 @@ def provide(cache: Path, jars: Sequence[Jar], environment: Mapping[str, str] = o
             )
     else:
         folder = cache
+        _remove_leftovers(folder)
         if missing := _missing(folder, jars):
-            _fetch_all(missing, folder)
+            _fetch_all(missing, folder, stop or Event())
     for jar in jars:
         _verify(folder / jar.file_name, jar)
     return [folder / jar.file_name for jar in jars]
@@ -93,24 +104,54 @@ def _verify(path: Path, jar: Jar) -> None:
         )
 
 
-def _fetch_all(jars: Sequence[Jar], folder: Path) -> None:
+def _remove_leftovers(folder: Path) -> None:
+    """What a killed fetch left behind; one that still runs holds its lock."""
+    for leftover in folder.glob("fetching-*"):
+        # Another process may remove it, or lock it, at the same time.
+        with suppress(FileNotFoundError, BlockingIOError):
+            held = _lock(leftover)
+            shutil.rmtree(leftover, ignore_errors=True)
+            os.close(held)
+
+
+def _lock(folder: Path) -> int:
+    """Lock the folder until what is returned is closed, or the process ends, however.
+
+    Raises BlockingIOError if another process holds it.
+    """
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        raise
+    return held
+
+
+def _fetch_all(jars: Sequence[Jar], folder: Path, stop: Event) -> None:
     """Fetch into a folder beside, verify, and only then move: what is in `folder` is always whole."""
     folder.mkdir(parents=True, exist_ok=True)
     # jgo logs each attempt; what matters of it is in our own message.
     logging.getLogger("jgo").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(dir=folder, prefix="fetching-") as unfinished:
-        with ThreadPoolExecutor(_THREADS) as pool:
-            fetched = list(pool.map(lambda jar: _fetch(jar, Path(unfinished)), jars))
-        for jar, path in zip(jars, fetched, strict=True):
-            _verify(path, jar)
-            shutil.copyfile(path, path.with_suffix(".whole"))
-            path.with_suffix(".whole").replace(folder / jar.file_name)
+        held = _lock(Path(unfinished))
+        try:
+            with ThreadPoolExecutor(_THREADS) as pool:
+                fetched = list(pool.map(lambda jar: _fetch(jar, Path(unfinished), stop), jars))
+            for jar, path in zip(jars, fetched, strict=True):
+                _verify(path, jar)
+                shutil.copyfile(path, path.with_suffix(".whole"))
+                path.with_suffix(".whole").replace(folder / jar.file_name)
+        finally:
+            os.close(held)
 
 
-def _fetch(jar: Jar, repository: Path) -> Path:
+def _fetch(jar: Jar, repository: Path, stop: Event) -> Path:
     """One jar from Maven's own local repository if it has it, else from where Maven keeps releases."""
     from jgo.maven import MavenContext
 
+    if stop.is_set():
+        raise Transient("Fetching Apache Kafka's jars was stopped; the next start fetches them anew.")
     context = MavenContext(
         repo_cache=repository,
         local_repos=[Path.home() / ".m2" / "repository"],

@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 import uuid
 from base64 import urlsafe_b64encode
@@ -110,10 +111,10 @@ class KafkaServer(LocalServer):
         self.folder.mkdir(parents=True, exist_ok=True)
         command = self._command()
         await stop_leftover(command)
-        found, classpath = await asyncio.to_thread(self._prepare)
+        found, classpath = await self._until_prepared()
         self.java = found
         self.port, controller = ports.remembered(self.folder / "ports.json", self._wished)
-        self._properties.write_text(_properties(self._data, (self.port, controller), self._more))
+        self._properties.write_text(_properties(self._data.name, (self.port, controller), self._more))
         run = [str(found.program), *_MEMORY, *_LOGGING, "-cp", classpath]
         if not self._data.exists():
             await asyncio.to_thread(self._format, run, controller)
@@ -134,26 +135,45 @@ class KafkaServer(LocalServer):
             stop_signal=signal.SIGTERM,
             stop_s=30.0,
             cwd=self.folder,
-            environment={"PATH": self._environment.get("PATH", os.defpath), "LC_ALL": "C"},
+            environment=self._javas_environment(),
         )
 
-    def _prepare(self) -> tuple[java.Java, str]:
+    def _javas_environment(self) -> dict[str, str]:
+        """Nothing of the user's, and a locale in which Java reads a path with letters beyond ASCII."""
+        return {"PATH": self._environment.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
+
+    async def _until_prepared(self) -> tuple[java.Java, str]:
+        stop = threading.Event()
+        try:
+            return await asyncio.to_thread(self._prepare, stop)
+        finally:
+            # Who cancels a start does not end its thread, and the process waits for that.
+            stop.set()
+
+    def _prepare(self, stop: threading.Event) -> tuple[java.Java, str]:
         """The Java and the class path to use."""
         found = java.find(self._environment)
-        files = jars.provide(self._cache, jars.wanted(), self._environment)
-        return found, os.pathsep.join(map(str, files))
+        files = jars.provide(self._cache, jars.wanted(), self._environment, stop)
+        # Absolute, because Kafka runs in its own folder.
+        return found, os.pathsep.join(str(file.absolute()) for file in files)
 
     def _format(self, run: list[str], controller: int) -> None:
         """Give the data its cluster id and its one voter, beside the final place: never half a folder."""
         unfinished = self.folder / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         properties = self.folder / "format.properties"
-        properties.write_text(_properties(unfinished, (self.port, controller), self._more))
+        properties.write_text(_properties(unfinished.name, (self.port, controller), self._more))
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # `=`: the id may begin with a dash.
         tool = ["kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster}"]
         done = subprocess.run(
-            [*run, *tool, f"--config={properties}"], capture_output=True, text=True, timeout=60, check=False
+            [*run, *tool, f"--config={properties}"],
+            cwd=self.folder,
+            env=self._javas_environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         if done.returncode != 0:
             raise Misconfigured(
@@ -193,11 +213,16 @@ class KafkaServer(LocalServer):
         return dict(line.split("=", 1) for line in lines if "=" in line)["cluster.id"]
 
 
-def _properties(data: Path, at: tuple[int, int], more: Mapping[str, str]) -> str:
-    """The text of server.properties. at: the ports of broker and controller."""
+def _properties(data: str, at: tuple[int, int], more: Mapping[str, str]) -> str:
+    """The text of server.properties.
+
+    data:  name of the folder in Kafka's own: its path may have a comma, at which `log.dirs` is taken apart,
+           or letters beyond ISO-8859-1, in which Kafka reads this file
+    at:    the ports of broker and controller
+    """
     port, controller = at
     here = {
-        "log.dirs": str(data),
+        "log.dirs": data,
         "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
         "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
     }

@@ -74,23 +74,30 @@ def runnable_by(uid: int, binaries: Path, cache: Path = _CACHE) -> Path:
     """A `bin` folder that this user can reach: the given one, or a copy of it in `cache`.
 
     Needed for root, who may keep the virtual environment where nobody else can enter.
-    Raises Misconfigured if the copy cannot be made.
+    A copy that this user cannot reach is made anew.
+
+    Raises Misconfigured if the copy cannot be made, or if the cache is where this user cannot enter.
     """
     if reachable(uid, binaries / "postgres"):
         return binaries
     prefix = binaries.parent
     stamp = f"{prefix}:{(binaries / 'postgres').stat().st_mtime_ns}"
     home = cache / f"postgres-{hashlib.sha256(stamp.encode()).hexdigest()[:16]}"
+    copied = home / prefix.parent.name / prefix.name / "bin"
     try:
-        if not home.exists():
+        if not _reachable_copy(uid, copied):
             _copy(prefix, home)
+        if not _reachable_copy(uid, copied):
+            raise PermissionError(
+                f"the copy is out of reach too: let everybody enter the folders above it, or delete {home}"
+            )
     except OSError as error:
         raise Misconfigured(
             f"User {uid}, as whom PostgreSQL runs because it refuses root, cannot reach {binaries}, "
             f"and copying it to {home} failed ({error}). {_WAYS_OUT}.",
             [],
         ) from error
-    return home / prefix.parent.name / prefix.name / "bin"
+    return copied
 
 
 def reachable(uid: int, path: Path) -> bool:
@@ -100,6 +107,10 @@ def reachable(uid: int, path: Path) -> bool:
         if not state.st_mode & (0o100 if state.st_uid == uid else 0o001):
             return False
     return True
+
+
+def _reachable_copy(uid: int, copied: Path) -> bool:
+    return (copied / "postgres").exists() and reachable(uid, copied / "postgres")
 
 
 def _candidates(environment: Mapping[str, str]) -> Iterator[Path]:
@@ -124,13 +135,23 @@ def _complete(folder: Path) -> bool:
 
 def _copy(prefix: Path, home: Path) -> None:
     """Copy the installation and the folder of its libraries, which it finds by their relative place."""
-    home.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    home.parent.mkdir(parents=True, exist_ok=True)
     unfinished = home.with_suffix(f".{os.getpid()}")
+    shutil.rmtree(unfinished, ignore_errors=True)
     package = prefix.parent
     shutil.copytree(prefix, unfinished / package.name / prefix.name, symlinks=True)
     libraries = package.with_name(f"{package.name}.libs")
     if libraries.is_dir():
         shutil.copytree(libraries, unfinished / libraries.name)
-    for folder in (unfinished, unfinished / package.name):
-        folder.chmod(0o755)
+    # Not by the mode of `mkdir`: the umask takes from that, and what is copied keeps the mode it had.
+    for each in (home.parent, unfinished, *unfinished.rglob("*")):
+        _open_to_all(each)
+    shutil.rmtree(home, ignore_errors=True)
     unfinished.rename(home)
+
+
+def _open_to_all(path: Path) -> None:
+    """Let everybody read it, and enter or run it if its owner may. What a link points to is opened itself."""
+    if not path.is_symlink():
+        mode = path.stat().st_mode
+        path.chmod(mode | (0o555 if mode & 0o100 else 0o444))

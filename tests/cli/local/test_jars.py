@@ -1,12 +1,15 @@
 """Kafka's jars: exactly the listed bytes, fetched once, or one sentence."""
 
+import fcntl
 import hashlib
+import os
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from services.cli.local import jars
-from shared.errors import Misconfigured
+from shared.errors import Misconfigured, Transient
 from tests.servers import JARS
 
 _BYTES = b"a jar"
@@ -61,6 +64,27 @@ def test_a_jar_that_cannot_be_fetched_is_one_sentence_with_the_ways_out(
     assert "KAFKA_BOOTSTRAP_SERVERS" in message
     assert "\n" not in message
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_no_jar_is_fetched_once_it_is_told_to_stop(tmp_path: Path) -> None:
+    """Ctrl-C in the first start does not wait for all that is left, and leaves nothing half-fetched."""
+    stop = Event()
+    stop.set()
+    with pytest.raises(Transient, match="was stopped"):
+        jars.provide(tmp_path, [_JAR], {}, stop)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_leftovers_of_a_killed_fetch_are_removed(tmp_path: Path) -> None:
+    """Only those: a fetch that another process is at holds a lock on its folder."""
+    (tmp_path / _JAR.file_name).write_bytes(_BYTES)
+    (tmp_path / "fetching-killed").mkdir()
+    (tmp_path / "fetching-alive").mkdir()
+    alive = os.open(tmp_path / "fetching-alive", os.O_RDONLY)
+    fcntl.flock(alive, fcntl.LOCK_EX)
+    jars.provide(tmp_path, [_JAR], {})
+    assert {each.name for each in tmp_path.iterdir()} == {"fetching-alive", _JAR.file_name}
+    os.close(alive)
 
 
 def test_other_bytes_than_listed_are_refused(tmp_path: Path) -> None:

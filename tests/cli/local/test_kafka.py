@@ -4,16 +4,20 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from threading import Event
 
+import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from services.cli.local import jars
 from services.cli.local.kafka import KafkaServer
 from services.cli.topics import check, ensure
 from shared.errors import Misconfigured
 from shared.kafka.connect import Connection
 from shared.topics import Topics
 from tests.servers import JARS
+from tests.waiting import until
 
 
 async def _send(address: str, topic: str) -> None:
@@ -61,6 +65,21 @@ async def test_kafka_keeps_address_topics_and_records_over_stop_and_kill(tmp_pat
 
 
 @pytest.mark.asyncio
+async def test_kafka_starts_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    """Letters beyond ASCII, a comma and a space in the paths of data and jars are no matter."""
+    folder = tmp_path / "Müller, x"
+    folder.mkdir()
+    (folder / "jars").symlink_to(JARS)
+    environment = {"PATH": os.environ["PATH"], "LEADSCORE_KAFKA_JARS": str(folder / "jars")}
+    server = KafkaServer(folder / "kafka", cache=JARS, environment=environment)
+    await server.start()
+    # By this path a leftover is recognised.
+    assert str(folder / "kafka" / "server.properties") in psutil.Process(server.pid).cmdline()
+    await server.stop()
+    assert (folder / "kafka" / "data" / "meta.properties").exists()
+
+
+@pytest.mark.asyncio
 async def test_missing_jars_stop_the_start_with_one_sentence(tmp_path: Path) -> None:
     """Nothing is started, formatted or left running when the jars are not there."""
     environment = {"PATH": os.environ["PATH"], "LEADSCORE_KAFKA_JARS": str(tmp_path)}
@@ -69,6 +88,28 @@ async def test_missing_jars_stop_the_start_with_one_sentence(tmp_path: Path) -> 
         await server.start()
     assert not server.running
     assert not (tmp_path / "kafka" / "data").exists()
+
+
+@pytest.mark.asyncio
+async def test_a_start_that_is_given_up_fetches_no_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Ctrl-C in the first start reaches the thread that fetches the jars."""
+    heard: list[bool] = []
+    fetching = Event()
+
+    def provide(_cache: Path, _wanted: object, _environment: object, stop: Event) -> list[Path]:
+        fetching.set()
+        heard.append(stop.wait(10))
+        return []
+
+    monkeypatch.setattr(jars, "provide", provide)
+    starting = asyncio.create_task(KafkaServer(tmp_path, cache=JARS).start())
+    await until(fetching.is_set)
+    starting.cancel()
+    await until(lambda: bool(heard))
+    assert heard == [True]
+    assert starting.cancelled()
 
 
 @pytest.mark.asyncio

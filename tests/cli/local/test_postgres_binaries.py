@@ -98,6 +98,43 @@ def test_programs_behind_a_closed_door_are_copied_for_another_user(open_folder: 
     assert shown.stdout.startswith("psql (PostgreSQL) 18")
 
 
+@pytest.fixture
+def closed_umask() -> Iterator[None]:
+    """What this process makes is for its own user only, as on hardened machines."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+def test_a_copy_is_for_everybody_whatever_the_umask(open_folder: Path, closed_umask: None) -> None:
+    """Programs installed for one user only, and a cache made with such a umask: the copy can be run."""
+    behind = _fake(open_folder / "package" / "install" / "bin")
+    (behind / "library").write_text("")
+    copy = postgres_binaries.runnable_by(65534, behind, cache=open_folder / "cache")
+    assert postgres_binaries.reachable(65534, copy / "postgres")
+    assert (copy / "library").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_copy_out_of_reach_is_made_anew(open_folder: Path, closed_umask: None) -> None:
+    """What an earlier version copied for one user only does not stay in the way."""
+    behind = _fake(open_folder / "package" / "install" / "bin")
+    copy = postgres_binaries.runnable_by(65534, behind, cache=open_folder / "cache")
+    copy.chmod(0o700)
+    (copy / "stale").write_text("")
+    assert postgres_binaries.runnable_by(65534, behind, cache=open_folder / "cache") == copy
+    assert postgres_binaries.reachable(65534, copy / "postgres")
+    assert not (copy / "stale").exists()
+
+
+def test_a_cache_that_nobody_else_can_enter_is_told(open_folder: Path, closed_umask: None) -> None:
+    """Folders above the cache are the user's: a sentence names the copy, and nothing of theirs is opened."""
+    (open_folder / "closed").mkdir()
+    behind = _fake(open_folder / "package" / "install" / "bin")
+    with pytest.raises(Misconfigured, match=r"copying it to .*/closed/cache/postgres-.* is out of reach"):
+        postgres_binaries.runnable_by(65534, behind, cache=open_folder / "closed" / "cache")
+    assert (open_folder / "closed").stat().st_mode & 0o777 == 0o700
+
+
 def test_reachable_programs_are_used_where_they_are(open_folder: Path) -> None:
     """No copy where none is needed."""
     folder = _fake(open_folder / "bin")
