@@ -286,7 +286,8 @@ class BatchCounter:
         in_time = {lead for pair in pairs.keys() - picture.late for lead in pairs[pair]}
         if not await identities.any_of_before(connection, in_time):
             pairs = {pair: both for pair, both in pairs.items() if pair in picture.late}
-        return [*pairs.values(), *({picture.final(one)} for one in picture.review)]
+        late_uses = ({*map(picture.final, both)} for both in picture.late_uses)
+        return [*pairs.values(), *late_uses, *({picture.final(one)} for one in picture.review)]
 
     def fresh_lead(self) -> LeadId:
         """The id of a new lead."""

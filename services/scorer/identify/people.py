@@ -40,7 +40,8 @@ def watch(picture: Picture, first: Identifier, seen: Evidence) -> None:
     """
     held = picture.owners[first]
     recent = held.recent
-    if recent is None or seen.at >= recent.since + _HOUR:
+    # The hour is one of what happened: imported history begins its own, after live events too.
+    if recent is None or abs(seen.at - recent.since) >= _HOUR:
         recent = Recent(since=seen.at)
     recent = Recent(since=recent.since, ties=recent.ties + picture.ties)
     crowd = recent.ties > picture.limits.ties_per_hour and not picture.objects(picture.owner(first))

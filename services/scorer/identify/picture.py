@@ -40,6 +40,7 @@ class Picture:
                     may decide otherwise, while what is refused in time would be refused again
         suspended:  identifiers that tied too many others together; `shared`: devices of too many people
         review:     leads to be grouped anew from their history
+        late_uses:  two leads each, to be grouped anew at once: one's event on the other's device came late
 
     ties: what the event at hand brought to its lead, in devices
     """
@@ -60,6 +61,7 @@ class Picture:
     suspended: list[Identifier] = field(default_factory=list)
     shared: list[Identifier] = field(default_factory=list)
     review: set[LeadId] = field(default_factory=set)
+    late_uses: set[tuple[LeadId, LeadId]] = field(default_factory=set)
     ties: int = 0
 
     def final(self, lead: LeadId) -> LeadId:
