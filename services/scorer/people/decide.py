@@ -85,6 +85,11 @@ class Decider:
         strong = frozenset(one for one in brought if one.kind != "anonymous_id")
         await decisions.make(self.connection, "apart", strong or brought, rest, self.made_by)
         await self._regroup(winner)
+        await self._expect_its_own(loser)
+        return loser
+
+    async def _expect_its_own(self, loser: LeadId) -> None:
+        """Raises Invalid (`nothing_left`) if this lead is still merged away; nothing is committed then."""
         if await self.connection.fetchval(_IS_MERGED, loser):
             raise Invalid(
                 "nothing_left",
@@ -92,7 +97,6 @@ class Decider:
                 "To take out another one give its own id, as destinations know it; for a device that several "
                 "people use: `leadscore lead split-device`",
             )
-        return loser
 
     async def nobodys_device(self, device: Identifier) -> int:
         """Have a device's anonymous events, those of the past too, belong to nobody.

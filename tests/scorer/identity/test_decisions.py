@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -154,8 +155,9 @@ async def test_a_visitor_taken_out_keeps_the_device(town: Town) -> None:
 
 async def test_a_late_event_on_a_shared_device_is_put_in_its_time(town: Town) -> None:
     """Each anonymous event is of whoever was known last before it; the device is of whoever came last."""
-    ada, bo = {"email": "ada@x.example"}, {"email": "bo@x.example"}
-    device = {"anonymous_id": "d"}
+    ada: dict[str, Any] = {"email": "ada@x.example"}
+    bo: dict[str, Any] = {"email": "bo@x.example"}
+    device: dict[str, Any] = {"anonymous_id": "d"}
     await town.count(seen(1, **ada, **device), seen(6, **device), seen(10, **ada, **device), seen(3, **bo))
     await town.count(seen(5, **bo, **device))
     first, second = await leads_of(town, "ada@x.example", "bo@x.example")
@@ -167,7 +169,8 @@ async def test_a_late_event_on_a_shared_device_is_put_in_its_time(town: Town) ->
 
 async def test_a_late_event_of_the_last_user_takes_the_device(town: Town) -> None:
     """What the other did since was on another device."""
-    ada, bo = {"email": "ada@x.example"}, {"email": "bo@x.example"}
+    ada: dict[str, Any] = {"email": "ada@x.example"}
+    bo: dict[str, Any] = {"email": "bo@x.example"}
     await town.count(seen(1, **ada, anonymous_id="d"), seen(10, **ada, anonymous_id="phone"))
     await town.count(seen(5, **bo, anonymous_id="d"))
     await town.count(seen(11, anonymous_id="d"))
