@@ -46,6 +46,7 @@ from shared.events import Event
 from shared.ids import NOBODY, EventId, Ids, LeadId
 from shared.kafka.stream import Received
 from shared.leads.identifiers import Identifier, IdentityRules
+from shared.scoring.engine.consent import has_objected
 
 _MOST_LOOKS: Final = 5
 _NOT_TRACED: Final[Mapping[EventId, str]] = {}
@@ -235,6 +236,7 @@ class BatchCounter:
                 into = await merges.ends(connection, served - locked.keys())
                 latest = {lead: row.last_seen_at for lead, row in locked.items()}
                 made = Picture(owners, facts, self.fresh_lead, self.limits, into=into, latest=latest)
+                made.objecting |= {lead for lead, row in locked.items() if has_objected(row.state)}
                 return made, locked
             seen = again
         raise identities.IdentityRace("the identities of this batch kept changing")
@@ -284,7 +286,8 @@ class BatchCounter:
         in_time = {lead for pair in pairs.keys() - picture.late for lead in pairs[pair]}
         if not await identities.any_of_before(connection, in_time):
             pairs = {pair: both for pair, both in pairs.items() if pair in picture.late}
-        return [*pairs.values(), *({picture.final(one)} for one in picture.review)]
+        late_uses = ({*map(picture.final, both)} for both in picture.late_uses)
+        return [*pairs.values(), *late_uses, *({picture.final(one)} for one in picture.review)]
 
     def fresh_lead(self) -> LeadId:
         """The id of a new lead."""

@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 from shared.events import EMAIL_BOUNCED, EMAIL_DELIVERED, Event
 from shared.ids import AccountId, account_id
+from shared.scoring.definition.conditions import fold_case
 
 AccountKind = Literal["account_id", "domain"]
 
@@ -57,10 +58,13 @@ def account_id_text(given: str) -> str:
 
 
 def company_domain(email: str, private_domains: Collection[str]) -> str:
-    """The domain of a business address, in small letters; empty if the address is private or none."""
+    """The domain of a business address, in small letters; empty if the address is private or none.
+
+    private_domains: folded, as lists are; the domain is not: straße.de and strasse.de are two companies
+    """
     person, _, domain = email.rpartition("@")
-    domain = domain.strip().casefold().rstrip(".")
-    if not person or "." not in domain or "\0" in domain or domain in private_domains:
+    domain = domain.strip().lower().rstrip(".")
+    if not person or "." not in domain or "\0" in domain or fold_case(domain) in private_domains:
         return ""
     return domain
 

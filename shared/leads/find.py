@@ -20,7 +20,7 @@ SELECT i.kind, i.value, coalesce(l.merged_into, l.lead_id) AS lead_id
 FROM unnest($1::text[], $2::bytea[]) AS asked (kind, value)
 JOIN identities i ON i.kind = asked.kind AND i.value = asked.value
 JOIN leads l ON l.lead_id = i.lead_id
-WHERE NOT $3 OR i.status NOT IN ('shared', 'suspended')
+WHERE NOT $3 OR i.status <> 'shared'
 """
 _LIVING: Final = "SELECT coalesce(merged_into, lead_id) FROM leads WHERE lead_id = $1"
 _FINGERPRINT: Final = "SELECT fingerprint FROM identity_keys"
@@ -67,15 +67,15 @@ async def spellings(connection: Any, who: str, rules: IdentityRules) -> list[lis
 
 
 async def owners(
-    connection: Any, asked: Sequence[Identifier], *, believed: bool = False
+    connection: Any, asked: Sequence[Identifier], *, of_objection: bool = False
 ) -> dict[Identifier, LeadId]:
     """The living lead that each of these points to; those that point to none are left out.
 
-    believed:  also those that are set aside, by which no event comes to their lead
+    of_objection:  as an objection finds them: without shared devices, of which every event is nobody's
     """
     by_key = {(one.kind, one.value): one for one in asked}
     kinds, values = [one.kind for one in asked], [one.value for one in asked]
-    rows = await connection.fetch(_OWNERS, kinds, values, believed)
+    rows = await connection.fetch(_OWNERS, kinds, values, of_objection)
     return {by_key[row["kind"], row["value"]]: LeadId(row["lead_id"]) for row in rows}
 
 

@@ -40,7 +40,7 @@ def merge(lead: Lead, other: Lead, *, by: By = "") -> None:
 
 
 def unmerge(lead: Lead, *, by: By = "") -> None:
-    """Take out of a lead whom it was merged with last. Given a merged lead's own id: that one."""
+    """Take out of a lead the person, else the visitor, merged with it last; or a merged lead by its id."""
 
     async def decide(decider: Decider, rules: IdentityRules) -> str:
         whom = await _as_given(decider.connection, lead) or await find(decider.connection, lead, rules)

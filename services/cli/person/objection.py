@@ -91,7 +91,7 @@ async def _its_own(
     An event may name an address that stayed with somebody else, or a device that is now another's.
     """
     identifiers = {one: found for one in named if (found := _identifier(one, rules))}
-    leads = await owners(connection, list(identifiers.values()), believed=True)
+    leads = await owners(connection, list(identifiers.values()), of_objection=True)
     return next((one for one, found in identifiers.items() if leads.get(found) == lead), None)
 
 

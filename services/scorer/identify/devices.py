@@ -25,11 +25,15 @@ def serve(picture: Picture, lead: LeadId, device: Identifier, seen: Evidence) ->
     if held.status == "shared" or other == lead:
         return lead
     theirs, ours = picture.facts[other], picture.facts[lead]
-    if not theirs.known and not are_apart(theirs.apart, ours.apart):
+    if not theirs.known:
+        if are_apart(theirs.apart, ours.apart):
+            return lead  # somebody decided that this visitor is another person
         picture.change(device, held._replace(since=seen.at))
         picture.tie(device)
         return picture.merge(lead, other, seen.event_id)
-    if seen.at >= held.since:
+    if held.since <= seen.at < picture.latest.get(other, seen.at):
+        picture.late_uses.add((lead, other))  # theirs may have been later: their history tells
+    elif seen.at >= held.since:
         _move(picture, device, held, lead, seen)
     return lead
 
@@ -62,7 +66,8 @@ def _move(picture: Picture, device: Identifier, held: Held, lead: LeadId, seen: 
     picture.tie(device)
     day = seen.at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     today = held.recent.leads if held.recent and held.recent.since >= day else ()
-    people = tuple(dict.fromkeys((*map(picture.final, today), before, lead)))
+    known_today = (before,) if held.since >= day else ()
+    people = tuple(dict.fromkeys((*map(picture.final, today), *known_today, lead)))
     crowded = len(people) > picture.limits.people_per_device
     if crowded:
         picture.shared.append(device)

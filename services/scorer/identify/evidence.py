@@ -11,6 +11,7 @@ from typing import NamedTuple
 from shared.events import OWN_NAMESPACE, Event, default_namespace
 from shared.ids import EventId
 from shared.leads.identifiers import Identifier, IdentityRules, is_address
+from shared.scoring.engine.consent import OBJECTION_EVENTS
 
 
 class Evidence(NamedTuple):
@@ -22,6 +23,7 @@ class Evidence(NamedTuple):
     weak:      anonymous ids: they name a device
     former:    the user id as releases before namespaces hashed it, where that is different
     unnamed:   the event is of before namespaces: then `former` was the same user's
+    objection: the person objects, or takes that back: nobody's it must never be
     """
 
     event_id: EventId
@@ -31,6 +33,7 @@ class Evidence(NamedTuple):
     weak: tuple[Identifier, ...]
     former: Identifier | None
     unnamed: bool = False
+    objection: bool = False
 
     def all(self) -> Iterator[Identifier]:
         """Every identifier that may have an owner."""
@@ -46,9 +49,11 @@ def evidence(event: Event, rules: IdentityRules) -> Evidence:
     """What this event says about who did it."""
     device = rules.anonymous_id(event.anonymous_id) if event.anonymous_id else None
     weak = (device,) if device else ()
+    objection = event.name in OBJECTION_EVENTS
     if not event.user_id and not event.previous_id:  # most events: no more than this
         address = rules.address(event.email) if event.email else None
-        return Evidence(event.event_id, event.occurred_at, (address,) if address else (), None, weak, None)
+        strong = (address,) if address else ()
+        return Evidence(event.event_id, event.occurred_at, strong, None, weak, None, objection=objection)
     namespace = event.namespace or default_namespace(event.kind, event.source)
     user = rules.user_id(event.user_id, namespace) if event.user_id else None
     return Evidence(
@@ -59,6 +64,7 @@ def evidence(event: Event, rules: IdentityRules) -> Evidence:
         weak=_with_previous(weak, event, rules),
         former=_former(event.user_id or "", user, rules) if user else None,
         unnamed=event.namespace is None,
+        objection=objection,
     )
 
 

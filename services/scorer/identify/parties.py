@@ -105,7 +105,8 @@ class Parties:
     def _whose(self, each: StoredEvent) -> Party:
         """Whose this event is."""
         seen = self._people.usable(each.evidence)
-        if seen.weak and not seen.strong:
+        objection_by_name = seen.objection and each.evidence.strong
+        if seen.weak and not seen.strong and not objection_by_name:
             return self._visitor(seen.weak, seen.at)
         # Of what is suspended only: whoever has that identifier.
         first = next(iter(seen.strong or each.evidence.strong), None)

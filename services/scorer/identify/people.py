@@ -35,14 +35,16 @@ def person(picture: Picture, strong: Sequence[Identifier], seen: Evidence) -> Le
 def watch(picture: Picture, first: Identifier, seen: Evidence) -> None:
     """Count what an identifier has tied together within an hour; one that ties a crowd is suspended.
 
-    What it tied is taken apart again by the regroup: it is no evidence any more.
+    What it tied is taken apart again by the regroup: it is no evidence any more. While its person objects it
+    stays: the objection would be taken apart from the person as well, and 101 posts of a form do that.
     """
     held = picture.owners[first]
     recent = held.recent
-    if recent is None or seen.at >= recent.since + _HOUR:
+    # The hour is one of what happened: imported history begins its own, after live events too.
+    if recent is None or abs(seen.at - recent.since) >= _HOUR:
         recent = Recent(since=seen.at)
     recent = Recent(since=recent.since, ties=recent.ties + picture.ties)
-    crowd = recent.ties > picture.limits.ties_per_hour
+    crowd = recent.ties > picture.limits.ties_per_hour and not picture.objects(picture.owner(first))
     if crowd:
         picture.suspended.append(first)
         picture.review.add(picture.owner(first))

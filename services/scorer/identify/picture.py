@@ -27,6 +27,7 @@ class Picture:
         facts:   of every lead in `owners`
         into:    leads merged away → where; of those of before, only whom a device served lately
         latest:  of every lead in `owners`, when its last event happened
+        objecting:  leads whose person objects to being scored, or said something about that in this batch
         fresh:   makes the id of a new lead
 
     To be written after all events are placed:
@@ -39,6 +40,7 @@ class Picture:
                     may decide otherwise, while what is refused in time would be refused again
         suspended:  identifiers that tied too many others together; `shared`: devices of too many people
         review:     leads to be grouped anew from their history
+        late_uses:  two leads each, to be grouped anew at once: one's event on the other's device came late
 
     ties: what the event at hand brought to its lead, in devices
     """
@@ -49,6 +51,7 @@ class Picture:
     limits: Limits = field(default_factory=Limits)
     into: dict[LeadId, LeadId] = field(default_factory=dict)
     latest: dict[LeadId, datetime] = field(default_factory=dict)
+    objecting: set[LeadId] = field(default_factory=set)
     created: list[LeadId] = field(default_factory=list)
     new: set[Identifier] = field(default_factory=set)
     given: dict[Identifier, Held] = field(default_factory=dict)
@@ -58,6 +61,7 @@ class Picture:
     suspended: list[Identifier] = field(default_factory=list)
     shared: list[Identifier] = field(default_factory=list)
     review: set[LeadId] = field(default_factory=set)
+    late_uses: set[tuple[LeadId, LeadId]] = field(default_factory=set)
     ties: int = 0
 
     def final(self, lead: LeadId) -> LeadId:
@@ -77,6 +81,10 @@ class Picture:
         """Whether an identifier has an owner, and this status."""
         held = self.owners.get(identifier) if identifier else None
         return held is not None and held.status == status
+
+    def objects(self, lead: LeadId) -> bool:
+        """Whether a lead may stand under an objection: its own, or of one that was merged into it."""
+        return lead in map(self.final, self.objecting)
 
     def usable(self, identifiers: Iterable[Identifier]) -> list[Identifier]:
         """Those that say whose event it is: new ones, and those in use."""

@@ -15,12 +15,16 @@ def place(picture: Picture, seen: Evidence) -> LeadId:
     """The lead this event belongs to; `picture.final` says where it ended after later merges."""
     strong = [one for one in seen.strong if not picture.has(one, "suspended")]
     if not strong:
-        return visitor(picture, seen)
+        # Whoever has what is not believed: a right must not get lost with the trust in an identifier.
+        of_somebody = seen.objection and seen.strong
+        return picture.owner(seen.strong[0]) if of_somebody else visitor(picture, seen)
     met_before = strong[0] in picture.owners
     picture.ties = 0
     lead = person(picture, strong, seen)
     for device in seen.weak:
         lead = serve(picture, lead, device, seen)
+    if seen.objection:
+        picture.objecting.add(lead)
     if met_before and picture.ties:
         watch(picture, strong[0], seen)
     picture.happened(lead, seen.at)

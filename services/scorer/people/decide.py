@@ -23,11 +23,14 @@ from shared.leads.identifiers import Identifier
 
 Identities = Mapping[Identifier, Held]
 
+# A person before a visitor: whoever says that a lead is two people means no device that became known since.
 _MERGED_INTO: Final = """
 SELECT m.loser FROM lead_merges m JOIN leads l ON l.lead_id = m.loser
 WHERE m.undone_at IS NULL AND (m.loser = $1 OR l.merged_into = $1) AND l.merged_into IS NOT NULL
-ORDER BY (m.loser = $1) DESC, m.merge_id DESC LIMIT 1
+ORDER BY (m.loser = $1) DESC, m.moved_identities @? '$[*] ? (@.kind != "anonymous_id")' DESC,
+  m.merge_id DESC LIMIT 1
 """
+_IS_MERGED: Final = "SELECT merged_into IS NOT NULL FROM leads WHERE lead_id = $1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +64,12 @@ class Decider:
         return await self._regroup(lead, other)
 
     async def two_people(self, lead: LeadId) -> LeadId:
-        """Take out of a lead whom it was merged with last; or this very lead, if it was merged away.
+        """Take out of a lead the person it was merged with last, else the visitor; or this very lead.
+
+        lead: if it was merged away itself, it is the one to be taken out
 
         Returns the lead that is its own again.
-        Raises Invalid (`never_merged`) if there is nobody to take out.
+        Raises Invalid (`never_merged`) if there is nobody to take out; (`nothing_left`) if nobody would be.
         """
         loser: LeadId | None = await self.connection.fetchval(_MERGED_INTO, lead)
         if loser is None:
@@ -80,7 +85,18 @@ class Decider:
         strong = frozenset(one for one in brought if one.kind != "anonymous_id")
         await decisions.make(self.connection, "apart", strong or brought, rest, self.made_by)
         await self._regroup(winner)
+        await self._expect_its_own(loser)
         return loser
+
+    async def _expect_its_own(self, loser: LeadId) -> None:
+        """Raises Invalid (`nothing_left`) if this lead is still merged away; nothing is committed then."""
+        if await self.connection.fetchval(_IS_MERGED, loser):
+            raise Invalid(
+                "nothing_left",
+                f"nothing was changed: what lead {loser} brought is others' by now, nothing would be left. "
+                "To take out another one give its own id, as destinations know it; for a device that several "
+                "people use: `leadscore lead split-device`",
+            )
 
     async def nobodys_device(self, device: Identifier) -> int:
         """Have a device's anonymous events, those of the past too, belong to nobody.

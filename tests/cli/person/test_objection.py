@@ -150,13 +150,27 @@ async def test_it_names_nobody_else(pool: AsyncEngine) -> None:
 
 @pytest.mark.asyncio
 async def test_an_objection_that_would_count_for_nobody_is_refused(pool: AsyncEngine) -> None:
-    """An address that is set aside brings nothing to its lead; somebody has to decide first."""
-    await count(pool, [event("alone", email="one@crowd.example")])
-    async with postgres.transaction(pool) as connection:
-        lead = str(await find(connection, "one@crowd.example", RULES))
-        await connection.execute("UPDATE identities SET status = 'suspended' WHERE lead_id = $1", lead)
+    """A shared device brings nothing to its lead; somebody has to decide first."""
+    lead = await set_aside(pool, "shared", anonymous_id="tablet")
     with pytest.raises(Invalid, match="is somebody else's by now, or set aside"):
         await objected(pool, lead)
+
+
+@pytest.mark.asyncio
+async def test_a_suspended_address_objects(pool: AsyncEngine) -> None:
+    """What is no evidence of who is who still says who objects."""
+    lead = await set_aside(pool, "suspended", email="one@crowd.example")
+    await objected(pool, "one@crowd.example")
+    assert json.loads(await shown("lead", "show", lead, "--json"))["objected"] is not None
+
+
+async def set_aside(pool: AsyncEngine, status: str, **who: str) -> str:
+    """The lead of somebody whose only identifier is not believed."""
+    await count(pool, [event("alone", **who)])
+    async with postgres.transaction(pool) as connection:
+        lead = str(await find(connection, next(iter(who.values())), RULES))
+        await connection.execute("UPDATE identities SET status = $2 WHERE lead_id = $1", lead, status)
+    return lead
 
 
 @pytest.mark.asyncio

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -134,6 +135,71 @@ async def test_a_visitor_is_taken_out_of_a_person(town: Town) -> None:
         assert await decider.two_people(user) == visitor
     counts = {row["lead_id"]: row["event_count"] for row in await town.fetch("SELECT * FROM leads")}
     assert counts == {user: 2, visitor: 2}
+    await consistent(town)
+
+
+async def test_a_visitor_taken_out_keeps_the_device(town: Town) -> None:
+    """The person is known on it again, and what is done there anonymously stays the visitor's."""
+    await town.count(seen(1, anonymous_id="d"), seen(2, user_id="u1"))
+    visitor, user = await leads_of(town, "d", "u1")
+    await town.count(seen(3, user_id="u1", anonymous_id="d"))
+    async with deciding(town) as decider:
+        await decider.two_people(user)
+    await town.count(seen(4, user_id="u1", anonymous_id="d"))
+    await town.count(seen(5, anonymous_id="d"))
+    assert await lead_of(town, "d") == visitor
+    counts = {row["lead_id"]: row["event_count"] for row in await town.fetch("SELECT * FROM leads")}
+    assert counts == {user: 3, visitor: 2}
+    await consistent(town)
+
+
+async def test_a_late_event_on_a_shared_device_is_put_in_its_time(town: Town) -> None:
+    """Each anonymous event is of whoever was known last before it; the device is of whoever came last."""
+    ada: dict[str, Any] = {"email": "ada@x.example"}
+    bo: dict[str, Any] = {"email": "bo@x.example"}
+    device: dict[str, Any] = {"anonymous_id": "d"}
+    await town.count(seen(1, **ada, **device), seen(6, **device), seen(10, **ada, **device), seen(3, **bo))
+    await town.count(seen(5, **bo, **device))
+    first, second = await leads_of(town, "ada@x.example", "bo@x.example")
+    await town.count(seen(11, **device))
+    whose = await town.whose()
+    assert [whose[seen(number).event_id] for number in (6, 11)] == [second, first]
+    await consistent(town)
+
+
+async def test_a_late_event_of_the_last_user_takes_the_device(town: Town) -> None:
+    """What the other did since was on another device."""
+    ada: dict[str, Any] = {"email": "ada@x.example"}
+    bo: dict[str, Any] = {"email": "bo@x.example"}
+    await town.count(seen(1, **ada, anonymous_id="d"), seen(10, **ada, anonymous_id="phone"))
+    await town.count(seen(5, **bo, anonymous_id="d"))
+    await town.count(seen(11, anonymous_id="d"))
+    assert await lead_of(town, "d") == await lead_of(town, "bo@x.example")
+    await consistent(town)
+
+
+async def test_a_person_is_taken_out_before_a_visitor(town: Town) -> None:
+    """A device that became known since hides nobody from unmerge; the visitor is taken out by its own id."""
+    user, contact = await merged_by_an_event(town)
+    await town.count(seen(5, anonymous_id="d"))
+    visitor = await lead_of(town, "d")
+    await town.count(seen(6, user_id="u1", anonymous_id="d"))
+    async with deciding(town) as decider:
+        assert await decider.two_people(user) == contact
+        assert await decider.two_people(visitor) == visitor
+    assert await leads_of(town, "u1", "c1", "d") == [user, contact, visitor]
+    await consistent(town)
+
+
+async def test_a_visitor_of_whom_nothing_is_left_stays_merged(town: Town) -> None:
+    """The device serves somebody else by now: that is said, and nothing is changed."""
+    await town.count(seen(1, anonymous_id="d"), seen(2, user_id="u1"))
+    user = await lead_of(town, "u1")
+    await town.count(seen(3, user_id="u1", anonymous_id="d"), seen(4, user_id="u2", anonymous_id="d"))
+    with pytest.raises(Invalid, match="nothing was changed"):
+        async with deciding(town) as decider:
+            await decider.two_people(user)
+    assert await town.fetch("SELECT FROM identity_decisions") == []
     await consistent(town)
 
 

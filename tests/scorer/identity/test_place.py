@@ -141,6 +141,18 @@ def test_a_late_event_does_not_take_a_device_back() -> None:
     ]
 
 
+def test_a_late_event_takes_no_device_from_who_used_it_since() -> None:
+    """Whoever had it first used it again after the late event: both are to be grouped anew, together."""
+    known = picture()
+    first = event(1, email="x@x.example", anonymous_id="a"), event(9, email="x@x.example", anonymous_id="a")
+    put(known, *first)
+    assert put(known, event(5, email="y@y.example", anonymous_id="a"), event(10, anonymous_id="a")) == [
+        101,
+        100,
+    ]
+    assert known.late_uses == {(lead(101), lead(100))}
+
+
 def test_a_device_of_a_crowd_serves_nobody() -> None:
     """One more than the limit in a day, and its anonymous events belong to nobody."""
     known = picture(limits=Limits(people_per_device=2))
@@ -159,6 +171,17 @@ def test_two_people_a_day_are_no_crowd() -> None:
     for n in range(6):
         put(known, event(n * day, email=f"p{n}@besuch.example", anonymous_id="family"))
     assert known.shared == []
+
+
+def test_who_had_a_device_months_ago_is_none_of_todays_people() -> None:
+    """A laptop that goes to a colleague who lets another one try it is no shared device."""
+    known = picture(limits=Limits(people_per_device=2))
+    put(known, event(1, email="before@x.example", anonymous_id="laptop"))
+    months = 60 * 24 * 60
+    put(known, *(event(months + n, email=f"p{n}@x.example", anonymous_id="laptop") for n in (1, 2)))
+    assert known.shared == []
+    put(known, event(months + 3, email="p3@x.example", anonymous_id="laptop"))
+    assert known.shared == [named("anonymous_id__laptop")]
 
 
 def test_merges_within_a_batch_are_followed() -> None:
@@ -189,6 +212,17 @@ def test_an_identifier_that_ties_a_crowd_is_suspended() -> None:
     steady = picture(limits=Limits(ties_per_hour=5))
     put(steady, *(event(n * 60, user_id="traveller", anonymous_id=f"d{n}") for n in range(8)))
     assert steady.suspended == []
+
+
+def test_imported_history_has_hours_of_its_own() -> None:
+    """What was tied over many hours long ago suspends nobody, though it comes after what happened today."""
+    known = picture(limits=Limits(ties_per_hour=5))
+    week = 7 * 24 * 60
+    put(known, *(event(week + n, user_id="traveller", anonymous_id=f"today{n}") for n in range(3)))
+    put(known, *(event(n * 60, user_id="traveller", anonymous_id=f"then{n}") for n in range(8)))
+    assert known.suspended == []
+    put(known, *(event(9 * 60 + n, user_id="traveller", anonymous_id=f"crowd{n}") for n in range(7)))
+    assert known.suspended == [named("user_id__traveller")]
 
 
 def test_alias_joins_two_users() -> None:
