@@ -73,7 +73,7 @@ async def test_killed_in_the_middle_and_imported_twice_it_counts_once(
     process = await asyncio.create_subprocess_exec(
         *command(file, "--ahead", "1000"), cwd=ROOT, env=environment(leadscore)
     )
-    await until(place.exists, within_s=60)
+    await until(lambda: place.exists() and json.loads(place.read_bytes())["rows"] > 0, within_s=60)
     process.kill()
     await process.wait()
     done = json.loads(place.read_bytes())
@@ -137,9 +137,10 @@ async def qualify(leadscore: Installation, file: Path, *options: str) -> list[di
         {**ROWS[0], "traits": {**ROWS[0]["traits"], "employees": 500, "title": "Head of Sales"}},
         *({**ROWS[2], "user_id": 7, "message_id": f"f{n}"} for n in range(3)),
     ]
-    now = datetime.now(UTC)
+    # All of one day, whenever the test runs: what a limit pays per day is paid once.
+    morning = (datetime.now(UTC) - timedelta(days=1)).replace(hour=9)
     recent = [
-        {**row, "occurred_at": (now - timedelta(hours=9 - n)).isoformat()} for n, row in enumerate(rows)
+        {**row, "occurred_at": (morning + timedelta(hours=n)).isoformat()} for n, row in enumerate(rows)
     ]
     await run(leadscore, jsonl(file, recent), *options)
     await until(lambda: leadscore.taken(len(rows)), within_s=60)
