@@ -16,7 +16,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -54,16 +54,14 @@ class Installation:
             note(str(os.getpid()))
             yield
 
-    @contextmanager
-    def claim_watch(self) -> Iterator[Callable[[str], None]]:
+    def claim_watch(self) -> AbstractContextManager[Callable[[str], None]]:
         """Hold what `make watch` measures: no other watch, and no wipe, while the block lasts.
 
         What is given keeps the address, for whoever is refused.
 
         Raises Misconfigured if another watch holds it.
         """
-        with self._hold("watch.lock", self._is_watched) as note:
-            yield note
+        return self._hold("watch.lock", self._is_watched)
 
     def _runs(self, noted: str) -> str:
         return (
